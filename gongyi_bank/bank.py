@@ -1,0 +1,358 @@
+"""The bank's door: founding, opening, transactions, and the desks.
+
+bank = Bank.open("sqlite:///yanjiang.db", staff="T-1")
+bank.hours.record(account=…, …)              # one transaction
+with bank.begin() as counter:                # one transaction for several acts
+    counter.hours.record(…)
+    counter.redemptions.redeem(…)
+with bank.within(session) as counter: …      # inside the caller's own transaction
+with bank.simulate() as counter: …           # really runs, always rolls back
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from gongyi_bank.commands.base import Command
+from gongyi_bank.desks.base import SERVICES, House
+from gongyi_bank.desks.customers import AccountsDesk, CustomersDesk, HoursDesk
+from gongyi_bank.desks.house import OutletsDesk, PoliciesDesk, StaffDesk
+from gongyi_bank.errors import BankExists, EngineSettingsUnsafe, InvalidValue, UnknownAct
+from gongyi_bank.policies import Policy
+from gongyi_bank.rules.customers import default_index_key
+from gongyi_bank.service import founding
+from gongyi_bank.service.gate import PolicyShelf, perform
+from gongyi_bank.store import founding as store
+from gongyi_bank.store.connections import own_transaction, retrying, savepoint_within
+from gongyi_bank.store.engines import connect, engine_for
+from gongyi_bank.store.transaction import BankIdentity, Clock, Keys, Transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+T = TypeVar("T")
+UnsafeSettings = Literal["refuse", "warn", "allow"]
+
+
+def system_clock() -> dt.datetime:
+    """Now, in UTC: the clock of a bank that is given no other."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Desks(House):
+    """Everything that can be done, by noun."""
+
+    @property
+    def outlets(self) -> OutletsDesk:
+        """网点: the tree of outlets."""
+        return OutletsDesk(self)
+
+    @property
+    def staff(self) -> StaffDesk:
+        """岗位: who works where."""
+        return StaffDesk(self)
+
+    @property
+    def policies(self) -> PoliciesDesk:
+        """规则: the numbers that the district sets."""
+        return PoliciesDesk(self)
+
+    @property
+    def customers(self) -> CustomersDesk:
+        """客户: registering and moving customers."""
+        return CustomersDesk(self)
+
+    @property
+    def accounts(self) -> AccountsDesk:
+        """账户: an account's state."""
+        return AccountsDesk(self)
+
+    @property
+    def hours(self) -> HoursDesk:
+        """服务时长: recording service and deciding on what waits."""
+        return HoursDesk(self)
+
+    def execute_many(self, commands: Iterable[Command]) -> list[Any]:
+        """Run commands in order and return their receipts; the first refusal stops the rest.
+
+        On a counter all of them stand in its transaction; on a bank each is one of its own.
+        """
+        return [self.execute(command) for command in commands]
+
+
+class Counter(Desks):
+    """柜台: all desks within one transaction, for one staff member."""
+
+    def __init__(self, tx: Transaction, staff: str, shelf: PolicyShelf) -> None:
+        self._tx = tx
+        self._staff = staff
+        self._shelf = shelf
+
+    def execute(self, command: Command) -> Any:
+        """Run any command in this transaction and return its receipt."""
+        return perform(self._tx, self._staff, self._shelf, command, _service_of(command))
+
+    def read(self, look: Callable[[Transaction], T]) -> T:
+        """Read in this transaction, what it wrote included."""
+        return look(self._tx)
+
+
+class Bank(Desks):
+    """A 公益银行: its desks, its transactions, its clock."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        identity: BankIdentity,
+        *,
+        staff: str | None,
+        clock: Clock,
+        keys: Keys,
+        shelf: PolicyShelf | None = None,
+    ) -> None:
+        """Use `Bank.found` or `Bank.open`."""
+        self._engine = engine
+        self._support = engine_for(engine.dialect.name)
+        self._identity = identity
+        self._staff = staff
+        self._clock = clock
+        self._keys = keys
+        self._shelf = shelf or PolicyShelf()
+        self._checked: set[sa.Engine] = set()
+
+    # --- founding and opening ---
+
+    @classmethod
+    def found(
+        cls,
+        database: str | sa.URL | sa.Engine,
+        *,
+        bank: str = "公益银行",
+        head_office: str = "H",
+        head_office_name: str | None = None,
+        administrator: str = "admin",
+        scale: int = 2,
+        time_zone: str = "Asia/Shanghai",
+        policies: Iterable[Policy] = (),
+        clock: Clock = system_clock,
+        seal_key: bytes | None = None,
+        index_key: bytes | None = None,
+        unsafe_settings: UnsafeSettings = "refuse",
+    ) -> Self:
+        """Create the schema where it is missing, and a bank with its head office in it.
+
+        Returns the bank opened for its first administrator. `policies` replace the shipped
+        ones from the beginning. Raises BankExists.
+        """
+        if type(scale) is not int or not 0 <= scale <= 4:
+            raise InvalidValue.of("scale", scale, "a whole number from 0 to 4")
+        zone = _zone(time_zone)
+        engine = _engine(database)
+        support = engine_for(engine.dialect.name)
+        _check_settings(engine, unsafe_settings)
+        with own_transaction(engine, support) as connection:
+            if not store.has_schema(connection):
+                store.create_schema(connection, support)
+            if bank in store.list_banks(connection):
+                raise BankExists(bank=bank)
+            identity = store.write_bank(
+                connection, bank, scale=scale, time_zone=zone.key, founded_at=clock()
+            )
+            keys = _keys(identity, seal_key, index_key)
+            founding.found(
+                Transaction(connection, support, identity, clock, keys),
+                code=head_office,
+                name=head_office_name or f"{bank}总行",
+                administrator=administrator,
+                policies=policies,
+            )
+        return cls(engine, identity, staff=administrator, clock=clock, keys=keys)
+
+    @classmethod
+    def open(
+        cls,
+        database: str | sa.URL | sa.Engine,
+        *,
+        bank: str | None = None,
+        staff: str | None = None,
+        clock: Clock = system_clock,
+        seal_key: bytes | None = None,
+        index_key: bytes | None = None,
+        unsafe_settings: UnsafeSettings = "refuse",
+    ) -> Self:
+        """Open a bank by name, or the only one in the database.
+
+        `staff` is the code of whoever acts through this handle. Raises UnknownBank, and
+        EngineSettingsUnsafe where the server could lose what it acknowledged.
+        """
+        engine = _engine(database)
+        support = engine_for(engine.dialect.name)
+        _check_settings(engine, unsafe_settings)
+        with own_transaction(engine, support, read_only=True) as connection:
+            identity = store.load_identity(connection, bank)
+        keys = _keys(identity, seal_key, index_key)
+        return cls(engine, identity, staff=staff, clock=clock, keys=keys)
+
+    def acting_as(self, staff: str) -> Self:
+        """The same bank, for another staff member."""
+        return self._like(staff=staff)
+
+    def at(self, clock: Clock | dt.datetime) -> Self:
+        """The same bank with another clock, or with time standing still at an instant."""
+        return self._like(clock=clock if callable(clock) else lambda: clock)
+
+    def _like(self, *, staff: str | None = None, clock: Clock | None = None) -> Self:
+        return type(self)(
+            self._engine,
+            self._identity,
+            staff=staff or self._staff,
+            clock=clock or self._clock,
+            keys=self._keys,
+            shelf=self._shelf,
+        )
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The SQLAlchemy engine underneath, for services that share it."""
+        return self._engine
+
+    @property
+    def name(self) -> str:
+        """The bank's name."""
+        return self._identity.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The bank's time zone."""
+        return self._identity.zone
+
+    @property
+    def scale(self) -> int:
+        """Decimal places of a point."""
+        return self._identity.scale
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        self._engine.dispose()
+
+    def __repr__(self) -> str:
+        return f"<Bank {self.name} on {self._engine.dialect.name}, staff {self._staff}>"
+
+    # --- transactions ---
+
+    @contextmanager
+    def begin(self, *, staff: str | None = None) -> Iterator[Counter]:
+        """One transaction with all desks: committed at the end, undone by an exception."""
+        with own_transaction(self._engine, self._support) as connection:
+            tx = self._transaction(connection)
+            yield self._counter(tx, staff)
+            tx.require_sound()
+
+    @contextmanager
+    def within(
+        self, connection_or_session: sa.Connection | Session, *, staff: str | None = None
+    ) -> Iterator[Counter]:
+        """All desks inside the caller's own transaction, which is never committed here.
+
+        An exception undoes only what happened inside the block (a savepoint).
+        """
+        connection = _connection_of(connection_or_session)
+        support = engine_for(connection.dialect.name)
+        if connection.engine not in self._checked:
+            _refuse_unsafe(support.unsafe_settings(connection), "refuse")
+            self._checked.add(connection.engine)
+        with savepoint_within(connection, support, self._identity.bank_id):
+            tx = Transaction(connection, support, self._identity, self._clock, self._keys)
+            yield self._counter(tx, staff)
+            tx.require_sound()
+
+    @contextmanager
+    def simulate(self, *, staff: str | None = None) -> Iterator[Counter]:
+        """One transaction with all desks that really runs and is always rolled back."""
+        with own_transaction(self._engine, self._support, keep=False) as connection:
+            yield self._counter(self._transaction(connection), staff)
+
+    def execute(self, command: Command) -> Any:
+        """Run any command in a transaction of its own; retried where that is safe.
+
+        Raises OutcomeUnknown when the answer to COMMIT was lost: submit the key again.
+        """
+        serve = _service_of(command)
+
+        def run(connection: sa.Connection) -> Any:
+            tx = self._transaction(connection)
+            return perform(tx, self._actor(None), self._shelf, command, serve)
+
+        return retrying(self._engine, self._support, run, key=command.idempotency_key)
+
+    def read(self, look: Callable[[Transaction], T]) -> T:
+        """Run a reading function in a transaction of its own that sees one moment."""
+        with own_transaction(self._engine, self._support, read_only=True) as connection:
+            return look(self._transaction(connection))
+
+    def _transaction(self, connection: sa.Connection) -> Transaction:
+        return Transaction(connection, self._support, self._identity, self._clock, self._keys)
+
+    def _counter(self, tx: Transaction, staff: str | None) -> Counter:
+        return Counter(tx, self._actor(staff), self._shelf)
+
+    def _actor(self, staff: str | None) -> str:
+        code = staff or self._staff
+        if code is None:
+            raise InvalidValue.of("staff", None, "say who acts: Bank.open(…, staff=…)")
+        return code
+
+
+def _service_of(command: Command) -> Callable[[Any, Any], Any]:
+    serve = SERVICES.get(type(command))
+    if serve is None:
+        raise UnknownAct.of("command", type(command).__name__, "no command of this library")
+    return serve
+
+
+def _engine(database: str | sa.URL | sa.Engine) -> sa.Engine:
+    return database if isinstance(database, sa.Engine) else connect(database)
+
+
+def _keys(identity: BankIdentity, seal_key: bytes | None, index_key: bytes | None) -> Keys:
+    for name, key in (("seal_key", seal_key), ("index_key", index_key)):
+        if key is not None and (not isinstance(key, bytes) or len(key) < 16):
+            raise InvalidValue.of(name, key, "at least 16 bytes", personal=True)
+    return Keys(
+        seal_key=seal_key,
+        index_key=index_key or default_index_key(identity.bank_id, identity.name),
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, TypeError):
+        raise InvalidValue.of("time_zone", name, "no IANA time zone") from None
+
+
+def _check_settings(engine: sa.Engine, policy: UnsafeSettings) -> None:
+    with own_transaction(engine, engine_for(engine.dialect.name), read_only=True) as connection:
+        faults = engine_for(engine.dialect.name).unsafe_settings(connection)
+    _refuse_unsafe(faults, policy)
+
+
+def _refuse_unsafe(faults: list[str], policy: UnsafeSettings) -> None:
+    if faults and policy == "refuse":
+        raise EngineSettingsUnsafe(reason="; ".join(faults))
+    if faults and policy == "warn":
+        warnings.warn("; ".join(faults), stacklevel=3)
+
+
+def _connection_of(connection_or_session: sa.Connection | Session) -> sa.Connection:
+    if isinstance(connection_or_session, sa.Connection):
+        return connection_or_session
+    connection: sa.Connection = connection_or_session.connection()
+    return connection

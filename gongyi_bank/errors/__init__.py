@@ -1,0 +1,181 @@
+"""Every way in which the bank says no, or says that it cannot tell.
+
+One tree, one class per refusal. An error carries a stable `code`, the `facts`
+that led to it (never personal data), and a sentence in Chinese and in English
+that ends with what to do next. A refusal has written nothing, and the caller's
+transaction is still usable.
+
+    GongyiBankError
+    ├── InvalidValue              a value that could never be right
+    │   ├── InvalidAmount · InvalidInstant · InvalidText · InvalidNumber
+    ├── Refused                   a well-formed wish that the rules decline
+    │   ├── NotFound              the thing named is not in the books
+    │   ├── NotPermitted          the person may not do this here
+    │   ├── WrongState            the thing is not in the state the act needs
+    │   └── RowRefused            a service row or redemption row, by rule
+    ├── IdempotencyConflict       the key was used for another request
+    ├── TakeoverError             a file that cannot be taken over
+    └── EngineError               the database, not the rules
+        ├── RetryTransaction      certainly not applied; run it again
+        └── OutcomeUnknown        submit the same key again to learn the truth
+"""
+
+from __future__ import annotations
+
+from gongyi_bank.errors.base import (
+    GongyiBankError,
+    IdempotencyConflict,
+    InvalidAmount,
+    InvalidInstant,
+    InvalidNumber,
+    InvalidText,
+    InvalidValue,
+    UnknownAct,
+    describe_value,
+    error_of,
+)
+from gongyi_bank.errors.outside import (
+    ColumnMissing,
+    EngineError,
+    EngineSettingsUnsafe,
+    EngineUnsupported,
+    FileUnreadable,
+    OutcomeUnknown,
+    RetryTransaction,
+    TakenOverBefore,
+    TakeoverError,
+)
+from gongyi_bank.errors.refusals import (
+    FourEyesRequired,
+    InsufficientPoints,
+    NotFound,
+    NothingToTakeOver,
+    NotPermitted,
+    OutOfStock,
+    Refused,
+    RowRefused,
+    ServiceBeforeRegistration,
+    ServiceInFuture,
+    ServiceNotPositive,
+    ServiceOverlap,
+    ServiceTooLong,
+    UnknownBank,
+    UnknownCategory,
+    UnknownCustomer,
+    UnknownLine,
+    UnknownOffer,
+    UnknownOutlet,
+    UnknownPassbook,
+    UnknownPolicy,
+    UnknownRecord,
+    UnknownRedemption,
+    UnknownStaff,
+    UnknownStore,
+)
+from gongyi_bank.errors.states import (
+    AccountClosed,
+    AccountFrozen,
+    AccountNotDormant,
+    AccountNotEmpty,
+    AccountNotFrozen,
+    AlreadyRegistered,
+    BankExists,
+    CodeTaken,
+    LossNotReported,
+    NoPassbook,
+    OfferWithdrawn,
+    OutletClosed,
+    OutletNotClosed,
+    OutletNotEmpty,
+    PassbookFrozen,
+    PassbookFull,
+    PassbookInUse,
+    PassbookNotAvailable,
+    PassbookNotFull,
+    PassbookStockShort,
+    PolicyNotLater,
+    RecordNotCredited,
+    RecordNotWaiting,
+    RedemptionSettled,
+    ReissueTooEarly,
+    ReservationLapsed,
+    StoreClosed,
+    WrongState,
+    WrongTier,
+)
+
+__all__ = [
+    "AccountClosed",
+    "AccountFrozen",
+    "AccountNotDormant",
+    "AccountNotEmpty",
+    "AccountNotFrozen",
+    "AlreadyRegistered",
+    "BankExists",
+    "CodeTaken",
+    "ColumnMissing",
+    "EngineError",
+    "EngineSettingsUnsafe",
+    "EngineUnsupported",
+    "FileUnreadable",
+    "FourEyesRequired",
+    "GongyiBankError",
+    "IdempotencyConflict",
+    "InsufficientPoints",
+    "InvalidAmount",
+    "InvalidInstant",
+    "InvalidNumber",
+    "InvalidText",
+    "InvalidValue",
+    "LossNotReported",
+    "NoPassbook",
+    "NotFound",
+    "NotPermitted",
+    "NothingToTakeOver",
+    "OfferWithdrawn",
+    "OutOfStock",
+    "OutcomeUnknown",
+    "OutletClosed",
+    "OutletNotClosed",
+    "OutletNotEmpty",
+    "PassbookFrozen",
+    "PassbookFull",
+    "PassbookInUse",
+    "PassbookNotAvailable",
+    "PassbookNotFull",
+    "PassbookStockShort",
+    "PolicyNotLater",
+    "RecordNotCredited",
+    "RecordNotWaiting",
+    "RedemptionSettled",
+    "Refused",
+    "ReissueTooEarly",
+    "ReservationLapsed",
+    "RetryTransaction",
+    "RowRefused",
+    "ServiceBeforeRegistration",
+    "ServiceInFuture",
+    "ServiceNotPositive",
+    "ServiceOverlap",
+    "ServiceTooLong",
+    "StoreClosed",
+    "TakenOverBefore",
+    "TakeoverError",
+    "UnknownAct",
+    "UnknownBank",
+    "UnknownCategory",
+    "UnknownCustomer",
+    "UnknownLine",
+    "UnknownOffer",
+    "UnknownOutlet",
+    "UnknownPassbook",
+    "UnknownPolicy",
+    "UnknownRecord",
+    "UnknownRedemption",
+    "UnknownStaff",
+    "UnknownStore",
+    "WrongState",
+    "WrongTier",
+    "describe_value",
+    "error_of",
+]

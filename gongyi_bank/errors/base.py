@@ -1,0 +1,153 @@
+"""The root of the error tree, values that could never be right, and keys used twice."""
+
+from __future__ import annotations
+
+import functools
+import string
+from typing import Any, ClassVar, Self
+
+Fact = Any
+_PARSE = string.Formatter().parse
+
+
+def _names_in(*templates: str) -> frozenset[str]:
+    return frozenset(name for text in templates for _, name, _, _ in _PARSE(text) if name)
+
+
+class GongyiBankError(Exception):
+    """The root of everything that this library raises on purpose.
+
+    `code` is stable and meant for programs, `facts` says what was found, `str()`
+    is one line in Chinese and English that ends with what to do next.
+    """
+
+    code: ClassVar[str] = "error"
+    #: True when running the same call again, unchanged, may succeed.
+    retryable: ClassVar[bool] = False
+    zh: ClassVar[str] = "出错"
+    en: ClassVar[str] = "error"
+    #: What a person should do now, in both languages.
+    next_zh: ClassVar[str] = ""
+    next_en: ClassVar[str] = ""
+    _required: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._required = _names_in(cls.zh, cls.en, cls.next_zh, cls.next_en)
+
+    def __init__(self, **facts: Fact) -> None:
+        missing = self._required - facts.keys()
+        if missing:
+            raise TypeError(f"{type(self).__name__} needs the facts {sorted(missing)}")
+        self.facts: dict[str, Fact] = facts
+        super().__init__(facts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.facts))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when the same is said: same kind and same facts, also after a round trip."""
+        if type(self) is not type(other) or not isinstance(other, GongyiBankError):
+            return NotImplemented
+        return self.shown_facts() == other.shown_facts()
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(sorted(self.shown_facts().items()))))
+
+    def shown_facts(self) -> dict[str, str]:
+        """The facts as text, for logs and JSON."""
+        return {name: str(value) for name, value in self.facts.items()}
+
+    def message(self, language: str = "en") -> str:
+        """The sentence and the advice in one language, "zh" or "en"."""
+        if language == "zh":
+            return (self.zh + ("。" + self.next_zh if self.next_zh else "")).format(**self.facts)
+        return (self.en + (". " + self.next_en if self.next_en else "")).format(**self.facts)
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {self.message('zh')} / {self.message('en')}"
+
+
+def _rebuild(cls: type[GongyiBankError], facts: dict[str, Fact]) -> GongyiBankError:
+    return cls(**facts)
+
+
+def error_of(code: str, facts: dict[str, str]) -> GongyiBankError:
+    """The error of a stored `code` and its facts as text: how a bulk receipt is read back."""
+    return _classes_by_code()[code](**facts)
+
+
+@functools.cache
+def _classes_by_code() -> dict[str, type[GongyiBankError]]:
+    found: dict[str, type[GongyiBankError]] = {}
+    waiting: list[type[GongyiBankError]] = [GongyiBankError]
+    while waiting:
+        cls = waiting.pop()
+        found[cls.code] = cls
+        waiting += cls.__subclasses__()
+    return found
+
+
+class InvalidValue(GongyiBankError):
+    """A field holds something that no rule could accept; names field, value and reason."""
+
+    code = "invalid_value"
+    zh = "{field} 的值 {value} 无效：{reason}"
+    en = "{field}: {value} is not valid: {reason}"
+    next_zh = "请更正后重试"
+    next_en = "Correct it and try again"
+
+    @classmethod
+    def of(cls, field: str, value: object, reason: str, *, personal: bool = False) -> Self:
+        """Show the value, shortened; a personal one is shown only as its kind and length."""
+        return cls(field=field, value=describe_value(value, personal=personal), reason=reason)
+
+
+def describe_value(value: object, *, personal: bool = False) -> str:
+    """A short, printable picture of a value for an error; never a personal one."""
+    if personal:
+        return f"<{type(value).__name__} not shown>"
+    if isinstance(value, int) and abs(value) > 10**30:
+        return f"<int of {value.bit_length()} bits>"
+    shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:50]}…({len(shown)} characters)"
+
+
+class InvalidAmount(InvalidValue):
+    """Points or money that is a float, not a number, not positive, too fine or too large."""
+
+    code = "invalid_amount"
+
+
+class InvalidInstant(InvalidValue):
+    """A date or time without a zone where one is needed, or outside the calendar."""
+
+    code = "invalid_instant"
+
+
+class InvalidText(InvalidValue):
+    """Text with control characters, lone surrogates, personal numbers, or too long."""
+
+    code = "invalid_text"
+
+
+class InvalidNumber(InvalidValue):
+    """A printed number (account, passbook, identity document) whose check digit is wrong."""
+
+    code = "invalid_number"
+
+
+class UnknownAct(InvalidValue):
+    """`execute` was handed something that is no command of this library."""
+
+    code = "unknown_act"
+
+
+class IdempotencyConflict(GongyiBankError):
+    """This key or reference was used for a request with other content."""
+
+    code = "idempotency_conflict"
+    zh = "键 {key} 已用于另一内容的请求"
+    en = "the key {key} was used for a request with other content"
+    next_zh = "同一请求用同一键，新的请求换新键"
+    next_en = "Repeat the first request unchanged, or use a new key"

@@ -1,0 +1,92 @@
+"""Faults outside the rules: files that cannot be taken over, and the database."""
+
+from __future__ import annotations
+
+from gongyi_bank.errors.base import GongyiBankError
+
+
+class TakeoverError(GongyiBankError):
+    """A file or folder that cannot be taken over. Nothing of it was written."""
+
+    code = "takeover"
+
+
+class FileUnreadable(TakeoverError):
+    """The file is missing, or neither UTF-8 nor GB18030, or no CSV."""
+
+    code = "file_unreadable"
+    zh = "无法读取 {file}：{reason}"
+    en = "cannot read {file}: {reason}"
+    next_zh = "请核对路径和编码（UTF-8 或 GB18030）"
+    next_en = "Check the path and the encoding (UTF-8 or GB18030)"
+
+
+class ColumnMissing(TakeoverError):
+    """The header lacks a column."""
+
+    code = "column_missing"
+    zh = "{file} 缺少列 {columns}；现有列：{found}"
+    en = "{file} lacks the column(s) {columns}; it has {found}"
+    next_zh = "请补齐表头"
+    next_en = "Add them to the header"
+
+
+class TakenOverBefore(TakeoverError):
+    """The database already holds what the folder would bring."""
+
+    code = "taken_over_before"
+    zh = "{database} 中已有这些账目"
+    en = "{database} already holds these books"
+    next_zh = "请打开它，或换一个数据库"
+    next_en = "Open it, or name another database"
+
+
+class EngineError(GongyiBankError):
+    """The database failed or cannot be used; no rule was at fault."""
+
+    code = "engine"
+    zh = "数据库错误：{reason}"
+    en = "database error: {reason}"
+    next_zh = "请查看数据库状态"
+    next_en = "Look at the database"
+
+
+class EngineUnsupported(EngineError):
+    """No dialect of this name is supported, or its driver is not installed."""
+
+    code = "engine_unsupported"
+    zh = "不支持的数据库 {engine}：{reason}"
+    en = "the engine {engine} cannot be used: {reason}"
+    next_zh = "支持 SQLite 与 PostgreSQL"
+    next_en = "SQLite and PostgreSQL are supported"
+
+
+class EngineSettingsUnsafe(EngineError):
+    """The server or connection runs with a setting under which acknowledged acts can be lost."""
+
+    code = "engine_settings_unsafe"
+    zh = "数据库设置不安全：{reason}"
+    en = "unsafe database settings: {reason}"
+    next_zh = "请修正设置后再开行"
+    next_en = "Change them before you open the bank"
+
+
+class RetryTransaction(EngineError):
+    """Certainly not applied: deadlock, serialization failure or lock timeout. Run it all again."""
+
+    code = "retry_transaction"
+    retryable = True
+    zh = "事务未生效（{reason}）"
+    en = "the transaction was not applied ({reason})"
+    next_zh = "请回滚并以同一键整体重试"
+    next_en = "Roll back and run all of it again with the same keys"
+
+
+class OutcomeUnknown(EngineError):
+    """The answer to COMMIT was lost. Submitting the same key again tells the truth."""
+
+    code = "outcome_unknown"
+    zh = "提交结果未知（键 {key}：{reason}）"
+    en = "the outcome of the commit is unknown (key {key}: {reason})"
+    next_zh = "请以同一键再次提交以得知结果"
+    next_en = "Submit the same key again to learn it"

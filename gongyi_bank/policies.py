@@ -1,0 +1,240 @@
+"""Every number that a district may set, as versioned, effective-dated rule sets.
+
+A policy is a frozen model, adopted from a day on, never edited, and cited by what it
+decided. The defaults here are those of the sources named; a district overrides them with
+`bank.policies.adopt(...)`. Adding a kind of policy means adding a class to `POLICIES`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gongyi_bank.errors import UnknownCategory, UnknownPolicy
+from gongyi_bank.periods import add_months
+from gongyi_bank.values import NEVER, Points
+
+#: Rates are kept in ten-thousandths of a point, the finest scale a bank can have.
+RATE_SCALE = 4
+
+
+class Policy(BaseModel):
+    """A frozen rule set; strict, and without fields that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+    kind: ClassVar[str]
+
+
+class TariffRate(Policy):
+    """What an hour of one category of service is worth."""
+
+    kind: ClassVar[str] = "tariff_rate"
+    #: The category's code, as service rows name it.
+    category: Annotated[str, Field(min_length=1, max_length=40)]
+    #: What people call it.
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    points_per_hour: Points
+
+
+class Tariff(Policy):
+    """积分标准: points per hour by category, in force on the day of service.
+
+    Points are floored once per record to the bank's smallest part. Without a tariff of its
+    own a bank has one category, `service`, at 1 point per hour (domain.md §2.13).
+    """
+
+    kind: ClassVar[str] = "tariff"
+    rates: tuple[TariffRate, ...] = (
+        TariffRate(category="service", name="志愿服务", points_per_hour=Points(1)),
+    )
+
+    @model_validator(mode="after")
+    def _categories_are_distinct(self) -> Self:
+        if len({rate.category for rate in self.rates}) != len(self.rates):
+            raise ValueError("a category is named twice")
+        return self
+
+
+class HourLimits(Policy):
+    """时长上限: soft daily limits that escalate instead of cutting off (广东 i志愿)."""
+
+    kind: ClassVar[str] = "hour_limits"
+    #: Up to and including this many minutes a day count at once.
+    daily_minutes_free: Annotated[int, Field(ge=1, le=1440)] = 480
+    #: Up to and including this many wait for the branch; more wait for the head office.
+    daily_minutes_branch: Annotated[int, Field(ge=1, le=1440)] = 720
+    #: One record can never span more than this.
+    record_minutes_max: Annotated[int, Field(ge=1, le=10080)] = 1440
+
+
+class PointsExpiry(Policy):
+    """积分有效期: none, N months from booking, or the end of the Nth calendar year."""
+
+    kind: ClassVar[str] = "points_expiry"
+    mode: Literal["none", "months", "calendar_years"] = "none"
+    length: Annotated[int, Field(ge=0, le=600)] = 0
+
+    def expires_on(self, business_day: dt.date) -> dt.date:
+        """The last day on which points credited on `business_day` may be spent."""
+        if self.mode == "months":
+            return add_months(business_day, self.length)
+        if self.mode == "calendar_years":
+            return dt.date(business_day.year + self.length, 12, 31)
+        return NEVER
+
+
+class RedemptionRules(Policy):
+    """月兑换: on which days of the month goods are given out, and how long a reservation lasts."""
+
+    kind: ClassVar[str] = "redemption_rules"
+    reservation_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 72
+    quantity_max: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+class PassbookRules(Policy):
+    """存折: its size, and the terms of a loss report (储蓄管理条例 31: oral, 5 days)."""
+
+    kind: ClassVar[str] = "passbook_rules"
+    pages: Annotated[int, Field(ge=1, le=100)] = 8
+    rows_per_page: Annotated[int, Field(ge=1, le=100)] = 18
+    oral_loss_days: Annotated[int, Field(ge=1, le=60)] = 5
+    reissue_wait_days: Annotated[int, Field(ge=0, le=60)] = 7
+
+
+class AccountRules(Policy):
+    """账户: when an account is dormant, and where a closing balance goes (domain.md §2.13)."""
+
+    kind: ClassVar[str] = "account_rules"
+    dormant_months: Annotated[int, Field(ge=1, le=600)] = 24
+
+
+class VolunteerStars(Policy):
+    """志愿者星级: one to five stars by lifetime verified hours; "以上" includes the number."""
+
+    kind: ClassVar[str] = "volunteer_stars"
+    hours: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=5)] = (
+        100,
+        300,
+        600,
+        1000,
+        1500,
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_rise(self) -> Self:
+        if list(self.hours) != sorted(set(self.hours)):
+            raise ValueError("the thresholds must rise")
+        return self
+
+    def stars(self, minutes: int) -> int:
+        """Stars for this many lifetime minutes: `>=`, by 民法典 1259."""
+        return bisect_right([hours * 60 for hours in self.hours], minutes)
+
+
+class PeriodVolunteerStars(Policy):
+    """月兑换、季小评、年总评 of volunteers: hours in the period for one to five stars.
+
+    No source gives numbers for months and quarters; these are the house's own.
+    """
+
+    kind: ClassVar[str] = "period_volunteer_stars"
+    month_hours: tuple[int, ...] = (4, 8, 16, 24, 32)
+    quarter_hours: tuple[int, ...] = (12, 24, 48, 72, 96)
+    year_hours: tuple[int, ...] = (50, 100, 200, 300, 400)
+
+    def hours_for(self, period_kind: str) -> tuple[int, ...]:
+        """The thresholds of a month, a quarter or a year."""
+        return {
+            "month": self.month_hours, "quarter": self.quarter_hours, "year": self.year_hours
+        }[period_kind]  # fmt: skip
+
+
+class OutletStars(Policy):
+    """储蓄所星级: five indicators with weights, and the best few per cent get the stars.
+
+    The seed names the five indicators (注册账户、服务时长、项目总数、兑换总额、吸纳企业) and the
+    outcome, 9 four-star and 3 five-star of 314; weights and cut-offs are the house's own.
+    """
+
+    kind: ClassVar[str] = "outlet_stars"
+    accounts_weight: Annotated[int, Field(ge=0, le=100)] = 20
+    minutes_weight: Annotated[int, Field(ge=0, le=100)] = 20
+    projects_weight: Annotated[int, Field(ge=0, le=100)] = 20
+    redeemed_weight: Annotated[int, Field(ge=0, le=100)] = 20
+    enterprises_weight: Annotated[int, Field(ge=0, le=100)] = 20
+    #: Best share of all savings branches, in thousandths, for five, four, three, two stars.
+    five_star_permille: Annotated[int, Field(ge=0, le=1000)] = 10
+    four_star_permille: Annotated[int, Field(ge=0, le=1000)] = 39
+    three_star_permille: Annotated[int, Field(ge=0, le=1000)] = 150
+    two_star_permille: Annotated[int, Field(ge=0, le=1000)] = 500
+
+
+POLICIES: dict[str, type[Policy]] = {
+    policy.kind: policy
+    for policy in (
+        Tariff,
+        HourLimits,
+        PointsExpiry,
+        RedemptionRules,
+        PassbookRules,
+        AccountRules,
+        VolunteerStars,
+        PeriodVolunteerStars,
+        OutletStars,
+    )
+}
+
+
+PolicyT = TypeVar("PolicyT", bound=Policy)
+
+
+class PolicyBook:
+    """All policies of a bank, by kind and effective date; knows which was in force when."""
+
+    def __init__(self, adopted: Iterable[tuple[int, dt.date, Policy]], version: int) -> None:
+        #: How many adoptions this copy has seen; an older copy is read again.
+        self.version = version
+        self._days: dict[str, list[dt.date]] = {}
+        self._entries: dict[str, list[tuple[int, Policy]]] = {}
+        for policy_id, effective_on, policy in sorted(adopted, key=lambda entry: entry[1]):
+            self._days.setdefault(policy.kind, []).append(effective_on)
+            self._entries.setdefault(policy.kind, []).append((policy_id, policy))
+        self._rates: dict[int, dict[str, int]] = {}
+
+    def in_force(self, policy: type[PolicyT], day: dt.date) -> tuple[int, PolicyT]:
+        """(policy id, the policy of this kind in force on `day`); raises UnknownPolicy."""
+        position = bisect_right(self._days.get(policy.kind, []), day) - 1
+        if position < 0:
+            raise UnknownPolicy(kind=policy.kind, day=day)
+        policy_id, found = self._entries[policy.kind][position]
+        assert isinstance(found, policy)
+        return policy_id, found
+
+    def newest_on(self, kind: str) -> dt.date | None:
+        """The effective day of the newest policy of a kind."""
+        days = self._days.get(kind)
+        return days[-1] if days else None
+
+    def history(self, kind: str) -> list[tuple[int, dt.date, Policy]]:
+        """Every version of a kind: (policy id, effective day, policy), oldest first."""
+        entries = self._entries.get(kind, [])
+        return [(i, day, p) for day, (i, p) in zip(self._days.get(kind, []), entries, strict=True)]
+
+    def rate(self, category: str, day: dt.date) -> tuple[int, int]:
+        """(policy id, ten-thousandths of a point per hour) for service given on `day`.
+
+        Raises UnknownCategory when the tariff of that day does not have the category.
+        """
+        policy_id, tariff = self.in_force(Tariff, day)
+        rates = self._rates.get(policy_id)
+        if rates is None:
+            rates = {r.category: r.points_per_hour.to_units(RATE_SCALE) for r in tariff.rates}
+            self._rates[policy_id] = rates
+        try:
+            return policy_id, rates[category]
+        except KeyError:
+            raise UnknownCategory(category=category, day=day) from None

@@ -1,0 +1,74 @@
+"""网点: one head office, its branches, their savings branches; nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gongyi_bank.errors import (
+    CodeTaken,
+    OutletClosed,
+    OutletNotClosed,
+    OutletNotEmpty,
+    UnknownOutlet,
+    WrongTier,
+)
+from gongyi_bank.rules.staff import OutletFacts
+
+HEAD_OFFICE: Final = 1
+BRANCH: Final = 2
+SAVINGS_BRANCH: Final = 3
+TIER_NAMES: Final = {1: "总行 head office", 2: "分行 branch", 3: "储蓄所 savings branch"}
+
+
+def decide_openings(known: dict[str, OutletFacts], wanted: Sequence[tuple[str, str]]) -> list[int]:
+    """The tiers of new outlets (code, parent's code), each one below its parent.
+
+    A parent is an open outlet in the books or one earlier in the list. Raises CodeTaken,
+    UnknownOutlet, OutletClosed, or WrongTier for a fourth tier.
+    """
+    tiers = {code: facts.tier for code, facts in known.items()}
+    planned = []
+    for code, parent in wanted:
+        if code in tiers:
+            raise CodeTaken(what="网点 outlet", taken=code)
+        if parent not in tiers:
+            raise UnknownOutlet(outlet=parent)
+        if parent in known and not known[parent].is_open:
+            raise OutletClosed(outlet=parent)
+        if tiers[parent] == SAVINGS_BRANCH:
+            raise WrongTier(outlet=parent, tier=TIER_NAMES[3], wanted=TIER_NAMES[2])
+        tiers[code] = tiers[parent] + 1
+        planned.append(tiers[code])
+    return planned
+
+
+def require_tier(outlet: OutletFacts, tier: int) -> None:
+    """Raise WrongTier unless the outlet is of this tier."""
+    if outlet.tier != tier:
+        raise WrongTier(outlet=outlet.code, tier=TIER_NAMES[outlet.tier], wanted=TIER_NAMES[tier])
+
+
+def require_movable(outlet: OutletFacts, branch: OutletFacts) -> None:
+    """A savings branch moves to a branch, and nothing else moves."""
+    require_tier(outlet, SAVINGS_BRANCH)
+    require_tier(branch, BRANCH)
+
+
+def require_closable(outlet: OutletFacts, left: dict[str, int]) -> None:
+    """An open outlet below the head office, with nothing left open."""
+    if not outlet.is_open:
+        raise OutletClosed(outlet=outlet.code)
+    if outlet.tier == HEAD_OFFICE:
+        raise WrongTier(outlet=outlet.code, tier=TIER_NAMES[1], wanted=TIER_NAMES[3])
+    if left:
+        shown = ", ".join(f"{count} {name}" for name, count in left.items())
+        raise OutletNotEmpty(outlet=outlet.code, left=shown)
+
+
+def require_reopenable(outlet: OutletFacts, parent: OutletFacts | None) -> None:
+    """A closed outlet under an open one."""
+    if outlet.is_open:
+        raise OutletNotClosed(outlet=outlet.code)
+    if parent is not None and not parent.is_open:
+        raise OutletClosed(outlet=parent.code)

@@ -1,0 +1,164 @@
+"""岗位与权限: who may do which act where.
+
+Default deny. Authority is judged by the outlet that handles, never by the account's home,
+so a customer is served anywhere (通存通兑); an act outside one's subtree is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from gongyi_bank.errors import FourEyesRequired, NotPermitted, UnknownStaff
+
+ADMINISTRATOR: Final = "administrator"
+LEDGER_KEEPER: Final = "ledger_keeper"
+TELLER: Final = "teller"
+STORE_CLERK: Final = "store_clerk"
+AUDITOR: Final = "auditor"
+SERVICE_ACCOUNT: Final = "service_account"
+ROLES: Final = (ADMINISTRATOR, LEDGER_KEEPER, TELLER, STORE_CLERK, AUDITOR, SERVICE_ACCOUNT)
+
+_COUNTER = frozenset({TELLER, LEDGER_KEEPER, ADMINISTRATOR, SERVICE_ACCOUNT})
+_KEEPER = frozenset({LEDGER_KEEPER, ADMINISTRATOR})
+_HEAD = frozenset({ADMINISTRATOR})
+_STORE = _COUNTER | {STORE_CLERK}
+
+#: The roles that may do each act, within the subtree of the outlet they are bound to.
+PERMISSIONS: Final[dict[str, frozenset[str]]] = {
+    "accounts.close": _COUNTER,
+    "accounts.freeze": _COUNTER,
+    "accounts.mark_dormant": _KEEPER,
+    "accounts.unfreeze": _KEEPER,
+    "accounts.wake": _COUNTER,
+    "customers.move": _COUNTER,
+    "customers.register": _COUNTER,
+    "customers.register_many": _COUNTER,
+    "hours.approve": _KEEPER,
+    "hours.bring_forward": _HEAD,
+    "hours.correct": _KEEPER,
+    "hours.record": _COUNTER,
+    "hours.record_many": _COUNTER,
+    "hours.refuse": _KEEPER,
+    "hours.void": _KEEPER,
+    "outlets.close": _HEAD,
+    "outlets.move": _HEAD,
+    "outlets.open": _HEAD,
+    "outlets.open_many": _HEAD,
+    "outlets.rename": _HEAD,
+    "outlets.reopen": _HEAD,
+    "passbooks.allot": _KEEPER,
+    "passbooks.destroy": _KEEPER,
+    "passbooks.issue": _COUNTER,
+    "passbooks.lift_loss": _COUNTER,
+    "passbooks.print_stock": _HEAD,
+    "passbooks.reissue": _COUNTER,
+    "passbooks.renew": _COUNTER,
+    "passbooks.report_loss": _COUNTER,
+    "passbooks.spoil": _COUNTER,
+    "passbooks.update": _COUNTER,
+    "points.grant": _KEEPER,
+    "policies.adopt": _HEAD,
+    "redemptions.capture": _STORE,
+    "redemptions.lapse_overdue": _COUNTER,
+    "redemptions.redeem": _STORE,
+    "redemptions.redeem_many": _STORE,
+    "redemptions.release": _STORE,
+    "redemptions.reserve": _STORE,
+    "staff.appoint": _HEAD,
+    "staff.appoint_many": _HEAD,
+    "staff.end": _HEAD,
+    "stores.leave": _HEAD,
+    "stores.publish_offers": _STORE,
+    "stores.recruit": _COUNTER,
+    "stores.recruit_many": _HEAD,
+    "stores.restock": _STORE,
+    "stores.withdraw_offer": _STORE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OutletFacts:
+    """An outlet as authority sees it: its place in the tree."""
+
+    outlet_no: int
+    code: str
+    name: str
+    #: 1 head office, 2 branch, 3 savings branch.
+    tier: int
+    parent_no: int | None
+    is_open: bool
+
+    def lies_within(self, other_no: int, other_tier: int) -> bool:
+        """Whether this outlet is that one or below it."""
+        return other_tier == 1 or other_no in (self.outlet_no, self.parent_no)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """A role in force and the outlet (and store) it is bound to."""
+
+    role: str
+    outlet_no: int
+    tier: int
+    store_no: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StaffFacts:
+    """A staff member with the roles in force."""
+
+    staff_no: int
+    code: str
+    own_account_no: int | None
+    roles: tuple[RoleFacts, ...] = field(default=())
+
+    def may(self, act: str, outlet: OutletFacts, store_no: int | None = None) -> bool:
+        """Whether one of the roles allows the act at this outlet (and store)."""
+        allowed = PERMISSIONS.get(act, frozenset())
+        return any(
+            role.role in allowed
+            and outlet.lies_within(role.outlet_no, role.tier)
+            and (role.store_no is None or role.store_no == store_no)
+            for role in self.roles
+        )
+
+    def serves(self, outlet: OutletFacts) -> bool:
+        """Whether they work at this outlet or above it, in any role that handles service."""
+        return any(
+            role.role in _COUNTER and outlet.lies_within(role.outlet_no, role.tier)
+            for role in self.roles
+        )
+
+
+def require_permission(
+    staff: StaffFacts, act: str, outlet: OutletFacts, store_no: int | None = None
+) -> None:
+    """Raise NotPermitted unless the act is allowed there."""
+    if not staff.may(act, outlet, store_no):
+        roles = ", ".join(sorted(PERMISSIONS.get(act, frozenset()))) or "nobody"
+        raise NotPermitted(staff=staff.code, act=act, outlet=outlet.code, roles=roles)
+
+
+def require_second_person(
+    act: str, maker: StaffFacts, checker: StaffFacts | None, code: str, outlet: OutletFacts
+) -> StaffFacts:
+    """The checker: another person, known, with a role that covers the outlet."""
+    if checker is None or not checker.roles:
+        raise UnknownStaff(staff=code)
+    if checker.staff_no == maker.staff_no:
+        raise FourEyesRequired(act=act, staff=maker.code, outlet=outlet.code, roles="two people")
+    if not checker.serves(outlet):
+        raise NotPermitted(
+            staff=code,
+            act=f"{act} (复核)",
+            outlet=outlet.code,
+            roles="staff of the outlet or above",
+        )
+    return checker
+
+
+def require_not_own(act: str, staff: StaffFacts, account_no: int) -> None:
+    """Nobody decides on their own hours or points."""
+    if staff.own_account_no == account_no:
+        raise FourEyesRequired(act=act, staff=staff.code)

@@ -1,0 +1,281 @@
+"""开户与账户: registering, moving, freezing, putting to sleep and closing accounts."""
+
+from __future__ import annotations
+
+from gongyi_bank.commands.customers import (
+    CloseAccount,
+    FreezeAccount,
+    MarkDormant,
+    MoveCustomer,
+    NewCustomer,
+    RegisterCustomers,
+    UnfreezeAccount,
+    WakeAccount,
+)
+from gongyi_bank.errors import AlreadyRegistered, IdempotencyConflict, InvalidValue, UnknownCustomer
+from gongyi_bank.policies import AccountRules
+from gongyi_bank.receipts.customers import (
+    AccountChanged,
+    AccountClosedOut,
+    CustomerMoved,
+    CustomersRegistered,
+)
+from gongyi_bank.rules import customers as rules
+from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
+from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
+from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.service.gate import Visit
+from gongyi_bank.store import customers as store
+from gongyi_bank.store import ledger, serials
+from gongyi_bank.store.customers import StoredCustomer
+from gongyi_bank.store.outlets import load_outlets_by_no, share_outlets
+from gongyi_bank.values import Points, compose_account_no
+
+
+def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
+    """Open an account for each new customer; one whose reference is known is a replay."""
+    codes = {part.outlet for part in command.customers}
+    share_outlets(visit.tx, codes)
+    visit.enter(command, outlets_at=codes)
+    outlets = {code: visit.outlet_for(command.act, code) for code in sorted(codes)}
+    for outlet in outlets.values():
+        require_tier(outlet, SAVINGS_BRANCH)
+    known = store.load_stored_by_ref(visit.tx, [p.ref for p in command.customers if p.ref])
+    fresh = [part for part in command.customers if part.ref not in known]
+    for part in command.customers:
+        if part.ref in known:
+            _require_same(visit, part, known[part.ref], outlets[part.outlet])
+    indexes = _require_new_documents(visit, fresh)
+    numbers = _draw_numbers(visit, fresh, outlets)
+    _write_new(visit, fresh, numbers, indexes, outlets)
+    drawn = iter(numbers)
+    accounts = tuple(
+        known[part.ref].account_no if part.ref in known else next(drawn)
+        for part in command.customers
+    )
+    receipt = CustomersRegistered(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        accounts=accounts,
+        replayed=tuple(sorted(stored.account_no for stored in known.values())),
+    )
+    if fresh:
+        handled_at = outlets[fresh[0].outlet] if len(outlets) == 1 else None
+        visit.book(command, receipt, handled_at or visit.outlet_for(command.act, None))
+    return receipt
+
+
+def _require_same(
+    visit: Visit, part: NewCustomer, known: StoredCustomer, outlet: OutletFacts
+) -> None:
+    """A repeated reference must say what it said before (personal data aside)."""
+    registered_on = part.registered_on or known.registered_on
+    same = (part.kind, registered_on) == (known.kind, known.registered_on)
+    if not same or (known.state != rules.CLOSED and known.outlet_no != outlet.outlet_no):
+        raise IdempotencyConflict(key=part.ref)
+
+
+def _require_new_documents(visit: Visit, fresh: list[NewCustomer]) -> list[str | None]:
+    """The blind index of each customer's document; none may be known, or come twice."""
+    key = visit.tx.index_key
+    indexes = [
+        rules.document_index(key, part.document_kind, part.document_no.upper())
+        if part.document_kind and part.document_no
+        else None
+        for part in fresh
+    ]
+    held = store.load_documents(visit.tx, [index for index in indexes if index])
+    for index in indexes:
+        if index in held:
+            what = "证件 identity document"
+            raise AlreadyRegistered(what=what, account=held[index] or "（本次 in this call）")
+        if index is not None:
+            held[index] = 0
+    refs = [part.ref for part in fresh if part.ref]
+    if len(refs) != len(set(refs)):
+        raise InvalidValue.of("ref", next(r for r in refs if refs.count(r) > 1), "comes twice")
+    return indexes
+
+
+def _draw_numbers(
+    visit: Visit, fresh: list[NewCustomer], outlets: dict[str, OutletFacts]
+) -> list[int]:
+    counts: dict[int, int] = {}
+    for part in fresh:
+        if part.registered_on is not None and part.registered_on > visit.today:
+            raise InvalidValue.of("registered_on", part.registered_on, "is in the future")
+        outlet_no = outlets[part.outlet].outlet_no
+        counts[outlet_no] = counts.get(outlet_no, 0) + 1
+    following = serials.draw_many(visit.tx, "account", counts) if counts else {}
+    numbers = []
+    for part in fresh:
+        outlet_no = outlets[part.outlet].outlet_no
+        numbers.append(compose_account_no(outlet_no, following[outlet_no]))
+        following[outlet_no] += 1
+    return numbers
+
+
+def _write_new(
+    visit: Visit,
+    fresh: list[NewCustomer],
+    numbers: list[int],
+    indexes: list[str | None],
+    outlets: dict[str, OutletFacts],
+) -> None:
+    accounts, customers, people = [], [], []
+    for number, part, index in zip(numbers, fresh, indexes, strict=True):
+        outlet_no = outlets[part.outlet].outlet_no
+        accounts.append((number, "customer", "points", outlet_no, visit.voucher_id))
+        registered_on = part.registered_on or visit.today
+        customers.append((
+            number, part.kind, outlet_no, part.ref, registered_on, rules.ACTIVE, None,
+            visit.voucher_id,
+        ))  # fmt: skip
+        people.append((
+            number, part.name, part.document_kind and str(part.document_kind),
+            part.document_no, index, part.birth_on, part.phone,
+        ))  # fmt: skip
+    store.write_accounts(visit.writes, accounts)
+    ledger.write_new_heads(visit.writes, [Head(number) for number in numbers])
+    store.write_customers(visit.writes, customers, people)
+
+
+def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
+    """Move an account to another savings branch; authority is the receiving outlet's."""
+    share_outlets(visit.tx, [command.outlet])
+    stored, _ = _enter(visit, command, command.account, outlets_at=[command.outlet])
+    target = visit.outlet_for(command.act, command.outlet)
+    require_tier(target, SAVINGS_BRANCH)
+    rules.require_open(command.account, stored.state)
+    source = load_outlets_by_no(visit.tx, [stored.outlet_no])[stored.outlet_no]
+    store.write_customer_change(visit.writes, stored, outlet_no=target.outlet_no)
+    receipt = CustomerMoved(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        account=command.account,
+        source=source.code,
+        target=target.code,
+    )
+    visit.book(command, receipt, target)
+    return receipt
+
+
+def freeze(visit: Visit, command: FreezeAccount) -> AccountChanged:
+    """Nothing may be taken until it is unfrozen."""
+    return _change_state(visit, command, "freeze", command.reason)
+
+
+def unfreeze(visit: Visit, command: UnfreezeAccount) -> AccountChanged:
+    """Lift a freeze."""
+    return _change_state(visit, command, "unfreeze", command.reason)
+
+
+def wake(visit: Visit, command: WakeAccount) -> AccountChanged:
+    """A dormant account is used again."""
+    return _change_state(visit, command, "wake", None)
+
+
+def _change_state(
+    visit: Visit,
+    command: FreezeAccount | UnfreezeAccount | WakeAccount,
+    verb: str,
+    reason: str | None,
+) -> AccountChanged:
+    stored, _ = _enter(visit, command, command.account)
+    handled_at = visit.outlet_for(command.act, None)
+    state = rules.decide_state(command.account, stored.state, verb)
+    return _book_state(visit, command, stored, state, handled_at, reason)
+
+
+def mark_dormant(visit: Visit, command: MarkDormant) -> AccountChanged:
+    """Mark an account that nobody used for as long as the policy says; its points stay."""
+    stored, _ = _enter(visit, command, command.account)
+    handled_at = visit.outlet_for(command.act, None)
+    newest_use = store.load_newest_use(visit.tx, command.account) or stored.registered_on
+    months = visit.policies.in_force(AccountRules, visit.today)[1].dormant_months
+    rules.require_dormant(command.account, stored.state, newest_use, visit.today, months)
+    return _book_state(visit, command, stored, rules.DORMANT, handled_at, None)
+
+
+def _book_state(
+    visit: Visit,
+    command: FreezeAccount | UnfreezeAccount | WakeAccount | MarkDormant,
+    stored: StoredCustomer,
+    state: str,
+    handled_at: OutletFacts,
+    reason: str | None,
+) -> AccountChanged:
+    store.write_customer_change(visit.writes, stored, state=state)
+    receipt = AccountChanged(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        account=command.account,
+        state=state,
+    )
+    visit.book(command, receipt, handled_at, reason=reason, facts={"was": stored.state})
+    return receipt
+
+
+def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
+    """Close an account and move its balance where the command says."""
+    accounts = [command.account] + ([command.target] if command.target else [])
+    stored, customers = _enter(visit, command, *accounts)
+    handled_at = visit.outlet_for(command.act, None)
+    rules.require_usable(command.account, stored.state)
+    heads = visit.heads(accounts)
+    head = heads[command.account]
+    waiting = store.count_waiting(visit.tx, command.account)
+    rules.require_closable(head, waiting, command.balance_to, command.target, visit.tx.bank.scale)
+    if command.target is not None:
+        target = customers.get(command.target)
+        rules.require_open(command.target, target.state if target else None)
+    posting = visit.posting(heads)
+    paid_out = _pay_out(posting, head, command.target, handled_at.outlet_no)
+    head.is_touched = True
+    store.write_customer_change(visit.writes, stored, state=rules.CLOSED, closed_on=visit.today)
+    receipt = AccountClosedOut(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        account=command.account,
+        paid_out=Points.of_units(paid_out, visit.tx.bank.scale),
+        target=command.target,
+    )
+    visit.book(command, receipt, handled_at, posting=posting, reason=command.reason)
+    return receipt
+
+
+def _pay_out(posting: Posting, head: Head, target: int | None, outlet_no: int) -> int:
+    """Empty the account: what is past its date expires, the rest goes to the target or back."""
+    posting.expire(head, outlet_no)
+    amount = head.balance
+    if amount:
+        to_no = target if target is not None else internal_no("returned", outlet_no)
+        leg = Leg(head.account_no, to_no, amount)
+        posting.post(leg, Mark("close", posting.business_day, outlet_no))
+    return amount
+
+
+def _enter(
+    visit: Visit,
+    command: MoveCustomer
+    | FreezeAccount
+    | UnfreezeAccount
+    | WakeAccount
+    | MarkDormant
+    | CloseAccount,
+    account: int,
+    *more: int,
+    outlets_at: list[str] | None = None,
+) -> tuple[StoredCustomer, dict[int, StoredCustomer]]:
+    """Lock the accounts and read the customers; the first one must exist."""
+    visit.lock([account, *more])
+    visit.enter(command, outlets_at=outlets_at or [])
+    customers = store.load_stored(visit.tx, [account, *more])
+    stored = customers.get(account)
+    if stored is None:
+        raise UnknownCustomer(account=account)
+    return stored, customers

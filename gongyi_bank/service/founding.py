@@ -1,0 +1,64 @@
+"""Founding a bank: its head office, its first administrator, and the shipped policies."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterable
+
+from gongyi_bank.commands.base import DIGEST_VERSION
+from gongyi_bank.policies import POLICIES, Policy
+from gongyi_bank.rules.ledger import EARLIEST, OUTLET_KINDS, POINTS, internal_no
+from gongyi_bank.rules.staff import ADMINISTRATOR
+from gongyi_bank.store import serials
+from gongyi_bank.store.customers import write_accounts
+from gongyi_bank.store.outlets import write_new_outlets
+from gongyi_bank.store.policies import write_policies
+from gongyi_bank.store.staff import write_first_staff
+from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.store.writing import Writes
+from gongyi_bank.values import new_uuid7
+
+#: The head office's number; the others follow.
+HEAD_OFFICE_NO = 1000
+
+
+def found(
+    tx: Transaction, *, code: str, name: str, administrator: str, policies: Iterable[Policy]
+) -> None:
+    """Write the head office, its administrator and the first policies, under one voucher."""
+    now = tx.clock().astimezone(dt.UTC)
+    today = now.astimezone(tx.bank.zone).date()
+    voucher_id = new_uuid7(now, os.urandom(10))
+    body = json.dumps({"code": code, "name": name}, ensure_ascii=False)
+    writes = Writes()
+    writes.voucher = (
+        voucher_id, "bank.found", None, bytes(32), DIGEST_VERSION, 1, None, HEAD_OFFICE_NO,
+        today, now, None, None, body,
+    )  # fmt: skip
+    row = (HEAD_OFFICE_NO, code, name, 1, None, None, 1, "urban", "open", today, None, voucher_id)
+    write_new_outlets(writes, [row])
+    write_outlet_accounts(writes, [HEAD_OFFICE_NO], voucher_id)
+    write_first_staff(writes, administrator, ADMINISTRATOR, HEAD_OFFICE_NO, today, voucher_id)
+    chosen = {kind: policy() for kind, policy in POLICIES.items()}
+    chosen |= {policy.kind: policy for policy in policies}
+    rows = [
+        (number, kind, EARLIEST, policy.model_dump_json(), voucher_id)
+        for number, (kind, policy) in enumerate(sorted(chosen.items()), start=1)
+    ]
+    write_policies(writes, rows)
+    tx.write(writes)
+    serials.draw(tx, "outlet", 0, 1, first=HEAD_OFFICE_NO)
+    serials.draw(tx, "staff", 0, 1)
+    serials.draw(tx, "policy", 0, len(rows))
+
+
+def write_outlet_accounts(writes: Writes, outlet_nos: Iterable[int], voucher_id: bytes) -> None:
+    """The internal accounts that every outlet has."""
+    rows = [
+        (internal_no(kind, outlet_no), kind, POINTS, outlet_no, voucher_id)
+        for outlet_no in outlet_nos
+        for kind in OUTLET_KINDS
+    ]
+    write_accounts(writes, rows)

@@ -1,0 +1,135 @@
+"""网点: opening, renaming, moving, closing and reopening the outlets of the tree."""
+
+from __future__ import annotations
+
+from gongyi_bank.commands.outlets import (
+    CloseOutlet,
+    MoveOutlet,
+    NewOutlet,
+    OpenOutlets,
+    RenameOutlet,
+    ReopenOutlet,
+)
+from gongyi_bank.errors import UnknownOutlet
+from gongyi_bank.receipts.outlets import OutletChanged, OutletsOpened
+from gongyi_bank.rules import outlets as rules
+from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.service.founding import write_outlet_accounts
+from gongyi_bank.service.gate import Visit
+from gongyi_bank.store import outlets as store
+from gongyi_bank.store import serials
+
+
+def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
+    """Open outlets, each under a parent that exists or stands earlier in the list."""
+    named = [part.code for part in command.outlets] + [part.parent for part in command.outlets]
+    store.lock_house(visit.tx)
+    visit.enter(command, outlets_at=named)
+    head_office = store.load_head_office(visit.tx)
+    handled_at = visit.outlet_for(command.act, None)
+    planned = rules.decide_openings(visit.outlets, [(p.code, p.parent) for p in command.outlets])
+    first_no = serials.draw(visit.tx, "outlet", 0, len(planned))
+    numbers = {head_office.code: head_office.outlet_no}
+    numbers |= {code: facts.outlet_no for code, facts in visit.outlets.items()}
+    rows = []
+    for number, (part, tier) in enumerate(zip(command.outlets, planned, strict=True), first_no):
+        numbers[part.code] = number
+        rows.append(_row(visit, part, tier, number, numbers[part.parent]))
+    store.write_new_outlets(visit.writes, sorted(rows, key=lambda row: row[3]))
+    new_nos = tuple(range(first_no, first_no + len(planned)))
+    write_outlet_accounts(visit.writes, new_nos, visit.voucher_id)
+    receipt = OutletsOpened(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        codes=tuple(part.code for part in command.outlets),
+        outlet_nos=new_nos,
+    )
+    visit.book(command, receipt, handled_at)
+    return receipt
+
+
+def _row(
+    visit: Visit, part: NewOutlet, tier: int, number: int, parent_no: int
+) -> tuple[object, ...]:
+    return (
+        number, part.code, part.name, tier, parent_no, tier - 1, None, part.setting, "open",
+        visit.today, None, visit.voucher_id,
+    )  # fmt: skip
+
+
+def rename(visit: Visit, command: RenameOutlet) -> OutletChanged:
+    """Give an outlet another name."""
+    outlet = _enter(visit, command)
+    store.write_outlet_change(visit.writes, outlet.outlet_no, name=command.name)
+    return _changed(visit, command, outlet, name=command.name, was=outlet.name)
+
+
+def move(visit: Visit, command: MoveOutlet) -> OutletChanged:
+    """Move a savings branch to another branch; accounts and history go with it."""
+    outlet = _enter(visit, command, command.branch)
+    branch = visit.outlet_for(command.act, command.branch)
+    rules.require_movable(outlet, branch)
+    was = visit.parent_code(outlet)
+    store.write_outlet_change(visit.writes, outlet.outlet_no, parent_no=branch.outlet_no)
+    return _changed(visit, command, outlet, parent=branch.code, was=was)
+
+
+def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
+    """Close an outlet where nothing is left open."""
+    outlet = _enter(visit, command)
+    left = store.load_left_open(visit.tx, outlet.outlet_no)
+    rules.require_closable(outlet, left)
+    changes = {"state": "closed", "closed_on": visit.today}
+    store.write_outlet_change(visit.writes, outlet.outlet_no, **changes)
+    return _changed(visit, command, outlet, state="closed", reason=command.reason)
+
+
+def reopen(visit: Visit, command: ReopenOutlet) -> OutletChanged:
+    """Reopen a closed outlet whose parent is open."""
+    outlet = _enter(visit, command)
+    parent_no = outlet.parent_no
+    parents = store.load_outlets_by_no(visit.tx, [parent_no]) if parent_no else {}
+    rules.require_reopenable(outlet, parents.get(parent_no or 0))
+    store.write_outlet_change(visit.writes, outlet.outlet_no, state="open", closed_on=None)
+    return _changed(visit, command, outlet, state="open")
+
+
+Changing = RenameOutlet | MoveOutlet | CloseOutlet | ReopenOutlet
+
+
+def _enter(visit: Visit, command: Changing, *more: str) -> OutletFacts:
+    """Lock the outlet, then read it; the actor must be allowed at the head office."""
+    store.lock_house(visit.tx)
+    store.lock_outlets(visit.tx, [command.outlet, *more])
+    visit.enter(command, outlets_at=[command.outlet, *more])
+    visit.outlet_for(command.act, None)
+    outlet = visit.outlets.get(command.outlet)
+    if outlet is None:
+        raise UnknownOutlet(outlet=command.outlet)
+    return outlet
+
+
+def _changed(
+    visit: Visit,
+    command: Changing,
+    outlet: OutletFacts,
+    *,
+    name: str | None = None,
+    parent: str | None = None,
+    state: str | None = None,
+    was: str | None = None,
+    reason: str | None = None,
+) -> OutletChanged:
+    receipt = OutletChanged(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        code=outlet.code,
+        name=name or outlet.name,
+        parent=parent or visit.parent_code(outlet),
+        state=state or ("open" if outlet.is_open else "closed"),
+    )
+    handled_at = visit.outlet_for(command.act, None)
+    visit.book(command, receipt, handled_at, reason=reason, facts={"was": was})
+    return receipt

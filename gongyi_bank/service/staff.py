@@ -1,0 +1,100 @@
+"""岗位: appointing people to roles at outlets, and ending roles."""
+
+from __future__ import annotations
+
+from gongyi_bank.commands.outlets import Appointment, AppointStaff, EndRole
+from gongyi_bank.errors import InvalidValue, UnknownStaff, UnknownStore
+from gongyi_bank.receipts.outlets import RoleEnded, StaffAppointed
+from gongyi_bank.rules.accrual import require_open_outlet
+from gongyi_bank.rules.staff import STORE_CLERK
+from gongyi_bank.service.gate import Visit
+from gongyi_bank.store import serials
+from gongyi_bank.store import staff as store
+from gongyi_bank.store.outlets import lock_house
+from gongyi_bank.store.stores import load_store_numbers
+
+
+def appoint(visit: Visit, command: AppointStaff) -> StaffAppointed:
+    """Give people roles; what they hold already is left as it is."""
+    parts = command.appointments
+    lock_house(visit.tx)
+    visit.enter(command, outlets_at=[p.outlet for p in parts], people=[part.code for part in parts])
+    handled_at = visit.outlet_for(command.act, None)
+    stores = load_store_numbers(visit.tx, [part.store for part in parts if part.store])
+    wanted = [
+        (part, require_open_outlet(visit.outlets, part.outlet).outlet_no, _store_no(part, stores))
+        for part in parts
+    ]
+    fresh = _add_people_and_roles(visit, wanted)
+    receipt = StaffAppointed(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        codes=tuple(dict.fromkeys(fresh)),
+    )
+    visit.book(command, receipt, handled_at)
+    return receipt
+
+
+Wanted = tuple[Appointment, int, int | None]
+
+
+def _add_people_and_roles(visit: Visit, wanted: list[Wanted]) -> list[str]:
+    """Number the new people and the new roles; the codes whose roles are new."""
+    numbers = {code: facts.staff_no for code, facts in visit.people.items()}
+    newest = store.load_newest_role_nos(visit.tx, numbers.values()) if numbers else {}
+    held = {
+        (code, role.role, role.outlet_no, role.store_no)
+        for code, facts in visit.people.items()
+        for role in facts.roles
+    }
+    new_codes = list(dict.fromkeys(p.code for p, _, _ in wanted if p.code not in numbers))
+    first_no = serials.draw(visit.tx, "staff", 0, len(new_codes)) if new_codes else 0
+    numbers |= {code: first_no + i for i, code in enumerate(new_codes)}
+    own = {part.code: part.own_account for part, _, _ in wanted}
+    people = [(numbers[code], code, own[code], visit.voucher_id) for code in new_codes]
+    roles, fresh = [], []
+    for part, outlet_no, store_no in wanted:
+        key = (part.code, part.role, outlet_no, store_no)
+        if key in held:
+            continue
+        held.add(key)
+        staff_no = numbers[part.code]
+        newest[staff_no] = newest.get(staff_no, 0) + 1
+        role = (staff_no, newest[staff_no], part.role, outlet_no, store_no)
+        roles.append((*role, visit.today, None, visit.voucher_id))
+        fresh.append(part.code)
+    store.write_staff(visit.writes, people, roles)
+    return fresh
+
+
+def _store_no(part: Appointment, stores: dict[str, int]) -> int | None:
+    if (part.role == STORE_CLERK) != (part.store is not None):
+        raise InvalidValue.of("store", part.store, "a store clerk, and nobody else, has a store")
+    if part.store is None:
+        return None
+    if part.store not in stores:
+        raise UnknownStore(store=part.store)
+    return stores[part.store]
+
+
+def end_role(visit: Visit, command: EndRole) -> RoleEnded:
+    """End a role; nothing that the person did changes."""
+    lock_house(visit.tx)
+    visit.enter(command, people=[command.code])
+    handled_at = visit.outlet_for(command.act, None)
+    person = visit.people.get(command.code)
+    roles = store.list_roles_in_force(visit.tx, person.staff_no) if person else []
+    ending = [no for no, role, at in roles if (role, at) == (command.role, command.outlet)]
+    if person is None or not ending:
+        raise UnknownStaff(staff=f"{command.code} ({command.role} @ {command.outlet})")
+    store.write_role_end(visit.writes, person.staff_no, ending[0], visit.today)
+    receipt = RoleEnded(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        code=command.code,
+        role=command.role,
+    )
+    visit.book(command, receipt, handled_at, reason=command.reason)
+    return receipt

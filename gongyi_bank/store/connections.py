@@ -1,0 +1,115 @@
+"""Where transactions begin and end: our own, retried where safe, and the caller's, joined.
+
+COMMIT is part of the act. When it fails with anything that does not mean "certainly not
+applied", nobody knows, and `OutcomeUnknown` says so with the key (reliability.md).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from gongyi_bank.errors import OutcomeUnknown, RetryTransaction
+from gongyi_bank.store.engines import StoreEngine
+
+T = TypeVar("T")
+#: Own transactions are tried this often, and never longer than this.
+TRIES_MAX = 8
+SECONDS_MAX = 20.0
+
+
+@contextmanager
+def own_transaction(
+    engine: sa.Engine,
+    support: StoreEngine,
+    *,
+    read_only: bool = False,
+    keep: bool = True,
+    key: str | None = None,
+) -> Iterator[sa.Connection]:
+    """A transaction of our own: committed at the end (unless `keep` is false), or undone."""
+    try:
+        connection = engine.connect()
+    except sa.exc.DBAPIError as error:
+        raise support.classify(error) from None
+    with connection:
+        if read_only:
+            connection = support.for_reading(connection)
+        try:
+            connection.begin()
+            yield connection
+        except sa.exc.DBAPIError as error:
+            _roll_back(connection)
+            raise support.classify(error) from None
+        except BaseException:
+            _roll_back(connection)
+            raise
+        if keep and not read_only:
+            _commit(connection, support, key)
+        else:
+            _roll_back(connection)
+
+
+def _commit(connection: sa.Connection, support: StoreEngine, key: str | None) -> None:
+    try:
+        connection.commit()
+    except sa.exc.DBAPIError as error:
+        _roll_back(connection)
+        if support.commit_outcome_known(error):
+            raise RetryTransaction(reason="COMMIT was refused") from None
+        reason = type(error.orig).__name__
+        raise OutcomeUnknown(key=key or "（无 none）", reason=reason) from None
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    """Roll back; a connection that cannot even do that is thrown away."""
+    try:
+        connection.rollback()
+    except sa.exc.DBAPIError:
+        connection.invalidate()
+
+
+def retrying(
+    engine: sa.Engine,
+    support: StoreEngine,
+    run: Callable[[sa.Connection], T],
+    *,
+    key: str | None,
+) -> T:
+    """Run a whole transaction again while it was certainly not applied, a bounded time."""
+    give_up_at = time.monotonic() + SECONDS_MAX
+    for tried in range(1, TRIES_MAX + 1):
+        try:
+            with own_transaction(engine, support, key=key) as connection:
+                return run(connection)
+        except RetryTransaction:
+            if tried == TRIES_MAX or time.monotonic() > give_up_at:
+                raise
+            time.sleep(random.uniform(0, 0.01 * 2**tried))
+    raise AssertionError("the loop returns or raises")
+
+
+@contextmanager
+def savepoint_within(
+    connection: sa.Connection, support: StoreEngine, bank_id: int
+) -> Iterator[None]:
+    """A savepoint in the caller's transaction: released at the end, or undone alone."""
+    try:
+        support.begin_writing(connection, bank_id)
+        savepoint = connection.begin_nested()
+    except sa.exc.DBAPIError as error:
+        raise support.classify(error) from None
+    try:
+        yield
+        savepoint.commit()
+    except sa.exc.DBAPIError as error:
+        savepoint.rollback()
+        raise support.classify(error) from None
+    except BaseException:
+        savepoint.rollback()
+        raise

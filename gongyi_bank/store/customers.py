@@ -1,0 +1,152 @@
+"""Accounts, customers and, apart from them, what is personal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import account, account_line, customer, hour_record, person
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.writing import Row, Writes, columns_of
+
+ACCOUNT_COLUMNS = columns_of(account)
+CUSTOMER_COLUMNS = columns_of(customer)
+PERSON_COLUMNS = columns_of(person)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCustomer:
+    """A customer as they stand, without anything personal."""
+
+    account_no: int
+    kind: str
+    outlet_no: int
+    ref: str | None
+    registered_on: dt.date
+    state: str
+
+
+_STORED = tuple(customer.c[name] for name in StoredCustomer.__slots__)
+
+
+@query
+def _by_accounts(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_STORED).where(
+        of_bank(customer), engine.among(customer.c.account_no, "accounts")
+    )
+
+
+@query
+def _by_refs(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_STORED).where(of_bank(customer), engine.among(customer.c.ref, "refs"))
+
+
+@query
+def _by_documents(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(person.c.document_index, person.c.account_no).where(
+        of_bank(person), engine.among(person.c.document_index, "indexes")
+    )
+
+
+@query
+def _people(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(person.c.account_no, person.c.name).where(
+        of_bank(person), engine.among(person.c.account_no, "accounts")
+    )
+
+
+@query
+def _newest_use(_: StoreEngine) -> sa.Select[Any]:
+    """The newest line's business day and the newest service day of one account."""
+    mine: sa.BindParameter[int] = sa.bindparam("account")
+    return sa.select(
+        sa.select(sa.func.max(account_line.c.business_day))
+        .where(of_bank(account_line), account_line.c.account_no == mine)
+        .scalar_subquery()
+        .label("line_day"),
+        sa.select(sa.func.max(hour_record.c.service_on))
+        .where(of_bank(hour_record), hour_record.c.account_no == mine)
+        .scalar_subquery()
+        .label("service_day"),
+    )
+
+
+@query
+def _waiting(_: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(sa.func.count())
+        .select_from(hour_record)
+        .where(
+            of_bank(hour_record),
+            hour_record.c.account_no == sa.bindparam("account"),
+            sa.or_(
+                hour_record.c.state == "waiting_branch",
+                hour_record.c.state == "waiting_head_office",
+            ),
+        )
+    )
+
+
+def load_stored(tx: Transaction, accounts: Iterable[int]) -> dict[int, StoredCustomer]:
+    """Customers by account number."""
+    rows = _by_accounts(tx, accounts=sorted(set(accounts)))
+    return {row[0]: StoredCustomer(*row) for row in rows}
+
+
+def load_stored_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, StoredCustomer]:
+    """Customers by external reference."""
+    names = sorted(set(refs))
+    if not names:
+        return {}
+    found = [StoredCustomer(*row) for row in _by_refs(tx, refs=names)]
+    return {stored.ref: stored for stored in found if stored.ref is not None}
+
+
+def load_documents(tx: Transaction, indexes: Iterable[str]) -> dict[str, int]:
+    """The accounts that hold documents with these blind indexes."""
+    wanted = sorted(set(indexes))
+    return dict(_by_documents(tx, indexes=wanted)) if wanted else {}
+
+
+def load_names(tx: Transaction, accounts: Iterable[int]) -> dict[int, str]:
+    """Names, which are personal: for a passbook or, masked, for a list."""
+    return dict(_people(tx, accounts=sorted(set(accounts))))
+
+
+def load_newest_use(tx: Transaction, account_no: int) -> dt.date | None:
+    """The newest day on which anything was booked for, or served by, this account."""
+    days = [day for day in _newest_use(tx, account=account_no)[0] if day is not None]
+    return max(days) if days else None
+
+
+def count_waiting(tx: Transaction, account_no: int) -> int:
+    """Hour records of this account that wait for an approval."""
+    count: int = _waiting(tx, account=account_no)[0][0]
+    return count
+
+
+def write_accounts(writes: Writes, rows: list[Row]) -> None:
+    """Add accounts (full rows in the order of ACCOUNT_COLUMNS)."""
+    writes.insert(account, ACCOUNT_COLUMNS, rows)
+
+
+def write_customers(writes: Writes, customers: list[Row], people: list[Row]) -> None:
+    """Add customers and their personal data (full rows)."""
+    writes.insert(customer, CUSTOMER_COLUMNS, customers)
+    writes.insert(person, PERSON_COLUMNS, people)
+
+
+def write_customer_change(writes: Writes, stored: StoredCustomer, **changes: Any) -> None:
+    """Change a customer's outlet or state; guarded by the state that was decided on."""
+    writes.update(
+        customer,
+        [(stored.account_no, stored.state, *changes.values())],
+        key=("account_no",),
+        guards=("state",),
+        changes=tuple(changes),
+    )

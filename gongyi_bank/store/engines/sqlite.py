@@ -1,0 +1,181 @@
+"""SQLite, the embedded default: one writer at a time, the write lock taken at BEGIN."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gongyi_bank.errors import EngineError, RetryTransaction
+from gongyi_bank.store.engines.base import (
+    Capability,
+    KeyTaken,
+    StoreEngine,
+    insert_columns,
+    require_all_found,
+)
+from gongyi_bank.store.engines.guards import sqlite_guards
+from gongyi_bank.store.tables.columns import Day, Instant, instant_text
+from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
+
+#: Execution option of our connections: BEGIN instead of BEGIN IMMEDIATE.
+READ_ONLY = "gongyi_bank_read_only"
+_PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=10000", "synchronous=FULL")
+
+
+class SqliteEngine(StoreEngine):
+    """SQLite 3.38 or later, file or memory."""
+
+    name: ClassVar[str] = "sqlite"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.GUARD_TRIGGERS})
+    locks_at_begin: ClassVar[bool] = True
+
+    def prepare(self, engine: sa.Engine) -> None:
+        sa.event.listen(engine, "connect", _on_connect)
+        sa.event.listen(engine, "begin", _on_begin)
+
+    def unsafe_settings(self, connection: sa.Connection) -> list[str]:
+        wanted = {"foreign_keys": 1, "recursive_triggers": 1}
+        found = {name: connection.exec_driver_sql("PRAGMA " + name).scalar_one() for name in wanted}
+        faults = [f"PRAGMA {name} is off" for name, on in wanted.items() if found[name] != on]
+        on_disk = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
+        if on_disk and connection.exec_driver_sql("PRAGMA synchronous").scalar_one() < 2:
+            faults.append("PRAGMA synchronous is below FULL")
+        return faults
+
+    def guard_statements(self) -> list[str]:
+        return sqlite_guards()
+
+    def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+        values = sa.func.json_each(sa.bindparam(name, type_=sa.Text())).table_valued("value")
+        return column.in_(sa.select(values.c.value))
+
+    def adapt(self, value: Any) -> Any:
+        if isinstance(value, dt.datetime):
+            return instant_text(value)
+        if isinstance(value, dt.date):
+            return value.isoformat()
+        if isinstance(value, list):
+            return json.dumps(value)
+        return value
+
+    def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
+        converters = {Day: dt.date.fromisoformat, Instant: dt.datetime.fromisoformat}
+        return [(i, converters[type(t)]) for i, t in enumerate(types) if type(t) in converters]
+
+    def begin_writing(self, connection: sa.Connection, bank_id: int) -> None:
+        # A no-op write takes SQLite's write lock before anything is read, however the
+        # caller began; a snapshot that is already old fails here, before any decision.
+        connection.exec_driver_sql(
+            "UPDATE gb_bank SET bank_id = bank_id WHERE bank_id = ?", (bank_id,)
+        )
+
+    def for_reading(self, connection: sa.Connection) -> sa.Connection:
+        return connection.execution_options(**{READ_ONLY: True})
+
+    def write(self, connection: sa.Connection, bank_id: int, writes: Writes) -> None:
+        values = (bank_id, *map(self.adapt, writes.voucher))
+        claimed = connection.exec_driver_sql(_voucher_sql(), values)
+        if claimed.rowcount != 1:
+            raise KeyTaken
+        for step in writes.steps:
+            if isinstance(step, Insert):
+                _insert(connection, bank_id, step)
+            else:
+                _update(connection, bank_id, step)
+
+    def insert_construct(self, table: sa.Table) -> Any:
+        return sqlite_insert(table)
+
+    def classify(self, error: sa.exc.DBAPIError) -> EngineError:
+        driver = error.orig
+        name = getattr(driver, "sqlite_errorname", type(driver).__name__)
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return RetryTransaction(reason=name)
+        if name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
+            return RetryTransaction(reason=name)
+        return EngineError(reason=_reason(name, driver))
+
+    def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:
+        name = getattr(error.orig, "sqlite_errorname", "")
+        return bool(name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")))
+
+
+def _reason(name: str, driver: BaseException | None) -> str:
+    """The error's name, and its text only where that text cannot hold row contents."""
+    safe = name in ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_FULL", "SQLITE_NOTADB")
+    return f"{name}: {driver}" if safe or name.startswith("SQLITE_CONSTRAINT") else name
+
+
+def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in _PRAGMAS:
+        connection.execute("PRAGMA " + pragma)
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    read_only = connection.get_execution_options().get(READ_ONLY)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@functools.cache
+def _voucher_sql() -> str:
+    names = ", ".join(("bank_id", *VOUCHER_COLUMNS))
+    marks = ", ".join("?" * (len(VOUCHER_COLUMNS) + 1))
+    return f"INSERT INTO gb_voucher ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+@functools.cache
+def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+
+
+@functools.cache
+def _update_sql(
+    table: str, key: tuple[str, ...], guards: tuple[str, ...], changes: tuple[str, ...]
+) -> str:
+    """Parameters: the new values, then the bank, the key and the guards."""
+    sets = ", ".join(f"{name} = ?" for name in changes)
+    where = " AND ".join(f"{name} = ?" for name in ("bank_id", *key, *guards))
+    return f"UPDATE {table} SET {sets} WHERE {where}"  # noqa: S608
+
+
+@functools.cache
+def _timed(table: sa.Table, columns: tuple[str, ...]) -> tuple[tuple[int, bool], ...]:
+    """The positions of days (False) and instants (True) among the columns."""
+    kinds = [(i, table.c[name].type) for i, name in enumerate(columns)]
+    return tuple((i, isinstance(k, Instant)) for i, k in kinds if isinstance(k, Day | Instant))
+
+
+def _converted(step: Insert | Update, columns: tuple[str, ...]) -> list[list[Any]]:
+    timed = _timed(step.table, columns)
+    rows = [list(row) for row in step.rows]
+    for row in rows:
+        for position, is_instant in timed:
+            value = row[position]
+            if value is not None:
+                row[position] = instant_text(value) if is_instant else value.isoformat()
+    return rows
+
+
+def _insert(connection: sa.Connection, bank_id: int, step: Insert) -> None:
+    sql = _insert_sql(step.table.name, insert_columns(step))
+    rows = [(bank_id, *row) for row in _converted(step, step.columns)]
+    connection.exec_driver_sql(sql, rows if len(rows) > 1 else rows[0])
+
+
+def _update(connection: sa.Connection, bank_id: int, step: Update) -> None:
+    sql = _update_sql(step.table.name, step.key, step.guards, step.changes)
+    size = len(step.key) + len(step.guards)
+    rows = _converted(step, (*step.key, *step.guards, *step.changes))
+    params = [(*row[size:], bank_id, *row[:size]) for row in rows]
+    result = connection.exec_driver_sql(sql, params if len(params) > 1 else params[0])
+    require_all_found(step, result.rowcount)

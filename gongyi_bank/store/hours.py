@@ -1,0 +1,251 @@
+"""The book of hours: facts around service rows, records and their decisions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.rules.accrual import COUNTING, CustomerFacts, RecordFacts
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import account_line, customer, hour_record, voucher
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.writing import Writes, columns_of
+
+RECORD_COLUMNS = columns_of(hour_record)
+#: No record spans more minutes than `hour_limits` can allow at all; see HourLimits.
+LONGEST = dt.timedelta(days=7)
+_CUSTOMER = (
+    customer.c.account_no,
+    customer.c.state,
+    customer.c.registered_on,
+    customer.c.outlet_no,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record as it stands, for deciding on it."""
+
+    account_no: int
+    record_no: int
+    kind: str
+    state: str
+    outlet_no: int
+    category: str | None
+    project: str | None
+    started_at: dt.datetime
+    ended_at: dt.datetime
+    service_on: dt.date
+    minutes: int
+    recorded_by_no: int | None
+    checked_by_no: int | None
+    points: int
+    line_no: int | None
+    policy_id: int | None
+
+
+_STORED = tuple(hour_record.c[name] for name in StoredRecord.__slots__)
+
+
+@query
+def _customers(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_CUSTOMER).where(
+        of_bank(customer), engine.among(customer.c.account_no, "accounts")
+    )
+
+
+@query
+def _customers_by_ref(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(customer.c.ref, *_CUSTOMER).where(
+        of_bank(customer), engine.among(customer.c.ref, "refs")
+    )
+
+
+@query
+def _by_refs(engine: StoreEngine) -> sa.Select[Any]:
+    record = hour_record
+    columns = (
+        record.c.ref,
+        record.c.account_no,
+        record.c.record_no,
+        record.c.state,
+        record.c.row_digest,
+        record.c.minutes,
+        record.c.points,
+        record.c.line_no,
+    )
+    return sa.select(*columns).where(of_bank(record), engine.among(record.c.ref, "refs"))
+
+
+@query
+def _spans(engine: StoreEngine) -> sa.Select[Any]:
+    """Counting records of the accounts that could touch the window, or share its days."""
+    record = hour_record
+    columns = (
+        record.c.account_no,
+        record.c.started_at,
+        record.c.ended_at,
+        record.c.record_no,
+        record.c.service_on,
+        record.c.minutes,
+    )
+    return sa.select(*columns).where(
+        of_bank(record),
+        engine.among(record.c.account_no, "accounts"),
+        record.c.started_at >= sa.bindparam("earliest"),
+        record.c.started_at < sa.bindparam("latest"),
+        sa.or_(*(record.c.state == state for state in COUNTING)),
+        record.c.kind == "service",
+    )
+
+
+@query
+def _one(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_STORED).where(
+        of_bank(hour_record),
+        hour_record.c.account_no == sa.bindparam("account"),
+        hour_record.c.record_no == sa.bindparam("record"),
+    )
+
+
+def load_customers(tx: Transaction, accounts: Iterable[int]) -> dict[int, CustomerFacts]:
+    """What hours need to know of these customers, by account number."""
+    numbers = sorted(set(accounts))
+    if not numbers:
+        return {}
+    return {row[0]: CustomerFacts(*row) for row in _customers(tx, accounts=numbers)}
+
+
+def load_customers_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, CustomerFacts]:
+    """What hours need to know of these customers, by external reference."""
+    names = sorted(set(refs))
+    if not names:
+        return {}
+    return {row[0]: CustomerFacts(*row[1:]) for row in _customers_by_ref(tx, refs=names)}
+
+
+def load_records_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, RecordFacts]:
+    """The records that carry these references."""
+    names = sorted(set(refs))
+    if not names:
+        return {}
+    found = {}
+    for ref, account_no, record_no, state, row_digest, minutes, points, line_no in _by_refs(
+        tx, refs=names
+    ):
+        found[ref] = RecordFacts(account_no, record_no, state, row_digest, minutes, points, line_no)
+    return found
+
+
+Spans = dict[int, list[tuple[dt.datetime, dt.datetime, int]]]
+Daily = dict[tuple[int, dt.date], int]
+
+
+def load_spans(
+    tx: Transaction, accounts: Iterable[int], earliest: dt.datetime, latest: dt.datetime
+) -> tuple[Spans, Daily]:
+    """Spans of time and minutes a day already taken, near [earliest, latest)."""
+    spans: Spans = {}
+    daily: Daily = {}
+    day = dt.timedelta(days=1)
+    window = {"earliest": earliest - LONGEST, "latest": latest + day}
+    for account_no, start, end, record_no, service_on, minutes in _spans(
+        tx, accounts=sorted(set(accounts)), **window
+    ):
+        spans.setdefault(account_no, []).append((start, end, record_no))
+        key = (account_no, service_on)
+        daily[key] = daily.get(key, 0) + minutes
+    return spans, daily
+
+
+def load_record(tx: Transaction, account_no: int, record_no: int) -> StoredRecord | None:
+    """One record as it stands."""
+    rows = _one(tx, account=account_no, record=record_no)
+    return StoredRecord(*rows[0]) if rows else None
+
+
+def write_records(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
+    """Add new records (full rows in the order of RECORD_COLUMNS)."""
+    writes.insert(hour_record, RECORD_COLUMNS, rows)
+
+
+def write_decision(
+    writes: Writes,
+    record: StoredRecord,
+    voucher_id: bytes,
+    *,
+    state: str,
+    points: int,
+    line_no: int | None,
+    policy_id: int | None,
+) -> None:
+    """Fill in what was decided on a record; the guard is the state it was decided in."""
+    row = (
+        record.account_no, record.record_no, record.state, state, points, line_no, policy_id,
+        voucher_id,
+    )  # fmt: skip
+    writes.update(
+        hour_record,
+        [row],
+        key=("account_no", "record_no"),
+        guards=("state",),
+        changes=("state", "points", "line_no", "policy_id", "decided_voucher_id"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BookedRecord:
+    """A record with what its receipt says: for answering a repeated reference."""
+
+    voucher_id: bytes
+    business_day: dt.date
+    booked_at: dt.datetime
+    state: str
+    minutes: int
+    points: int
+    line_no: int | None
+    replaces_record_no: int | None
+    credited_after: int | None
+    debited_after: int | None
+
+
+@query
+def _booked(_: StoreEngine) -> sa.Select[Any]:
+    record, line = hour_record, account_line
+    same_voucher = sa.and_(
+        voucher.c.bank_id == record.c.bank_id, voucher.c.voucher_id == record.c.voucher_id
+    )
+    its_line = sa.and_(
+        line.c.bank_id == record.c.bank_id,
+        line.c.account_no == record.c.account_no,
+        line.c.line_no == record.c.line_no,
+    )
+    return (
+        sa.select(
+            record.c.voucher_id,
+            voucher.c.business_day,
+            voucher.c.booked_at,
+            record.c.state,
+            record.c.minutes,
+            record.c.points,
+            record.c.line_no,
+            record.c.replaces_record_no,
+            line.c.credited_after,
+            line.c.debited_after,
+        )
+        .select_from(record.join(voucher, same_voucher).outerjoin(line, its_line))
+        .where(
+            of_bank(record),
+            record.c.account_no == sa.bindparam("account"),
+            record.c.record_no == sa.bindparam("record"),
+        )
+    )
+
+
+def load_booked_record(tx: Transaction, account_no: int, record_no: int) -> BookedRecord:
+    """A record that exists, with its voucher and its line."""
+    return BookedRecord(*_booked(tx, account=account_no, record=record_no)[0])

@@ -1,0 +1,160 @@
+"""Outlets as facts and as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import customer, hour_record, outlet, passbook, staff_role
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.writing import Writes, columns_of
+
+_FACTS = (
+    outlet.c.outlet_no,
+    outlet.c.code,
+    outlet.c.name,
+    outlet.c.tier,
+    outlet.c.parent_no,
+    outlet.c.state,
+)
+
+
+@query
+def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_FACTS).where(of_bank(outlet), engine.among(outlet.c.code, "codes"))
+
+
+@query
+def _by_numbers(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_FACTS).where(of_bank(outlet), engine.among(outlet.c.outlet_no, "numbers"))
+
+
+@query
+def _head_office(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_FACTS).where(of_bank(outlet), outlet.c.head_mark == 1)
+
+
+@query
+def _all(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*_FACTS).where(of_bank(outlet)).order_by(outlet.c.outlet_no)
+
+
+def _facts(row: tuple[Any, ...]) -> OutletFacts:
+    outlet_no, code, name, tier, parent_no, state = row
+    return OutletFacts(outlet_no, code, name, tier, parent_no, state == "open")
+
+
+def load_outlets(tx: Transaction, codes: Iterable[str]) -> dict[str, OutletFacts]:
+    """The outlets with these codes, by code."""
+    return {facts.code: facts for facts in map(_facts, _by_codes(tx, codes=sorted(set(codes))))}
+
+
+def load_outlets_by_no(tx: Transaction, numbers: Iterable[int]) -> dict[int, OutletFacts]:
+    """The outlets with these numbers, by number."""
+    rows = _by_numbers(tx, numbers=sorted(set(numbers)))
+    return {facts.outlet_no: facts for facts in map(_facts, rows)}
+
+
+def load_head_office(tx: Transaction) -> OutletFacts:
+    """总行."""
+    return _facts(_head_office(tx)[0])
+
+
+def load_all_outlets(tx: Transaction) -> dict[int, OutletFacts]:
+    """Every outlet, by number: a district has a few hundred."""
+    return {facts.outlet_no: facts for facts in map(_facts, _all(tx))}
+
+
+OUTLET_COLUMNS = columns_of(outlet)
+
+
+def write_new_outlets(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
+    """Add outlets, parents first (full rows in the order of OUTLET_COLUMNS)."""
+    writes.insert(outlet, OUTLET_COLUMNS, rows)
+
+
+def write_outlet_change(writes: Writes, outlet_no: int, **changes: Any) -> None:
+    """Change what may change about an outlet."""
+    writes.update(
+        outlet, [(outlet_no, *changes.values())], key=("outlet_no",), changes=tuple(changes)
+    )
+
+
+@query
+def _left_open(_: StoreEngine) -> sa.Select[Any]:
+    """What keeps an outlet from closing, counted."""
+    here: sa.BindParameter[int] = sa.bindparam("outlet")
+    child = outlet.alias("child")
+
+    def count(table: sa.FromClause, *conditions: sa.ColumnElement[bool]) -> Any:
+        mine = table.c.bank_id == sa.bindparam("bank")
+        rows = sa.select(sa.func.count()).select_from(table).where(mine, *conditions)
+        return rows.scalar_subquery()
+
+    record = hour_record
+    # In the order of LEFT_OPEN.
+    return sa.select(
+        count(child, child.c.parent_no == here, child.c.state == "open").label("a"),
+        count(customer, customer.c.outlet_no == here, customer.c.state != "closed").label("b"),
+        count(passbook, passbook.c.outlet_no == here, passbook.c.state == "blank").label("c"),
+        count(record, record.c.outlet_no == here, record.c.state.startswith("waiting")).label("d"),
+        count(staff_role, staff_role.c.outlet_no == here, staff_role.c.ended_on.is_(None)).label(
+            "e"
+        ),
+    )
+
+
+LEFT_OPEN = ("outlets", "accounts", "blank passbooks", "waiting records", "staff roles")
+
+
+def load_left_open(tx: Transaction, outlet_no: int) -> dict[str, int]:
+    """What is still open at an outlet, by name, without what is zero."""
+    row = _left_open(tx, outlet=outlet_no)[0]
+    return {name: count for name, count in zip(LEFT_OPEN, row, strict=True) if count}
+
+
+@query
+def _lock_house(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(
+        sa.select(outlet.c.outlet_no).where(of_bank(outlet), outlet.c.head_mark == 1)
+    )
+
+
+@query
+def _lock(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(_locked_rows(engine))
+
+
+@query
+def _share(engine: StoreEngine) -> sa.Select[Any]:
+    return _locked_rows(engine).with_for_update(read=True)
+
+
+def _locked_rows(engine: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(outlet.c.outlet_no)
+        .where(of_bank(outlet), engine.among(outlet.c.code, "codes"))
+        .order_by(outlet.c.outlet_no)
+    )
+
+
+def lock_house(tx: Transaction) -> None:
+    """Lock the head office's row: acts on the house itself (outlets, staff, rules) queue."""
+    if not tx.engine.locks_at_begin:
+        _lock_house(tx)
+
+
+def lock_outlets(tx: Transaction, codes: Iterable[str]) -> None:
+    """Lock these outlets' rows, in order; facts come in a later statement."""
+    if not tx.engine.locks_at_begin:
+        _lock(tx, codes=sorted(set(codes)))
+
+
+def share_outlets(tx: Transaction, codes: Iterable[str]) -> None:
+    """Keep these outlets from closing until this transaction ends; others may share them."""
+    if not tx.engine.locks_at_begin:
+        _share(tx, codes=sorted(set(codes)))

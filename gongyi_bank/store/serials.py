@@ -1,0 +1,63 @@
+"""Serial numbers, drawn in bulk; the counter rows are the last locks of an act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import serial_counter
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+
+
+@query
+def _last(engine: StoreEngine) -> sa.Select[Any]:
+    rows = (
+        sa.select(serial_counter.c.owner_no, serial_counter.c.last_no)
+        .where(
+            of_bank(serial_counter),
+            serial_counter.c.series == sa.bindparam("series"),
+            engine.among(serial_counter.c.owner_no, "owners"),
+        )
+        .order_by(serial_counter.c.owner_no)
+    )
+    return rows if engine.locks_at_begin else engine.lock(rows)
+
+
+def draw_many(
+    tx: Transaction, series: str, counts: Mapping[int, int], *, first: int = 1
+) -> dict[int, int]:
+    """For each owner the first of `count` numbers never drawn before; gaps are allowed.
+
+    A row is made when a series is first used, and locked until the transaction ends.
+    """
+    tx.require_sound()
+    owners = sorted(counts)
+    found = dict(_last(tx, series=series, owners=owners))
+    key = {"bank_id": tx.bank.bank_id, "series": series}
+    missing = [owner for owner in owners if owner not in found]
+    if missing:
+        rows = [key | {"owner_no": owner, "last_no": first - 1} for owner in missing]
+        tx.engine.insert_missing(tx.connection, serial_counter, rows)
+        found = dict(_last(tx, series=series, owners=owners))
+    counter = serial_counter.c
+    statement = (
+        sa.update(serial_counter)
+        .where(
+            counter.bank_id == tx.bank.bank_id,
+            counter.series == series,
+            counter.owner_no == sa.bindparam("owner"),
+        )
+        .values(last_no=sa.bindparam("last"))
+    )
+    tx.connection.execute(
+        statement, [{"owner": owner, "last": found[owner] + counts[owner]} for owner in owners]
+    )
+    return {owner: found[owner] + 1 for owner in owners}
+
+
+def draw(tx: Transaction, series: str, owner_no: int, count: int, *, first: int = 1) -> int:
+    """The first of `count` numbers of one owner's series."""
+    return draw_many(tx, series, {owner_no: count}, first=first)[owner_no]

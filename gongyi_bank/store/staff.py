@@ -1,0 +1,117 @@
+"""Staff as facts: people, their roles in force, and where those are bound."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.rules.staff import RoleFacts, StaffFacts
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import outlet, staff, staff_role
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.writing import Writes, columns_of
+
+
+@query
+def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
+    role = staff_role
+    in_force = sa.and_(
+        role.c.bank_id == staff.c.bank_id,
+        role.c.staff_no == staff.c.staff_no,
+        role.c.ended_on.is_(None),
+    )
+    place = sa.and_(outlet.c.bank_id == role.c.bank_id, outlet.c.outlet_no == role.c.outlet_no)
+    return (
+        sa.select(
+            staff.c.staff_no,
+            staff.c.code,
+            staff.c.own_account_no,
+            role.c.role,
+            role.c.outlet_no,
+            outlet.c.tier,
+            role.c.store_no,
+        )
+        .select_from(staff.outerjoin(role, in_force).outerjoin(outlet, place))
+        .where(of_bank(staff), engine.among(staff.c.code, "codes"))
+        .order_by(staff.c.staff_no, role.c.role_no)
+    )
+
+
+def load_staff(tx: Transaction, codes: Iterable[str]) -> dict[str, StaffFacts]:
+    """The staff with these codes and their roles in force, by code."""
+    people: dict[str, tuple[int, int | None, list[RoleFacts]]] = {}
+    rows = _by_codes(tx, codes=sorted(set(codes)))
+    for staff_no, code, own_account_no, role, outlet_no, tier, store_no in rows:
+        _, _, roles = people.setdefault(code, (staff_no, own_account_no, []))
+        if role is not None:
+            roles.append(RoleFacts(role, outlet_no, tier, store_no))
+    return {
+        code: StaffFacts(staff_no, code, own, tuple(roles))
+        for code, (staff_no, own, roles) in people.items()
+    }
+
+
+STAFF_COLUMNS = columns_of(staff)
+ROLE_COLUMNS = columns_of(staff_role)
+
+
+def write_staff(
+    writes: Writes, people: list[tuple[Any, ...]], roles: list[tuple[Any, ...]]
+) -> None:
+    """Add people and roles (full rows in the order of STAFF_COLUMNS and ROLE_COLUMNS)."""
+    writes.insert(staff, STAFF_COLUMNS, people)
+    writes.insert(staff_role, ROLE_COLUMNS, roles)
+
+
+def write_first_staff(
+    writes: Writes, code: str, role: str, outlet_no: int, today: dt.date, voucher_id: bytes
+) -> None:
+    """The administrator with whom a bank begins: staff number 1."""
+    roles = [(1, 1, role, outlet_no, None, today, None, voucher_id)]
+    write_staff(writes, [(1, code, None, voucher_id)], roles)
+
+
+@query
+def _newest_role_nos(engine: StoreEngine) -> sa.Select[Any]:
+    newest = sa.func.max(staff_role.c.role_no)
+    return (
+        sa.select(staff_role.c.staff_no, newest)
+        .where(of_bank(staff_role), engine.among(staff_role.c.staff_no, "numbers"))
+        .group_by(staff_role.c.staff_no)
+    )
+
+
+def load_newest_role_nos(tx: Transaction, staff_nos: Iterable[int]) -> dict[int, int]:
+    """The number of each person's newest role."""
+    return dict(_newest_role_nos(tx, numbers=sorted(set(staff_nos))))
+
+
+def write_role_end(writes: Writes, staff_no: int, role_no: int, ended_on: dt.date) -> None:
+    """End a role."""
+    row = (staff_no, role_no, ended_on)
+    writes.update(staff_role, [row], key=("staff_no", "role_no"), changes=("ended_on",))
+
+
+@query
+def _roles_in_force(_: StoreEngine) -> sa.Select[Any]:
+    place = sa.and_(
+        outlet.c.bank_id == staff_role.c.bank_id, outlet.c.outlet_no == staff_role.c.outlet_no
+    )
+    return (
+        sa.select(staff_role.c.role_no, staff_role.c.role, outlet.c.code)
+        .select_from(staff_role.join(outlet, place))
+        .where(
+            of_bank(staff_role),
+            staff_role.c.staff_no == sa.bindparam("staff"),
+            staff_role.c.ended_on.is_(None),
+        )
+        .order_by(staff_role.c.role_no)
+    )
+
+
+def list_roles_in_force(tx: Transaction, staff_no: int) -> list[tuple[int, str, str]]:
+    """(role number, role, outlet code) of one person."""
+    return [(no, role, code) for no, role, code in _roles_in_force(tx, staff=staff_no)]

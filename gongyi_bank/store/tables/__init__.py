@@ -1,0 +1,37 @@
+"""All tables of the bank: `metadata` is the newest schema."""
+
+from __future__ import annotations
+
+from gongyi_bank.store.tables.columns import metadata
+from gongyi_bank.store.tables.customers import account, customer, person
+from gongyi_bank.store.tables.founding import bank, policy, serial_counter, voucher
+from gongyi_bank.store.tables.hours import hour_record
+from gongyi_bank.store.tables.ledger import account_head, account_line, hold, internal_move
+from gongyi_bank.store.tables.outlets import outlet, staff, staff_role
+from gongyi_bank.store.tables.passbooks import loss_report, passbook
+from gongyi_bank.store.tables.stores import offer, partner_store, redemption, stock_move
+
+__all__ = [
+    "account",
+    "account_head",
+    "account_line",
+    "bank",
+    "customer",
+    "hold",
+    "hour_record",
+    "internal_move",
+    "loss_report",
+    "metadata",
+    "offer",
+    "outlet",
+    "partner_store",
+    "passbook",
+    "person",
+    "policy",
+    "redemption",
+    "serial_counter",
+    "staff",
+    "staff_role",
+    "stock_move",
+    "voucher",
+]

@@ -1,0 +1,121 @@
+"""The column types and the table maker of the store: `bank_id` leads every key by construction.
+
+SQLite tables are STRICT and WITHOUT ROWID, so only integers, text and blobs exist
+there; dates and instants are ISO text on SQLite and native types elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.types import TypeDecorator
+
+metadata = sa.MetaData()
+
+#: 64-bit whole numbers: amounts, account numbers, line numbers.
+Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Small = sa.Integer()
+#: Free text of any length, kept as it is.
+LongText = sa.Text()
+
+
+def code(length_max: int) -> sa.types.TypeEngine[str]:
+    """Short text compared byte for byte; VARCHAR where the engine has lengths."""
+    return sa.String(length_max).with_variant(sa.Text(), "sqlite")
+
+
+def digest(size: int) -> sa.types.TypeEngine[bytes]:
+    """Raw bytes: hashes (32) and ids (16)."""
+    return sa.LargeBinary(size)
+
+
+def instant_text(value: dt.datetime) -> str:
+    """UTC with microseconds and a fixed width, so that text order is time order."""
+    return value.astimezone(dt.UTC).isoformat(timespec="microseconds")
+
+
+class Day(TypeDecorator[dt.date]):
+    """A calendar day: DATE, or ISO text on SQLite."""
+
+    impl = sa.Date
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return sa.Text() if dialect.name == "sqlite" else sa.Date()
+
+    def process_bind_param(self, value: dt.date | None, dialect: Dialect) -> Any:
+        return value.isoformat() if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.date | None:
+        return dt.date.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Instant(TypeDecorator[dt.datetime]):
+    """An aware moment, kept in UTC: TIMESTAMP WITH TIME ZONE, or ISO text on SQLite."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return sa.Text() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        return instant_text(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        return dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def bank_table(
+    name: str,
+    *columns: sa.Column[Any],
+    key: Sequence[str],
+    unique: dict[str, Sequence[str]] | None = None,
+    refers: dict[str, tuple[Sequence[str], str, Sequence[str]]] | None = None,
+    checks: dict[str, str] | None = None,
+    indexes: dict[str, Sequence[str]] | None = None,
+) -> sa.Table:
+    """One table of the bank; `bank_id` is put first in its key, uniques, references and indexes.
+
+    `refers` maps a short name to (columns, target table, target columns), all without `bank_id`.
+    """
+    table = sa.Table(
+        f"gb_{name}",
+        metadata,
+        sa.Column("bank_id", Big, nullable=False, autoincrement=False),
+        *columns,
+        sa.PrimaryKeyConstraint("bank_id", *key, name=f"gb_{name}_pk"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    _refer(table, f"gb_{name}_bank_fk", ["bank_id"], "bank", ["bank_id"])
+    for short, (own, target, theirs) in (refers or {}).items():
+        _refer(table, f"gb_{name}_{short}_fk", ["bank_id", *own], target, ["bank_id", *theirs])
+    for short, own in (unique or {}).items():
+        table.append_constraint(sa.UniqueConstraint("bank_id", *own, name=f"gb_{name}_{short}_uq"))
+    for short, rule in (checks or {}).items():
+        table.append_constraint(sa.CheckConstraint(rule, name=f"gb_{name}_{short}_ck"))
+    for short, own in (indexes or {}).items():
+        sa.Index(f"gb_{name}_{short}_ix", table.c.bank_id, *(table.c[column] for column in own))
+    return table
+
+
+def _refer(
+    table: sa.Table, name: str, own: Sequence[str], target: str, theirs: Sequence[str]
+) -> None:
+    paths = [f"gb_{target}.{column}" for column in theirs]
+    table.append_constraint(sa.ForeignKeyConstraint(own, paths, name=name))
+
+
+def needed(name: str, kind: Any) -> sa.Column[Any]:
+    """A column that always holds a value."""
+    return sa.Column(name, kind, nullable=False, autoincrement=False)
+
+
+def optional(name: str, kind: Any) -> sa.Column[Any]:
+    """A column that may be empty."""
+    return sa.Column(name, kind, nullable=True)

@@ -1,0 +1,35 @@
+"""凭证: finding the voucher of a key, and the rows around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import voucher
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierVoucher:
+    """An act that used this key before."""
+
+    voucher_id: bytes
+    act: str
+    request_digest: bytes
+    body: str
+
+
+@query
+def _by_key(_: StoreEngine) -> sa.Select[tuple[bytes, str, bytes, str]]:
+    columns = (voucher.c.voucher_id, voucher.c.act, voucher.c.request_digest, voucher.c.body)
+    return sa.select(*columns).where(
+        of_bank(voucher), voucher.c.idempotency_key == sa.bindparam("key")
+    )
+
+
+def load_by_key(tx: Transaction, key: str) -> EarlierVoucher | None:
+    """The voucher that claimed this idempotency key, if any."""
+    rows = _by_key(tx, key=key)
+    return EarlierVoucher(*rows[0]) if rows else None

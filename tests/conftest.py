@@ -1,0 +1,138 @@
+"""What every test may use: engines to run on, hypothesis profiles, and the rule against skips.
+
+`HYPOTHESIS_PROFILE=nightly pytest` searches long; `pytest --no-skips` (always on where CI=true)
+makes a skipped test a failed one.
+"""
+
+import os
+import subprocess
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from hypothesis import settings
+from sqlalchemy.exc import OperationalError
+
+from tests.district import District
+from tests.postgresql import PostgresqlServer, running_server
+
+CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+#: Reasons for which a test may be skipped even under --no-skips: exact texts, with a comment each.
+ALLOWED_SKIPS: frozenset[str] = frozenset()
+
+# ---------------------------------------------------------------- hypothesis
+
+settings.register_profile("modest", max_examples=30, deadline=None)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("nightly", max_examples=5_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if CI else "modest"))
+
+
+# ---------------------------------------------------------------- engines
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """One real server per test process, started when the first test asks for it."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_server())
+        except (
+            ImportError,
+            OSError,
+            RuntimeError,
+            AssertionError,
+            subprocess.SubprocessError,
+            OperationalError,
+        ) as error:
+            pytest.skip(f"PostgreSQL did not start: {type(error).__name__}: {error}")
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file of the test's own."""
+    return f"sqlite:///{tmp_path / 'bank.db'}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """An empty PostgreSQL database of the test's own."""
+    with postgresql_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine_url(request: pytest.FixtureRequest) -> str:
+    """An empty database; the test runs once on each engine."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def district(engine_url: str) -> Iterator[District]:
+    """A founded bank with outlets and staff, on each engine."""
+    made = District(engine_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_district(sqlite_url: str) -> Iterator[District]:
+    """The same on SQLite alone, for what cannot differ between engines."""
+    made = District(sqlite_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio, the only loop that SQLAlchemy knows."""
+    return "asyncio"
+
+
+# ---------------------------------------------------------------- no skips
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        default=CI,
+        help="fail where a test is skipped for a reason that is not in ALLOWED_SKIPS",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _without_skip((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _without_skip((yield), collector.config)
+
+
+def _without_skip(report: Report, config: pytest.Config) -> Report:
+    """Turn a skip into a failure; an expected failure (xfail) is none."""
+    if report.skipped and not hasattr(report, "wasxfail") and config.getoption("no_skips"):
+        place_and_reason = report.longrepr
+        assert isinstance(place_and_reason, tuple)
+        reason = place_and_reason[2].removeprefix("Skipped: ")
+        if reason not in ALLOWED_SKIPS:
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{report.nodeid} was skipped: {reason}\n"
+                "Skips fail here (--no-skips): make the test run, or name the reason in "
+                "ALLOWED_SKIPS of tests/conftest.py."
+            )
+    return report
