@@ -22,17 +22,25 @@ import sqlalchemy as sa
 
 from gongyi_bank.commands.base import Command
 from gongyi_bank.desks.base import SERVICES, House
-from gongyi_bank.desks.customers import AccountsDesk, CustomersDesk, HoursDesk
+from gongyi_bank.desks.customers import AccountsDesk, CustomersDesk, HoursDesk, PointsDesk
 from gongyi_bank.desks.house import OutletsDesk, PoliciesDesk, StaffDesk
+from gongyi_bank.desks.passbooks import PassbooksDesk
+from gongyi_bank.desks.ratings import RatingsDesk
+from gongyi_bank.desks.reports import ReportsDesk
+from gongyi_bank.desks.stores import RedemptionsDesk, StoresDesk
 from gongyi_bank.errors import BankExists, EngineSettingsUnsafe, InvalidValue, UnknownAct
+from gongyi_bank.periods import require_aware
 from gongyi_bank.policies import Policy
+from gongyi_bank.reports.faults import Verification
+from gongyi_bank.reports.verification import verify
 from gongyi_bank.rules.customers import default_index_key
 from gongyi_bank.service import founding
 from gongyi_bank.service.gate import PolicyShelf, perform
 from gongyi_bank.store import founding as store
 from gongyi_bank.store.connections import own_transaction, retrying, savepoint_within
-from gongyi_bank.store.engines import connect, engine_for
+from gongyi_bank.store.engines import StoreEngine, connect, engine_for
 from gongyi_bank.store.transaction import BankIdentity, Clock, Keys, Transaction
+from gongyi_bank.values import clean_code, clean_text
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -75,9 +83,43 @@ class Desks(House):
         return AccountsDesk(self)
 
     @property
+    def points(self) -> PointsDesk:
+        """积分: opening balances and grants by hand."""
+        return PointsDesk(self)
+
+    @property
     def hours(self) -> HoursDesk:
         """服务时长: recording service and deciding on what waits."""
         return HoursDesk(self)
+
+    @property
+    def passbooks(self) -> PassbooksDesk:
+        """存折: stock, and the books in the customers' hands."""
+        return PassbooksDesk(self)
+
+    @property
+    def stores(self) -> StoresDesk:
+        """商家: who is in the alliance, and what they offer."""
+        return StoresDesk(self)
+
+    @property
+    def redemptions(self) -> RedemptionsDesk:
+        """兑换: goods for points, at once or by reservation."""
+        return RedemptionsDesk(self)
+
+    @property
+    def reports(self) -> ReportsDesk:
+        """报表: statements, summaries, ledger books and trial balances."""
+        return ReportsDesk(self)
+
+    @property
+    def ratings(self) -> RatingsDesk:
+        """星级: stars and leagues of volunteers and savings branches."""
+        return RatingsDesk(self)
+
+    def verify(self) -> Verification:
+        """核对: audit the books as they stand; all faults come back as values."""
+        return self.read(verify)
 
     def execute_many(self, commands: Iterable[Command]) -> list[Any]:
         """Run commands in order and return their receipts; the first refusal stops the rest.
@@ -115,6 +157,7 @@ class Bank(Desks):
         staff: str | None,
         clock: Clock,
         keys: Keys,
+        unsafe_settings: UnsafeSettings,
         shelf: PolicyShelf | None = None,
     ) -> None:
         """Use `Bank.found` or `Bank.open`."""
@@ -124,6 +167,7 @@ class Bank(Desks):
         self._staff = staff
         self._clock = clock
         self._keys = keys
+        self._unsafe_settings = unsafe_settings
         self._shelf = shelf or PolicyShelf()
         self._checked: set[sa.Engine] = set()
 
@@ -154,10 +198,15 @@ class Bank(Desks):
         if type(scale) is not int or not 0 <= scale <= 4:
             raise InvalidValue.of("scale", scale, "a whole number from 0 to 4")
         zone = _zone(time_zone)
-        engine = _engine(database)
-        support = engine_for(engine.dialect.name)
-        _check_settings(engine, unsafe_settings)
-        with own_transaction(engine, support) as connection:
+        bank = clean_text(bank, field="bank", length_max=100)
+        head_office = clean_code(head_office, field="head_office")
+        name = head_office_name or f"{bank}总行"
+        name = clean_text(name, field="head_office_name", length_max=100)
+        administrator = clean_code(administrator, field="administrator")
+        with (
+            _opening(database, unsafe_settings) as (engine, support),
+            own_transaction(engine, support) as connection,
+        ):
             if not store.has_schema(connection):
                 store.create_schema(connection, support)
             if bank in store.list_banks(connection):
@@ -169,11 +218,14 @@ class Bank(Desks):
             founding.found(
                 Transaction(connection, support, identity, clock, keys),
                 code=head_office,
-                name=head_office_name or f"{bank}总行",
+                name=name,
                 administrator=administrator,
                 policies=policies,
             )
-        return cls(engine, identity, staff=administrator, clock=clock, keys=keys)
+        return cls(
+            engine, identity, staff=administrator, clock=clock, keys=keys,
+            unsafe_settings=unsafe_settings,
+        )  # fmt: skip
 
     @classmethod
     def open(
@@ -192,13 +244,15 @@ class Bank(Desks):
         `staff` is the code of whoever acts through this handle. Raises UnknownBank, and
         EngineSettingsUnsafe where the server could lose what it acknowledged.
         """
-        engine = _engine(database)
-        support = engine_for(engine.dialect.name)
-        _check_settings(engine, unsafe_settings)
-        with own_transaction(engine, support, read_only=True) as connection:
+        with (
+            _opening(database, unsafe_settings) as (engine, support),
+            own_transaction(engine, support, read_only=True) as connection,
+        ):
             identity = store.load_identity(connection, bank)
         keys = _keys(identity, seal_key, index_key)
-        return cls(engine, identity, staff=staff, clock=clock, keys=keys)
+        return cls(
+            engine, identity, staff=staff, clock=clock, keys=keys, unsafe_settings=unsafe_settings
+        )
 
     def acting_as(self, staff: str) -> Self:
         """The same bank, for another staff member."""
@@ -206,7 +260,10 @@ class Bank(Desks):
 
     def at(self, clock: Clock | dt.datetime) -> Self:
         """The same bank with another clock, or with time standing still at an instant."""
-        return self._like(clock=clock if callable(clock) else lambda: clock)
+        if callable(clock):
+            return self._like(clock=clock)
+        instant = require_aware(clock, "clock")
+        return self._like(clock=lambda: instant)
 
     def _like(self, *, staff: str | None = None, clock: Clock | None = None) -> Self:
         return type(self)(
@@ -215,6 +272,7 @@ class Bank(Desks):
             staff=staff or self._staff,
             clock=clock or self._clock,
             keys=self._keys,
+            unsafe_settings=self._unsafe_settings,
             shelf=self._shelf,
         )
 
@@ -266,7 +324,7 @@ class Bank(Desks):
         connection = _connection_of(connection_or_session)
         support = engine_for(connection.dialect.name)
         if connection.engine not in self._checked:
-            _refuse_unsafe(support.unsafe_settings(connection), "refuse")
+            _refuse_unsafe(support.unsafe_settings(connection), self._unsafe_settings)
             self._checked.add(connection.engine)
         with savepoint_within(connection, support, self._identity.bank_id):
             tx = Transaction(connection, support, self._identity, self._clock, self._keys)
@@ -307,7 +365,7 @@ class Bank(Desks):
         code = staff or self._staff
         if code is None:
             raise InvalidValue.of("staff", None, "say who acts: Bank.open(…, staff=…)")
-        return code
+        return clean_code(code, field="staff")
 
 
 def _service_of(command: Command) -> Callable[[Any, Any], Any]:
@@ -317,8 +375,22 @@ def _service_of(command: Command) -> Callable[[Any, Any], Any]:
     return serve
 
 
-def _engine(database: str | sa.URL | sa.Engine) -> sa.Engine:
-    return database if isinstance(database, sa.Engine) else connect(database)
+@contextmanager
+def _opening(
+    database: str | sa.URL | sa.Engine, policy: UnsafeSettings
+) -> Iterator[tuple[sa.Engine, StoreEngine]]:
+    """The engine, its settings checked; one of our own is given back if opening fails."""
+    engine = database if isinstance(database, sa.Engine) else connect(database)
+    support = engine_for(engine.dialect.name)
+    try:
+        with own_transaction(engine, support, read_only=True) as connection:
+            faults = support.unsafe_settings(connection)
+        _refuse_unsafe(faults, policy)
+        yield engine, support
+    except BaseException:
+        if engine is not database:
+            engine.dispose()
+        raise
 
 
 def _keys(identity: BankIdentity, seal_key: bytes | None, index_key: bytes | None) -> Keys:
@@ -336,12 +408,6 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ValueError, OSError, TypeError):
         raise InvalidValue.of("time_zone", name, "no IANA time zone") from None
-
-
-def _check_settings(engine: sa.Engine, policy: UnsafeSettings) -> None:
-    with own_transaction(engine, engine_for(engine.dialect.name), read_only=True) as connection:
-        faults = engine_for(engine.dialect.name).unsafe_settings(connection)
-    _refuse_unsafe(faults, policy)
 
 
 def _refuse_unsafe(faults: list[str], policy: UnsafeSettings) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "quarter",
     "require_aware",
     "require_day",
+    "require_moment",
     "year",
 ]
 
@@ -58,6 +59,17 @@ def require_aware(value: object, field: str = "instant") -> datetime:
     if value.utcoffset() is None:
         raise InvalidInstant.of(field, value, "the time has no time zone")
     return value
+
+
+def require_moment(value: object, field: str = "instant") -> datetime:
+    """Hand back an instant with a zone that the books can hold: of the years 1900 to 9000.
+
+    Raises InvalidInstant; nearer to the ends of the calendar a day more would leave it.
+    """
+    instant = require_aware(value, field)
+    if not 1900 <= instant.year <= 9000:
+        raise InvalidInstant.of(field, value, "the books hold the years 1900 to 9000")
+    return instant
 
 
 def require_day(value: object, field: str = "day") -> date:

@@ -12,21 +12,27 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from gongyi_bank.errors import UnknownCategory, UnknownPolicy
-from gongyi_bank.periods import add_months
-from gongyi_bank.values import NEVER, Points
+from gongyi_bank.errors import InvalidValue, UnknownCategory, UnknownPolicy
+from gongyi_bank.errors.validation import CheckedModel
+from gongyi_bank.periods import PeriodKind, add_months
+from gongyi_bank.values import NEVER, Points, clean_code
 
 #: Rates are kept in ten-thousandths of a point, the finest scale a bank can have.
 RATE_SCALE = 4
 
 
-class Policy(BaseModel):
+class Policy(CheckedModel):
     """A frozen rule set; strict, and without fields that nobody knows."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
     kind: ClassVar[str]
+
+
+def _not_negative(points: Points) -> Points:
+    if points < Points(0):
+        raise ValueError("it must not be negative")
+    return points
 
 
 class TariffRate(Policy):
@@ -34,10 +40,10 @@ class TariffRate(Policy):
 
     kind: ClassVar[str] = "tariff_rate"
     #: The category's code, as service rows name it.
-    category: Annotated[str, Field(min_length=1, max_length=40)]
+    category: Annotated[str, AfterValidator(lambda code: clean_code(code, field="category"))]
     #: What people call it.
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    points_per_hour: Points
+    points_per_hour: Annotated[Points, AfterValidator(_not_negative)]
 
 
 class Tariff(Policy):
@@ -112,27 +118,26 @@ class AccountRules(Policy):
     dormant_months: Annotated[int, Field(ge=1, le=600)] = 24
 
 
+def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("the thresholds must rise")
+    return values
+
+
+#: Hours for one star, two stars and so on, each more than the one before; "以上" includes the
+#: number (民法典 1259), so whoever reaches a threshold has its star.
+StarHours = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...],
+    Field(min_length=1, max_length=5),
+    AfterValidator(_rising),
+]
+
+
 class VolunteerStars(Policy):
-    """志愿者星级: one to five stars by lifetime verified hours; "以上" includes the number."""
+    """志愿者星级: one to five stars by lifetime verified hours."""
 
     kind: ClassVar[str] = "volunteer_stars"
-    hours: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=5)] = (
-        100,
-        300,
-        600,
-        1000,
-        1500,
-    )
-
-    @model_validator(mode="after")
-    def _thresholds_rise(self) -> Self:
-        if list(self.hours) != sorted(set(self.hours)):
-            raise ValueError("the thresholds must rise")
-        return self
-
-    def stars(self, minutes: int) -> int:
-        """Stars for this many lifetime minutes: `>=`, by 民法典 1259."""
-        return bisect_right([hours * 60 for hours in self.hours], minutes)
+    hours: StarHours = (100, 300, 600, 1000, 1500)
 
 
 class PeriodVolunteerStars(Policy):
@@ -142,15 +147,20 @@ class PeriodVolunteerStars(Policy):
     """
 
     kind: ClassVar[str] = "period_volunteer_stars"
-    month_hours: tuple[int, ...] = (4, 8, 16, 24, 32)
-    quarter_hours: tuple[int, ...] = (12, 24, 48, 72, 96)
-    year_hours: tuple[int, ...] = (50, 100, 200, 300, 400)
+    month_hours: StarHours = (4, 8, 16, 24, 32)
+    quarter_hours: StarHours = (12, 24, 48, 72, 96)
+    year_hours: StarHours = (50, 100, 200, 300, 400)
 
-    def hours_for(self, period_kind: str) -> tuple[int, ...]:
-        """The thresholds of a month, a quarter or a year."""
+    def hours_for(self, period_kind: PeriodKind) -> tuple[int, ...]:
+        """The thresholds of a month, a quarter or a year; InvalidValue for a day."""
+        if period_kind is PeriodKind.DAY:
+            reason = "stars are given for a month, a quarter or a year"
+            raise InvalidValue.of("period", "day", reason)
         return {
-            "month": self.month_hours, "quarter": self.quarter_hours, "year": self.year_hours
-        }[period_kind]  # fmt: skip
+            PeriodKind.MONTH: self.month_hours,
+            PeriodKind.QUARTER: self.quarter_hours,
+            PeriodKind.YEAR: self.year_hours,
+        }[period_kind]
 
 
 class OutletStars(Policy):
@@ -166,11 +176,37 @@ class OutletStars(Policy):
     projects_weight: Annotated[int, Field(ge=0, le=100)] = 20
     redeemed_weight: Annotated[int, Field(ge=0, le=100)] = 20
     enterprises_weight: Annotated[int, Field(ge=0, le=100)] = 20
-    #: Best share of all savings branches, in thousandths, for five, four, three, two stars.
+    #: The best so many thousandths of all savings branches have five stars …
     five_star_permille: Annotated[int, Field(ge=0, le=1000)] = 10
+    #: … so many at least four (the five-star ones counted in), three, and two.
     four_star_permille: Annotated[int, Field(ge=0, le=1000)] = 39
     three_star_permille: Annotated[int, Field(ge=0, le=1000)] = 150
     two_star_permille: Annotated[int, Field(ge=0, le=1000)] = 500
+
+    @model_validator(mode="after")
+    def _ranks_somebody(self) -> Self:
+        if not sum(self.weights):
+            raise ValueError("at least one indicator must have a weight")
+        shares = [permille for _, permille in self.permilles]
+        if shares != sorted(shares):
+            raise ValueError("fewer stars must be for the same share or a larger one")
+        return self
+
+    @property
+    def weights(self) -> tuple[int, int, int, int, int]:
+        """The weights in the order of the seed's indicators."""
+        return (
+            self.accounts_weight, self.minutes_weight, self.projects_weight,
+            self.redeemed_weight, self.enterprises_weight,
+        )  # fmt: skip
+
+    @property
+    def permilles(self) -> tuple[tuple[int, int], ...]:
+        """(stars, best share in thousandths), most stars first."""
+        return (
+            (5, self.five_star_permille), (4, self.four_star_permille),
+            (3, self.three_star_permille), (2, self.two_star_permille),
+        )  # fmt: skip
 
 
 POLICIES: dict[str, type[Policy]] = {
@@ -223,6 +259,11 @@ class PolicyBook:
         """Every version of a kind: (policy id, effective day, policy), oldest first."""
         entries = self._entries.get(kind, [])
         return [(i, day, p) for day, (i, p) in zip(self._days.get(kind, []), entries, strict=True)]
+
+    def longest_record(self) -> dt.timedelta:
+        """How long a record can be at the most under any hour limits ever adopted."""
+        limits = [p for _, p in self._entries.get(HourLimits.kind, []) if isinstance(p, HourLimits)]
+        return dt.timedelta(minutes=max((p.record_minutes_max for p in limits), default=1440))
 
     def rate(self, category: str, day: dt.date) -> tuple[int, int]:
         """(policy id, ten-thousandths of a point per hour) for service given on `day`.

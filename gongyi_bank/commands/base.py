@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, Field, Strict, ValidationInfo
 
-from gongyi_bank.errors import InvalidAmount, InvalidValue, describe_value
-from gongyi_bank.periods import require_aware
+from gongyi_bank.errors import InvalidValue
+from gongyi_bank.errors.validation import CheckedModel
+from gongyi_bank.errors.validation import refusal_of as refusal_of
+from gongyi_bank.periods import require_moment
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.values import clean_code, clean_text, lint_free_text, parse_account_no
 
@@ -47,7 +49,7 @@ def _as_instant(value: Any, info: ValidationInfo) -> Any:
             value = dt.datetime.fromisoformat(value)
         except ValueError:
             raise InvalidValue.of(_field(info), value, "not an ISO 8601 instant") from None
-    return require_aware(value, field=_field(info))
+    return require_moment(value, field=_field(info))
 
 
 def _as_name(value: Any, info: ValidationInfo) -> str:
@@ -76,64 +78,31 @@ Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 Key = Annotated[str, BeforeValidator(_as_key)]
 
 
-#: Lets a list stand where a tuple is kept.
-AsTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+#: Lets a list stand where a tuple is kept. No function: it would turn JSON into Python, in
+#: which a date is no longer text.
+AsTuple = Strict(False)
 
 
-class Command(BaseModel):
+class Command(CheckedModel):
     """A wish: frozen, strict, nothing unknown in it.
 
     Raises InvalidValue (or one of its kinds) that names the field, never pydantic's error.
     """
 
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
     #: What the act answers; a replay reads it back from the voucher.
     receipt: ClassVar[type[AnyReceipt]]
     #: The act's name, as vouchers and permissions know it: "noun.verb".
     act: ClassVar[str]
-    #: Fields that are personal and enter neither digests nor errors.
-    personal: ClassVar[frozenset[str]] = frozenset()
 
     idempotency_key: Key | None = None
     """The same key and the same content give the same receipt, however often they are sent."""
 
-    def __init__(self, /, **fields: Any) -> None:
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            raise refusal_of(error, self.personal) from None
+    if TYPE_CHECKING:
+
+        def __init__(self, /, **fields: Any) -> None: ...
 
     def request_digest(self) -> bytes:
         """SHA-256 over the act and the fields that were explicitly set; nothing personal."""
         left_out = {"idempotency_key", *self.personal}
         content = self.model_dump_json(exclude_unset=True, exclude=left_out)
         return hashlib.sha256(f"{DIGEST_VERSION}:{self.act}:{content}".encode()).digest()
-
-
-def refusal_of(error: ValidationError, personal: frozenset[str] = frozenset()) -> InvalidValue:
-    """Our error for pydantic's first complaint: the field's path, its value, the reason."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    path = first["loc"]
-    hidden = any(str(part) in personal for part in path) or first["type"] == "missing"
-    shown = "nothing" if first["type"] == "missing" else first.get("input")
-    if first["type"] == "missing":
-        return InvalidValue(field=_path(path), value="nothing", reason="is needed")
-    if first["type"] == "extra_forbidden":
-        return InvalidValue(field=_path(path), value="…", reason="no such field")
-    value = describe_value(shown, personal=hidden)
-    kind = InvalidAmount if first["type"] == "invalid_amount" else InvalidValue
-    return kind(field=_path(path), value=value, reason=first["msg"])
-
-
-def _path(parts: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "command"

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from gongyi_bank.commands.base import AccountNo, AsTuple, Code, Command, Reason, Ref
+from gongyi_bank.commands.base import (
+    DIGEST_VERSION,
+    AccountNo,
+    AsTuple,
+    Code,
+    Command,
+    Reason,
+    Ref,
+)
+from gongyi_bank.errors import InvalidValue
+from gongyi_bank.errors.validation import CheckedModel
 from gongyi_bank.receipts.customers import (
     AccountChanged,
     AccountClosedOut,
@@ -27,17 +38,18 @@ def _personal_text(length_max: int) -> BeforeValidator:
     return BeforeValidator(clean)
 
 
-class NewCustomer(BaseModel):
+#: What is personal about a customer.
+_PERSONAL = frozenset({"name", "document_no", "birth_on", "phone"})
+
+
+class NewCustomer(CheckedModel):
     """A person, an organisation or a household who opens an account.
 
     Name, document, birth and phone are personal: they are kept in a table of their own and
     enter no voucher, no hash and no error.
     """
 
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )  # fmt: skip
+    personal: ClassVar[frozenset[str]] = _PERSONAL
 
     kind: CustomerKind = "volunteer"
     """`volunteer`, `organisation` or `household`."""
@@ -61,7 +73,8 @@ class NewCustomer(BaseModel):
     @model_validator(mode="after")
     def _document_is_right(self) -> Self:
         if (self.document_kind is None) != (self.document_no is None):
-            raise ValueError("give document_kind and document_no together")
+            reason = "give document_kind and document_no together"
+            raise InvalidValue.of("document_no", self.document_no, reason, personal=True)
         if self.document_kind is not None and self.document_no is not None:
             check_identity_no(self.document_kind, self.document_no, field="document_no")
         return self
@@ -72,10 +85,16 @@ class RegisterCustomers(Command):
 
     receipt: ClassVar = CustomersRegistered
     act: ClassVar[str] = "customers.register"
-    personal: ClassVar[frozenset[str]] = frozenset({"name", "document_no", "birth_on", "phone"})
+    personal: ClassVar[frozenset[str]] = _PERSONAL
 
     customers: Annotated[tuple[NewCustomer, ...], AsTuple, Field(min_length=1, max_length=10_000)]
     """The new customers. One whose `ref` is registered already, alike, is a replay."""
+
+    def request_digest(self) -> bytes:
+        """SHA-256 over what was explicitly set; nothing personal of any customer."""
+        left_out = {"customers": {"__all__": set(_PERSONAL)}, "idempotency_key": True}
+        content = self.model_dump_json(exclude_unset=True, exclude=left_out)  # type: ignore[arg-type]
+        return hashlib.sha256(f"{DIGEST_VERSION}:{self.act}:{content}".encode()).digest()
 
 
 class MoveCustomer(Command):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gongyi_bank.commands.base import AccountNo, AsTuple, Code, Command, Moment, Reason, Ref
 from gongyi_bank.errors import InvalidValue
-from gongyi_bank.periods import require_aware
+from gongyi_bank.periods import require_moment
 from gongyi_bank.receipts.hours import HoursDecided, HoursRecorded, ManyRecorded
 from gongyi_bank.values import canonical, clean_code, parse_account_no
 
@@ -35,8 +35,19 @@ def _require_code(value: Any, field: str) -> str:
     return _code(value, field)
 
 
+#: An account number once parsed; a clerk's customers come again and again.
+_account_no = lru_cache(maxsize=8192)(parse_account_no)
+
+
+class _Digested:
+    """Room for a digest that was computed once: no field, so that it is in no JSON."""
+
+    __slots__ = ("_digest",)
+    _digest: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceRow:
+class ServiceRow(_Digested):
     """One service as a clerk sends it: who, what, when, where, how rated, by whom recorded.
 
     A plain value rather than a model, because thousands come at once. Raises InvalidValue.
@@ -76,16 +87,17 @@ class ServiceRow:
     def __post_init__(self) -> None:
         if (self.account is None) == (self.customer_ref is None):
             raise InvalidValue.of("account", self.account, "give account or customer_ref")
-        if self.account is not None and type(self.account) is not int:
-            object.__setattr__(self, "account", parse_account_no(self.account))
+        if self.account is not None:
+            parse = _account_no if type(self.account) is int else parse_account_no
+            object.__setattr__(self, "account", parse(self.account))
         for field in ("category", "outlet", "recorded_by", "checked_by"):
             self._clean(field, getattr(self, field))
         for field in ("customer_ref", "project", "ref"):
             value = getattr(self, field)
             if value is not None:
                 self._clean(field, value)
-        require_aware(self.started_at, "started_at")
-        require_aware(self.ended_at, "ended_at")
+        require_moment(self.started_at, "started_at")
+        require_moment(self.ended_at, "ended_at")
         rating = self.client_rating
         if rating is not None and (type(rating) is not int or not 1 <= rating <= 5):
             raise InvalidValue.of("client_rating", rating, "a whole number from 1 to 5")
@@ -97,12 +109,19 @@ class ServiceRow:
 
     def digest(self) -> bytes:
         """SHA-256 over all fields: what "the same row" means."""
+        if hasattr(self, "_digest"):
+            return self._digest
         content = canonical(
             "service", self.account, self.customer_ref, self.category, self.started_at,
             self.ended_at, self.outlet, self.project, self.client_rating, self.recorded_by,
             self.checked_by, self.ref,
         )  # fmt: skip
-        return hashlib.sha256(content).digest()
+        object.__setattr__(self, "_digest", hashlib.sha256(content).digest())
+        return self._digest
+
+
+#: The number of a record within its account.
+RecordNo = Annotated[int, Field(ge=1, le=2**31)]
 
 
 class RecordHours(Command):
@@ -163,7 +182,7 @@ class ApproveHours(Command):
 
     account: AccountNo
     """The volunteer's account."""
-    record_no: Annotated[int, Field(ge=1)]
+    record_no: RecordNo
     """The record's number within the account."""
 
 
@@ -175,7 +194,7 @@ class RefuseHours(Command):
 
     account: AccountNo
     """The volunteer's account."""
-    record_no: Annotated[int, Field(ge=1)]
+    record_no: RecordNo
     """The record's number within the account."""
     reason: Reason
     """Why, in words that may stand in the books."""
@@ -189,7 +208,7 @@ class VoidHours(Command):
 
     account: AccountNo
     """The volunteer's account."""
-    record_no: Annotated[int, Field(ge=1)]
+    record_no: RecordNo
     """The record's number within the account."""
     reason: Reason
     """Why, in words that may stand in the books."""
@@ -205,7 +224,7 @@ class CorrectHours(Command):
 
     account: AccountNo
     """The volunteer's account."""
-    record_no: Annotated[int, Field(ge=1)]
+    record_no: RecordNo
     """The record that was wrong."""
     reason: Reason
     """Why, in words that may stand in the books."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, ClassVar, Literal
+import json
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from gongyi_bank.commands.base import AccountNo, AsTuple, Code, Command, PublicName, Reason
-from gongyi_bank.policies import Policy
+from gongyi_bank.errors import InvalidValue
+from gongyi_bank.errors.validation import CheckedModel
+from gongyi_bank.policies import POLICIES, Policy
 from gongyi_bank.receipts.outlets import (
     OutletChanged,
     OutletsOpened,
@@ -20,16 +23,7 @@ from gongyi_bank.receipts.outlets import (
 Setting = Literal["urban", "rural"]
 
 
-class _Part(BaseModel):
-    """A part of a bulk command."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )  # fmt: skip
-
-
-class NewOutlet(_Part):
+class NewOutlet(CheckedModel):
     """A branch under the head office, or a savings branch under a branch."""
 
     code: Code
@@ -103,7 +97,7 @@ Role = Literal[
 ]
 
 
-class Appointment(_Part):
+class Appointment(CheckedModel):
     """A role for a person at an outlet."""
 
     code: Code
@@ -146,13 +140,33 @@ class EndRole(Command):
     """Why."""
 
 
+def _as_policy(value: Any, info: ValidationInfo) -> Policy:
+    """A policy of a kind that this library knows; in JSON its `kind` stands beside its fields."""
+    field = info.field_name or "policy"
+    if info.mode == "json" and isinstance(value, dict):
+        fields = dict(value)
+        kind = POLICIES.get(str(fields.pop("kind", "")))
+        if kind is not None:
+            return kind.model_validate_json(json.dumps(fields))
+    if type(value) not in POLICIES.values():
+        raise InvalidValue.of(field, value, f"a policy is one of {', '.join(sorted(POLICIES))}")
+    policy: Policy = value
+    return policy
+
+
+def _policy_json(policy: Policy) -> dict[str, Any]:
+    return {"kind": policy.kind} | policy.model_dump(mode="json")
+
+
 class AdoptPolicy(Command):
     """Adopt a policy from a day on; earlier versions stay in force for earlier days."""
 
     receipt: ClassVar = PolicyAdopted
     act: ClassVar[str] = "policies.adopt"
 
-    policy: SerializeAsAny[Policy]
+    policy: Annotated[
+        Policy, BeforeValidator(_as_policy), PlainSerializer(_policy_json, when_used="json")
+    ]
     """The rule set, e.g. `Tariff(...)`."""
     effective_on: dt.date
     """The first day on which it holds; after the newest one of its kind."""

@@ -19,8 +19,9 @@ from gongyi_bank.commands.hours import (
     RefuseHours,
     VoidHours,
 )
+from gongyi_bank.commands.points import BringForward, GrantPoints
 from gongyi_bank.desks.base import Desk, act
-from gongyi_bank.service import customers, hours
+from gongyi_bank.service import customers, hours, points
 
 
 class CustomersDesk(Desk):
@@ -38,6 +39,13 @@ class AccountsDesk(Desk):
     mark_dormant = act(MarkDormant, customers.mark_dormant)
     wake = act(WakeAccount, customers.wake)
     close = act(CloseAccount, customers.close)
+
+
+class PointsDesk(Desk):
+    """积分: opening balances and grants by hand."""
+
+    bring_forward = act(BringForward, points.bring_forward)
+    grant = act(GrantPoints, points.grant)
 
 
 class HoursDesk(Desk):

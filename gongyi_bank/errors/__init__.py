@@ -48,6 +48,7 @@ from gongyi_bank.errors.outside import (
 from gongyi_bank.errors.refusals import (
     FourEyesRequired,
     InsufficientPoints,
+    NotAVolunteer,
     NotFound,
     NothingToTakeOver,
     NotPermitted,
@@ -129,6 +130,7 @@ __all__ = [
     "InvalidValue",
     "LossNotReported",
     "NoPassbook",
+    "NotAVolunteer",
     "NotFound",
     "NotPermitted",
     "NothingToTakeOver",

@@ -107,9 +107,14 @@ def describe_value(value: object, *, personal: bool = False) -> str:
     """A short, printable picture of a value for an error; never a personal one."""
     if personal:
         return f"<{type(value).__name__} not shown>"
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        return f"<{type(value).__name__} of {len(value)}>"  # who knows what is in it
     if isinstance(value, int) and abs(value) > 10**30:
         return f"<int of {value.bit_length()} bits>"
-    shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    try:
+        shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except Exception:  # noqa: BLE001 - whatever a stranger's repr raises, we still refuse
+        shown = f"<{type(value).__name__}>"
     return shown if len(shown) <= 60 else f"{shown[:50]}…({len(shown)} characters)"
 
 

@@ -137,6 +137,16 @@ class UnknownLine(NotFound):
     next_en = "Check the line number"
 
 
+class NotAVolunteer(Refused):
+    """Volunteer stars are for volunteers: an organisation or a household has none."""
+
+    code = "not_a_volunteer"
+    zh = "账户 {account} 属于 {kind}，不参加志愿者星级评定"
+    en = "the account {account} is of the kind {kind}; volunteer stars are for volunteers"
+    next_zh = "请查询志愿者账户"
+    next_en = "Ask for a volunteer's account"
+
+
 class NotPermitted(Refused):
     """The staff member's roles do not allow this act at this outlet."""
 

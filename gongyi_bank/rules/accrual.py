@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from gongyi_bank.commands.hours import ServiceRow
 from gongyi_bank.errors import (
@@ -42,6 +43,8 @@ REPLAYED = "replayed"
 #: States that take part in overlaps and daily limits.
 COUNTING = (CREDITED, WAITING_BRANCH, WAITING_HEAD_OFFICE)
 _MINUTE = dt.timedelta(minutes=1)
+#: A row of a bulk call, of whatever noun.
+RowT = TypeVar("RowT")
 _TEN_TO = (1, 10, 100, 1000, 10000)
 
 
@@ -113,22 +116,22 @@ class Accepted:
 
 
 @dataclass(slots=True)
-class Replayed:
-    """A row whose reference is in the books with the same content."""
+class Replayed(Generic[RowT]):
+    """A row that is in the books already, with the same content."""
 
-    row: ServiceRow
+    row: RowT
     record: RecordFacts
 
 
 @dataclass(slots=True)
-class Declined:
+class Declined(Generic[RowT]):
     """A row that is refused, and why."""
 
-    row: ServiceRow
+    row: RowT
     error: GongyiBankError
 
 
-Decision = Accepted | Replayed | Declined
+Decision = Accepted | Replayed[ServiceRow] | Declined[ServiceRow]
 
 
 def decide_hours(facts: HourFacts, rows: Iterable[ServiceRow]) -> list[Decision]:
@@ -167,7 +170,8 @@ def _judge(facts: HourFacts, row: ServiceRow, row_digest: bytes) -> Accepted:
     service_on = facts.day_of(row.started_at)
     tariff_id, rate = facts.policies.rate(row.category, service_on)
     limits_id, limits = facts.policies.in_force(HourLimits, service_on)
-    minutes = (row.ended_at - row.started_at) // _MINUTE
+    # In UTC: between two times of one zone Python subtracts the faces of the clock.
+    minutes = (row.ended_at.astimezone(dt.UTC) - row.started_at.astimezone(dt.UTC)) // _MINUTE
     _require_time(facts, row, minutes, limits)
     if service_on < customer.registered_on:
         raise ServiceBeforeRegistration(service_on=service_on, registered_on=customer.registered_on)
@@ -243,7 +247,7 @@ def _require_two_people(
 
 
 def _require_no_overlap(facts: HourFacts, row: ServiceRow, account_no: int) -> None:
-    started_at, ended_at = row.started_at, row.ended_at
+    started_at, ended_at = row.started_at.astimezone(dt.UTC), row.ended_at.astimezone(dt.UTC)
     for start, end, record_no in facts.spans.get(account_no, ()):
         if start < ended_at and started_at < end:
             raise ServiceOverlap(other=record_no)
@@ -261,11 +265,14 @@ def _state(
 def _remember(facts: HourFacts, accepted: Accepted) -> None:
     row, account_no = accepted.row, accepted.customer.account_no
     facts.record_nos[account_no] = accepted.record_no
-    span = (row.started_at, row.ended_at, accepted.record_no)
+    utc = dt.UTC
+    span = (row.started_at.astimezone(utc), row.ended_at.astimezone(utc), accepted.record_no)
     facts.spans.setdefault(account_no, []).append(span)
     day = (account_no, accepted.service_on)
     facts.daily[day] = facts.daily.get(day, 0) + accepted.minutes
     if row.ref is not None:
+        points = accepted.points if accepted.state == CREDITED else 0
         facts.refs[row.ref] = RecordFacts(
-            account_no, accepted.record_no, accepted.state, accepted.row_digest, accepted.minutes
-        )
+            account_no, accepted.record_no, accepted.state, accepted.row_digest,
+            accepted.minutes, points,
+        )  # fmt: skip

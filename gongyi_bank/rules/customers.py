@@ -38,6 +38,11 @@ def default_index_key(bank_id: int, founded: str) -> bytes:
     return hashlib.sha256(canonical("document index", bank_id, founded)).digest()
 
 
+def opening_outlet_no(account_no: int) -> int:
+    """The outlet where an account was opened: its number begins with it, wherever it moved."""
+    return account_no // 10**8
+
+
 def require_usable(account_no: int, state: str | None) -> None:
     """Raise UnknownCustomer, AccountClosed or AccountFrozen unless points may be taken."""
     require_open(account_no, state)

@@ -33,6 +33,16 @@ INTERNAL_KINDS: Final = {
 }
 OUTLET_KINDS: Final = ("issued", "brought_forward", "expired", "returned")
 _KIND_STEP: Final = 10_000_000
+#: 摘要: what a line of each kind is called in a passbook and a statement.
+LINE_SUMMARIES: Final = {
+    "service": "服务入折",
+    "opening": "期初",
+    "grant": "人工入账",
+    "redemption": "兑换",
+    "reversal": "冲正",
+    "expiry": "到期",
+    "close": "销户",
+}
 
 
 def internal_no(kind: str, owner_no: int) -> int:
@@ -146,6 +156,15 @@ class Posting:
             row = (self.voucher_id, len(self.moves) + 1, leg.source_no, leg.target_no, leg.unit)
             self.moves.append((*row, leg.amount, self.business_day, mark.outlet_no))
 
+    def capture(self, head: Head, leg: Leg, mark: Mark) -> None:
+        """Debit points that were held: honoured also when they are past their date by now."""
+        if not 0 < leg.amount <= head.held:
+            raise ValueError("only what is held can be captured")
+        self.expire(head, mark.outlet_no)
+        head.held -= leg.amount
+        head.debited += leg.amount
+        self._append(head, -leg.amount, leg.target_no, mark, None)
+
     def expire(self, head: Head, outlet_no: int) -> int:
         """Write the expiry line for what is past its date; returns how much it was."""
         amount = head.expirable
@@ -157,8 +176,9 @@ class Posting:
         return amount
 
     def _debit(self, head: Head, leg: Leg, mark: Mark) -> None:
-        self.expire(head, mark.outlet_no)
+        # First of all, since a refused row of a list must leave no expiry line either.
         require_available(head, leg.amount, self.scale)
+        self.expire(head, mark.outlet_no)
         head.debited += leg.amount
         self._append(head, -leg.amount, leg.target_no, mark, None)
 

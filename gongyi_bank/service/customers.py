@@ -12,7 +12,13 @@ from gongyi_bank.commands.customers import (
     UnfreezeAccount,
     WakeAccount,
 )
-from gongyi_bank.errors import AlreadyRegistered, IdempotencyConflict, InvalidValue, UnknownCustomer
+from gongyi_bank.errors import (
+    AlreadyRegistered,
+    IdempotencyConflict,
+    InvalidValue,
+    PassbookFrozen,
+    UnknownCustomer,
+)
 from gongyi_bank.policies import AccountRules
 from gongyi_bank.receipts.customers import (
     AccountChanged,
@@ -23,13 +29,14 @@ from gongyi_bank.receipts.customers import (
 from gongyi_bank.rules import customers as rules
 from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
+from gongyi_bank.rules.passbooks import VOID
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import customers as store
-from gongyi_bank.store import ledger, serials
+from gongyi_bank.store import ledger, passbooks, serials
 from gongyi_bank.store.customers import StoredCustomer
 from gongyi_bank.store.outlets import load_outlets_by_no, share_outlets
-from gongyi_bank.values import Points, compose_account_no
+from gongyi_bank.values import Points, compose_account_no, format_passbook_no
 
 
 def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
@@ -72,7 +79,8 @@ def _require_same(
     """A repeated reference must say what it said before (personal data aside)."""
     registered_on = part.registered_on or known.registered_on
     same = (part.kind, registered_on) == (known.kind, known.registered_on)
-    if not same or (known.state != rules.CLOSED and known.outlet_no != outlet.outlet_no):
+    # The number tells where it was opened; the customer may have moved since.
+    if not same or rules.opening_outlet_no(known.account_no) != outlet.outlet_no:
         raise IdempotencyConflict(key=part.ref)
 
 
@@ -225,6 +233,7 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     stored, customers = _enter(visit, command, *accounts)
     handled_at = visit.outlet_for(command.act, None)
     rules.require_usable(command.account, stored.state)
+    _collect_passbook(visit, command.account)
     heads = visit.heads(accounts)
     head = heads[command.account]
     waiting = store.count_waiting(visit.tx, command.account)
@@ -246,6 +255,18 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     )
     visit.book(command, receipt, handled_at, posting=posting, reason=command.reason)
     return receipt
+
+
+def _collect_passbook(visit: Visit, account_no: int) -> None:
+    """The closing account's book is handed in and void; one reported lost stops the payment."""
+    lost = passbooks.load_frozen(visit.tx, [account_no], visit.now)
+    if account_no in lost:
+        serial = format_passbook_no(lost[account_no])
+        raise PassbookFrozen(account=account_no, serial=serial)
+    _, holding = passbooks.load_holding(visit.tx, account_no)
+    if holding.current is not None:
+        void = [holding.current]
+        passbooks.write_states(visit.writes, void, VOID, None, visit.voucher_id)
 
 
 def _pay_out(posting: Posting, head: Head, target: int | None, outlet_no: int) -> int:

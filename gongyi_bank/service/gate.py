@@ -10,13 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 from gongyi_bank.commands.base import DIGEST_VERSION, Command
 from gongyi_bank.errors import IdempotencyConflict, RetryTransaction, UnknownStaff
-from gongyi_bank.periods import business_day
+from gongyi_bank.periods import business_day, require_moment
 from gongyi_bank.policies import PolicyBook
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.rules.accrual import require_open_outlet
@@ -24,7 +24,8 @@ from gongyi_bank.rules.ledger import Head, Posting, voucher_digest
 from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_permission
 from gongyi_bank.store import ledger, outlets, policies, staff, vouchers
 from gongyi_bank.store.engines import KeyTaken
-from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.store.transaction import Ask, Transaction
+from gongyi_bank.store.vouchers import EarlierVoucher
 from gongyi_bank.store.writing import Writes
 from gongyi_bank.values import new_uuid7
 
@@ -41,12 +42,16 @@ class PolicyShelf:
     def __init__(self) -> None:
         self._book: PolicyBook | None = None
 
-    def book(self, tx: Transaction) -> PolicyBook:
-        """The policies as this transaction sees them."""
-        stamp = policies.load_stamp(tx)
-        if self._book is None or self._book.version != stamp:
-            self._book = policies.load_book(tx, stamp)
-        return self._book
+    def longest_record(self) -> dt.timedelta:
+        """How long a record can be, as far as this copy knows; a week is the most ever."""
+        return self._book.longest_record() if self._book else dt.timedelta(days=7)
+
+    def book(self, tx: Transaction, stamp: int) -> PolicyBook:
+        """The policies as this transaction sees them, whose stamp it has read."""
+        book = self._book  # Read once: another thread may put its own copy here meanwhile.
+        if book is None or book.version != stamp:
+            book = self._book = policies.load_book(tx, stamp)
+        return book
 
 
 class _Replayed(Exception):
@@ -60,7 +65,7 @@ class Visit:
     def __init__(self, tx: Transaction, staff_code: str, shelf: PolicyShelf) -> None:
         self.tx = tx
         self.staff_code = staff_code
-        self._shelf = shelf
+        self.shelf = shelf
         self.now: dt.datetime
         self.today: dt.date
         self.voucher_id: bytes
@@ -73,7 +78,7 @@ class Visit:
         self.writes = Writes()
 
     def _stamp(self) -> None:
-        self.now = self.tx.clock().astimezone(dt.UTC)
+        self.now = require_moment(self.tx.clock(), "clock").astimezone(dt.UTC)
         self.today = business_day(self.now, self.tx.bank.zone)
         self.voucher_id = new_uuid7(self.now, os.urandom(10))
 
@@ -84,36 +89,50 @@ class Visit:
 
     # --- lock, then facts ---
 
-    def lock(self, accounts: Iterable[int]) -> None:
-        """Lock these accounts' heads; the clock is read after the wait."""
-        ledger.lock_heads(self.tx, accounts)
+    def lock(self, accounts: Iterable[int], *then: Ask[Any]) -> None:
+        """Lock these accounts' heads and `then` what comes after; the clock is read after it.
+
+        One statement where the engine can, which locks in the order given.
+        """
+        if not self.tx.engine.locks_at_begin:
+            self.tx.gather(ledger.ask_lock(accounts), *then)
         self._stamp()
 
     def enter(
-        self, command: Command, *, outlets_at: Iterable[str] = (), people: Iterable[str] = ()
+        self,
+        command: Command,
+        *,
+        outlets_at: Iterable[str] = (),
+        people: Iterable[str] = (),
+        asks: Sequence[Ask[Any]] = (),
     ) -> None:
         """Read who acts, the outlets and people named, the key, and the rules in force.
 
-        A key that is in the books ends the act here: same request, its receipt; another
-        request, IdempotencyConflict. Raises UnknownStaff for an actor not in service.
+        `asks` are the act's own questions, answered in the same breath. A key that is in the
+        books ends the act here: same request, its receipt; another request,
+        IdempotencyConflict. Raises UnknownStaff for an actor not in service.
         """
-        if command.idempotency_key is not None:
-            self._look_up_key(command, command.idempotency_key)
-        self.people = staff.load_staff(self.tx, [self.staff_code, *people])
+        key, codes = command.idempotency_key, list(outlets_at)
+        ask_staff = staff.ask_staff([self.staff_code, *people])
+        ask_outlets = [outlets.ask_outlets(codes)] if codes else []
+        ask_key = [vouchers.ask_by_key(key)] if key is not None else []
+        self.tx.gather(ask_staff, *ask_outlets, *ask_key, *asks)
+        for ask in ask_key:
+            self._answer_again(command, ask.answer)
+        self.people, stamp = ask_staff.answer
         actor = self.people.get(self.staff_code)
-        if actor is None or not actor.roles:
+        if actor is None or not actor.roles or stamp is None:
             raise UnknownStaff(staff=self.staff_code)
         self.staff = actor
-        codes = list(outlets_at)
-        self.outlets = outlets.load_outlets(self.tx, codes) if codes else {}
-        self.policies = self._shelf.book(self.tx)
+        self.outlets = ask_outlets[0].answer if ask_outlets else {}
+        self.policies = self.shelf.book(self.tx, stamp)
 
-    def _look_up_key(self, command: Command, key: str) -> None:
-        earlier = vouchers.load_by_key(self.tx, key)
+    def _answer_again(self, command: Command, earlier: EarlierVoucher | None) -> None:
+        """End the act if its key is in the books already."""
         if earlier is None:
             return
         if earlier.act != command.act or earlier.request_digest != command.request_digest():
-            raise IdempotencyConflict(key=key)
+            raise IdempotencyConflict(key=command.idempotency_key)
         body = json.loads(earlier.body)
         raise _Replayed(command.receipt.from_json(body["receipt"]))
 
@@ -140,6 +159,11 @@ class Visit:
     def heads(self, accounts: Iterable[int]) -> dict[int, Head]:
         """The heads of locked accounts, as they are now."""
         return ledger.load_heads(self.tx, accounts, self.today)
+
+    def bring_up(self, heads: dict[int, Head]) -> dict[int, Head]:
+        """Heads that were asked for with other questions, brought up to today."""
+        ledger.note_passed_dates(self.tx, heads, self.today)
+        return heads
 
     def posting(self, heads: dict[int, Head]) -> Posting:
         """A posting on these heads, stamped with this act."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from gongyi_bank.commands.hours import (
@@ -37,6 +37,7 @@ from gongyi_bank.rules.staff import (
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import hours as store
 from gongyi_bank.store.hours import StoredRecord
+from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.store.outlets import load_head_office, load_outlets_by_no
 from gongyi_bank.values import Points
 
@@ -154,37 +155,56 @@ def _judge(
     numbers = {r.account for r in rows if r.account is not None}
     numbers |= {customer.account_no for customer in by_ref.values()}
     visit.lock(numbers)
-    people = {code for row in rows for code in (row.recorded_by, row.checked_by)}
-    visit.enter(command, outlets_at={row.outlet for row in rows}, people=people)
+    facts, heads = _enter_with_rows(visit, command, rows, numbers)
     for outlet in visit.outlets.values():
         require_permission(visit.staff, command.act, outlet)
-    heads = visit.heads(numbers)
-    facts = hour_facts(visit, rows, heads)
     # The state of a customer found by reference may have changed while we waited.
     facts.customers_by_ref = {ref: facts.customers[c.account_no] for ref, c in by_ref.items()}
     return _Run(visit, accrual.decide_hours(facts, rows), heads)
 
 
-def hour_facts(visit: Visit, rows: Sequence[ServiceRow], heads: dict[int, Head]) -> HourFacts:
-    """Everything the rules need to know around these rows; the accounts are locked."""
+def _enter_with_rows(
+    visit: Visit,
+    command: RecordHours | RecordManyHours | CorrectHours,
+    rows: Sequence[ServiceRow],
+    numbers: Iterable[int],
+) -> tuple[HourFacts, dict[int, Head]]:
+    """Enter, and read everything the rules need to know around rows of locked accounts."""
     earliest = min(row.started_at for row in rows)
     latest = max(max(row.ended_at, row.started_at) for row in rows)
-    spans, daily = store.load_spans(visit.tx, heads, earliest, latest)
+    longest = visit.shelf.longest_record()
+    spans = store.ask_spans(numbers, earliest, latest, longest)
+    heads, customers = ask_heads(numbers), store.ask_customers(numbers)
+    refs = store.ask_records_by_ref([row.ref for row in rows if row.ref])
+    people = {code for row in rows for code in (row.recorded_by, row.checked_by)}
+    visit.enter(
+        command,
+        outlets_at={row.outlet for row in rows},
+        people=people,
+        asks=(heads, customers, refs, spans),
+    )
+    if visit.policies.longest_record() > longest:
+        longest = visit.policies.longest_record()
+        spans = store.ask_spans(numbers, earliest, latest, longest)
+        visit.tx.gather(spans)
+    taken, daily = spans.answer
+    locked = visit.bring_up(heads.answer)
     zone = visit.tx.bank.zone
-    return HourFacts(
+    facts = HourFacts(
         now=visit.now,
         day_of=lambda instant: business_day(instant, zone),
         scale=visit.tx.bank.scale,
         policies=visit.policies,
-        customers=store.load_customers(visit.tx, heads),
+        customers=customers.answer,
         customers_by_ref={},
         outlets=visit.outlets,
         staff=visit.people,
-        refs=store.load_records_by_ref(visit.tx, [row.ref for row in rows if row.ref]),
-        spans=spans,
+        refs=refs.answer,
+        spans=taken,
         daily=daily,
-        record_nos={head.account_no: head.record_no for head in heads.values()},
+        record_nos={head.account_no: head.record_no for head in locked.values()},
     )
+    return facts, locked
 
 
 def _recorded(visit: Visit, run: _Run, row: Accepted, replaces: int | None = None) -> HoursRecorded:
@@ -206,7 +226,7 @@ def _recorded(visit: Visit, run: _Run, row: Accepted, replaces: int | None = Non
     )
 
 
-def _replay_of(visit: Visit, run: _Run, replayed: Replayed) -> HoursRecorded:
+def _replay_of(visit: Visit, run: _Run, replayed: Replayed[ServiceRow]) -> HoursRecorded:
     """The receipt of a record that was sent before: as it stands now."""
     account_no, record_no = replayed.record.account_no, replayed.record.record_no
     booked = store.load_booked_record(visit.tx, account_no, record_no)
@@ -238,8 +258,10 @@ def _outcome(index: int, run: _Run, decision: accrual.Decision) -> RowOutcome:
     scale = run.visit.tx.bank.scale
     if isinstance(decision, Replayed):
         record = decision.record
+        # A row that this very call has booked has its line only now.
+        line_no, _ = run.results.get((record.account_no, record.record_no), (record.line_no, 0))
         return RowOutcome(
-            index, ref, accrual.REPLAYED, record.account_no, record.record_no, record.line_no,
+            index, ref, accrual.REPLAYED, record.account_no, record.record_no, line_no,
             record.minutes, Points.of_units(record.points, scale),
         )  # fmt: skip
     account_no = decision.customer.account_no
@@ -275,8 +297,7 @@ def approve(visit: Visit, command: ApproveHours) -> HoursDecided:
         state=accrual.CREDITED, points=points, line_no=line_no, policy_id=tariff_id,
     )  # fmt: skip
     receipt = _decided(visit, record, accrual.CREDITED, points, line_no, head)
-    facts = {"account": record.account_no, "record_no": record.record_no}
-    visit.book(command, receipt, outlet, posting=posting, facts=facts)
+    visit.book(command, receipt, outlet, posting=posting, facts=_names(record))
     return receipt
 
 
@@ -291,8 +312,7 @@ def refuse(visit: Visit, command: RefuseHours) -> HoursDecided:
         state=accrual.REFUSED, points=0, line_no=None, policy_id=None,
     )  # fmt: skip
     receipt = _decided(visit, record, accrual.REFUSED, 0, None, head)
-    facts = {"account": record.account_no, "record_no": record.record_no}
-    visit.book(command, receipt, outlet, reason=command.reason, facts=facts)
+    visit.book(command, receipt, outlet, reason=command.reason, facts=_names(record))
     return receipt
 
 
@@ -310,28 +330,36 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
     head, posting = heads[record.account_no], visit.posting(heads)
     line_no = _take_back(visit, posting, head, record)
     receipt = _decided(visit, record, accrual.VOIDED, record.points, line_no, head)
-    facts = {"account": record.account_no, "record_no": record.record_no}
     visit.book(
-        command, receipt, outlet, posting=posting, second=second, reason=command.reason, facts=facts
+        command,
+        receipt,
+        outlet,
+        posting=posting,
+        second=second,
+        reason=command.reason,
+        facts=_names(record),
     )
     return receipt
 
 
 def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     """Void a credited record and record the right one, in one act: never an edit."""
-    people = [command.recorded_by, command.checked_by]
-    record, outlet = _enter_decision(visit, command, people=people)
-    _require_credited(record)
-    if visit.staff.code not in people:
-        raise FourEyesRequired(act=command.act, staff=visit.staff.code)
-    heads = visit.heads([record.account_no])
+    visit.lock([command.account])
+    record = store.load_record(visit.tx, command.account, command.record_no)
+    if record is None:
+        raise UnknownRecord(record=f"{command.account}/{command.record_no}")
+    place = load_outlets_by_no(visit.tx, [record.outlet_no])[record.outlet_no]
     row = ServiceRow(
         account=record.account_no, category=command.category, started_at=command.started_at,
-        ended_at=command.ended_at, outlet=outlet.code, project=command.project,
+        ended_at=command.ended_at, outlet=place.code, project=command.project,
         client_rating=command.client_rating, recorded_by=command.recorded_by,
         checked_by=command.checked_by,
     )  # fmt: skip
-    facts = hour_facts(visit, [row], heads)
+    facts, heads = _enter_with_rows(visit, command, [row], [command.account])
+    outlet = visit.outlet_for(command.act, place.code)
+    _require_credited(record)
+    if visit.staff.code not in (command.recorded_by, command.checked_by):
+        raise FourEyesRequired(act=command.act, staff=visit.staff.code)
     _forget(facts, record)
     decision = accrual.decide_hours(facts, [row])[0]
     if not isinstance(decision, Accepted):
@@ -344,12 +372,12 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     receipt = _recorded(visit, run, decision, replaces=record.record_no)
     visit.book(
         command, receipt, outlet, posting=run.posting, second=decision.checker,
-        reason=command.reason, facts={"account": record.account_no, "record_no": record.record_no},
+        reason=command.reason, facts=_names(record),
     )  # fmt: skip
     return receipt
 
 
-Deciding = ApproveHours | RefuseHours | VoidHours | CorrectHours
+Deciding = ApproveHours | RefuseHours | VoidHours
 
 
 def _enter_decision(
@@ -362,8 +390,14 @@ def _enter_decision(
     if record is None or record.kind != "service":
         raise UnknownRecord(record=f"{command.account}/{command.record_no}")
     outlet = load_outlets_by_no(visit.tx, [record.outlet_no])[record.outlet_no]
+    visit.outlets[outlet.code] = outlet
     require_permission(visit.staff, command.act, outlet)
     return record, outlet
+
+
+def _names(record: StoredRecord) -> dict[str, int]:
+    """Which record a voucher speaks of."""
+    return {"account": record.account_no, "record_no": record.record_no}
 
 
 def _name(record: StoredRecord) -> str:

@@ -51,8 +51,14 @@ def _add_people_and_roles(visit: Visit, wanted: list[Wanted]) -> list[str]:
     new_codes = list(dict.fromkeys(p.code for p, _, _ in wanted if p.code not in numbers))
     first_no = serials.draw(visit.tx, "staff", 0, len(new_codes)) if new_codes else 0
     numbers |= {code: first_no + i for i, code in enumerate(new_codes)}
-    own = {part.code: part.own_account for part, _, _ in wanted}
-    people = [(numbers[code], code, own[code], visit.voucher_id) for code in new_codes]
+    own = {part.code: part.own_account for part, _, _ in wanted if part.own_account is not None}
+    people = [(numbers[code], code, own.get(code), visit.voucher_id) for code in new_codes]
+    known = [
+        (facts.staff_no, own[code])
+        for code, facts in visit.people.items()
+        if code in own and own[code] != facts.own_account_no
+    ]
+    store.write_own_accounts(visit.writes, known)
     roles, fresh = [], []
     for part, outlet_no, store_no in wanted:
         key = (part.code, part.role, outlet_no, store_no)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from gongyi_bank.errors import OutcomeUnknown, RetryTransaction
-from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.engines import StoreEngine, Wire
 
 T = TypeVar("T")
 #: Own transactions are tried this often, and never longer than this.
@@ -36,7 +36,7 @@ def own_transaction(
     try:
         connection = engine.connect()
     except sa.exc.DBAPIError as error:
-        raise support.classify(error) from None
+        raise support.classify_wrapped(error) from None
     with connection:
         if read_only:
             connection = support.for_reading(connection)
@@ -45,7 +45,7 @@ def own_transaction(
             yield connection
         except sa.exc.DBAPIError as error:
             _roll_back(connection)
-            raise support.classify(error) from None
+            raise support.classify_wrapped(error) from None
         except BaseException:
             _roll_back(connection)
             raise
@@ -100,16 +100,16 @@ def savepoint_within(
 ) -> Iterator[None]:
     """A savepoint in the caller's transaction: released at the end, or undone alone."""
     try:
-        support.begin_writing(connection, bank_id)
+        support.begin_writing(Wire(connection, support), bank_id)
         savepoint = connection.begin_nested()
     except sa.exc.DBAPIError as error:
-        raise support.classify(error) from None
+        raise support.classify_wrapped(error) from None
     try:
         yield
         savepoint.commit()
     except sa.exc.DBAPIError as error:
         savepoint.rollback()
-        raise support.classify(error) from None
+        raise support.classify_wrapped(error) from None
     except BaseException:
         savepoint.rollback()
         raise

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.hours import is_waiting
 from gongyi_bank.store.tables import account, account_line, customer, hour_record, person
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 from gongyi_bank.store.writing import Row, Writes, columns_of
@@ -84,10 +85,7 @@ def _waiting(_: StoreEngine) -> sa.Select[Any]:
         .where(
             of_bank(hour_record),
             hour_record.c.account_no == sa.bindparam("account"),
-            sa.or_(
-                hour_record.c.state == "waiting_branch",
-                hour_record.c.state == "waiting_head_office",
-            ),
+            is_waiting(),
         )
     )
 

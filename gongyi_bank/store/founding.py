@@ -23,6 +23,7 @@ def create_schema(connection: sa.Connection, engine: StoreEngine) -> None:
     metadata.create_all(connection)
     for statement in engine.guard_statements():
         connection.exec_driver_sql(statement.replace("%", "%%"))
+    engine.finish_schema(connection, metadata)
 
 
 def list_banks(connection: sa.Connection) -> list[str]:

@@ -12,12 +12,10 @@ import sqlalchemy as sa
 from gongyi_bank.rules.accrual import COUNTING, CustomerFacts, RecordFacts
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import account_line, customer, hour_record, voucher
-from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
 RECORD_COLUMNS = columns_of(hour_record)
-#: No record spans more minutes than `hour_limits` can allow at all; see HourLimits.
-LONGEST = dt.timedelta(days=7)
 _CUSTOMER = (
     customer.c.account_no,
     customer.c.state,
@@ -46,6 +44,12 @@ class StoredRecord:
     points: int
     line_no: int | None
     policy_id: int | None
+
+
+def is_waiting() -> sa.ColumnElement[bool]:
+    """The record waits for an approval: in the very words of the partial index."""
+    states = ("waiting_branch", "waiting_head_office")
+    return hour_record.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
 
 
 _STORED = tuple(hour_record.c[name] for name in StoredRecord.__slots__)
@@ -112,12 +116,11 @@ def _one(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def load_customers(tx: Transaction, accounts: Iterable[int]) -> dict[int, CustomerFacts]:
+def ask_customers(accounts: Iterable[int]) -> Ask[dict[int, CustomerFacts]]:
     """What hours need to know of these customers, by account number."""
-    numbers = sorted(set(accounts))
-    if not numbers:
-        return {}
-    return {row[0]: CustomerFacts(*row) for row in _customers(tx, accounts=numbers)}
+    return _customers.ask(
+        lambda rows: {row[0]: CustomerFacts(*row) for row in rows}, accounts=sorted(set(accounts))
+    )
 
 
 def load_customers_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, CustomerFacts]:
@@ -128,34 +131,37 @@ def load_customers_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, Cus
     return {row[0]: CustomerFacts(*row[1:]) for row in _customers_by_ref(tx, refs=names)}
 
 
-def load_records_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, RecordFacts]:
+def ask_records_by_ref(refs: Iterable[str]) -> Ask[dict[str, RecordFacts]]:
     """The records that carry these references."""
-    names = sorted(set(refs))
-    if not names:
-        return {}
-    found = {}
-    for ref, account_no, record_no, state, row_digest, minutes, points, line_no in _by_refs(
-        tx, refs=names
-    ):
-        found[ref] = RecordFacts(account_no, record_no, state, row_digest, minutes, points, line_no)
-    return found
+    return _by_refs.ask(
+        lambda rows: {row[0]: RecordFacts(*row[1:]) for row in rows}, refs=sorted(set(refs))
+    )
 
 
 Spans = dict[int, list[tuple[dt.datetime, dt.datetime, int]]]
 Daily = dict[tuple[int, dt.date], int]
 
 
-def load_spans(
-    tx: Transaction, accounts: Iterable[int], earliest: dt.datetime, latest: dt.datetime
-) -> tuple[Spans, Daily]:
-    """Spans of time and minutes a day already taken, near [earliest, latest)."""
+def ask_spans(
+    accounts: Iterable[int], earliest: dt.datetime, latest: dt.datetime, longest: dt.timedelta
+) -> Ask[tuple[Spans, Daily]]:
+    """Spans of time and minutes a day already taken, near [earliest, latest).
+
+    `longest` is how long one record can be at the most: an earlier start cannot reach in.
+    """
+    day = dt.timedelta(days=1)
+    return _spans.ask(
+        _spans_and_days,
+        accounts=sorted(set(accounts)),
+        earliest=earliest - max(day, longest),
+        latest=latest + day,
+    )
+
+
+def _spans_and_days(rows: Rows) -> tuple[Spans, Daily]:
     spans: Spans = {}
     daily: Daily = {}
-    day = dt.timedelta(days=1)
-    window = {"earliest": earliest - LONGEST, "latest": latest + day}
-    for account_no, start, end, record_no, service_on, minutes in _spans(
-        tx, accounts=sorted(set(accounts)), **window
-    ):
+    for account_no, start, end, record_no, service_on, minutes in rows:
         spans.setdefault(account_no, []).append((start, end, record_no))
         key = (account_no, service_on)
         daily[key] = daily.get(key, 0) + minutes

@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from gongyi_bank.rules.ledger import Head, Posting
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import account_head, account_line, internal_move
-from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
+from gongyi_bank.values import NEVER
 
 _HEAD_FIELDS = columns_of(account_head)
+assert tuple(Head.__slots__)[: len(_HEAD_FIELDS)] == _HEAD_FIELDS, "Head begins as the table does"
 _LINE_COLUMNS = columns_of(account_line)
 _MOVE_COLUMNS = columns_of(internal_move)
 _GUARDS = ("line_no", "record_no")
@@ -43,66 +45,76 @@ def _lock(engine: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _passed(_: StoreEngine) -> sa.Select[Any]:
-    """The newest credit line of one account whose date is past."""
-    line = account_line
-    return (
-        sa.select(line.c.line_no, line.c.credited_after)
+def _living(engine: StoreEngine) -> sa.Select[Any]:
+    """Of each account the first credit line, from the noted one on, whose date is not past.
+
+    No point dies before an older one, so all credits before that line are dead.
+    """
+    line, later = account_line, account_line.alias("later")
+    first = (
+        sa.select(sa.func.min(later.c.line_no))
         .where(
-            of_bank(line),
-            line.c.account_no == sa.bindparam("account"),
-            line.c.line_no >= sa.bindparam("from_line"),
-            line.c.expires_on < sa.bindparam("today"),
+            later.c.bank_id == sa.bindparam("bank"),
+            later.c.account_no == account_head.c.account_no,
+            later.c.line_no >= account_head.c.next_expiry_line_no,
+            later.c.expires_on >= sa.bindparam("today"),
         )
-        .order_by(line.c.line_no.desc())
-        .limit(1)
+        .scalar_subquery()
+    )
+    its_line = sa.and_(
+        line.c.bank_id == account_head.c.bank_id,
+        line.c.account_no == account_head.c.account_no,
+        line.c.line_no == first,
+    )
+    credited_before = (line.c.credited_after - line.c.amount).label("credited_before")
+    return (
+        sa.select(line.c.account_no, credited_before, line.c.expires_on, line.c.line_no)
+        .select_from(account_head.join(line, its_line))
+        .where(of_bank(account_head), engine.among(account_head.c.account_no, "accounts"))
     )
 
 
-@query
-def _next_credit(_: StoreEngine) -> sa.Select[Any]:
-    line = account_line
-    return (
-        sa.select(line.c.line_no, line.c.expires_on)
-        .where(
-            of_bank(line),
-            line.c.account_no == sa.bindparam("account"),
-            line.c.line_no >= sa.bindparam("from_line"),
-            line.c.expires_on.is_not(None),
-        )
-        .order_by(line.c.line_no)
-        .limit(1)
-    )
+def ask_lock(accounts: Iterable[int]) -> Ask[Rows]:
+    """Lock the heads in ascending order. Nothing of them is read here: facts come later."""
+    return _lock.ask(list, accounts=sorted(set(accounts)))
 
 
-def lock_heads(tx: Transaction, accounts: Iterable[int]) -> None:
-    """Lock the heads in ascending order. Read nothing of them here: facts come later."""
-    numbers = sorted(set(accounts))
-    if numbers and not tx.engine.locks_at_begin:
-        _lock(tx, accounts=numbers)
+def ask_heads(accounts: Iterable[int]) -> Ask[dict[int, Head]]:
+    """The heads of these accounts, by number; see `note_passed_dates`."""
+    return _heads.ask(_heads_of, accounts=sorted(set(accounts)))
 
 
-def load_heads(tx: Transaction, accounts: Iterable[int], today: dt.date) -> dict[int, Head]:
-    """The heads of these accounts, brought up to `today` about what is past its date."""
+def _heads_of(rows: Rows) -> dict[int, Head]:
     heads = {}
-    for row in _heads(tx, accounts=sorted(set(accounts))):
-        head = Head(**dict(zip(_HEAD_FIELDS, row, strict=True)))
+    for row in rows:
+        head = Head(*row)
         head.seen_line_no, head.seen_record_no = head.line_no, head.record_no
         heads[head.account_no] = head
-        if head.next_expiry_on < today:
-            _note_passed_dates(tx, head, today)
     return heads
 
 
-def _note_passed_dates(tx: Transaction, head: Head, today: dt.date) -> None:
-    start = head.next_expiry_line_no
-    passed = _passed(tx, account=head.account_no, from_line=start, today=today)
-    if passed:
-        line_no, head.dead_no = passed[0]
-        start = line_no + 1
-    following = _next_credit(tx, account=head.account_no, from_line=start)
-    no_more = (0, dt.date.max)
-    head.next_expiry_line_no, head.next_expiry_on = following[0] if following else no_more
+def note_passed_dates(tx: Transaction, heads: dict[int, Head], today: dt.date) -> None:
+    """Bring the heads up to `today`: which of their points are past their date by now.
+
+    Costs nothing until a head's next date has come, and then one statement for all of them.
+    """
+    due = sorted(no for no, head in heads.items() if head.next_expiry_on < today)
+    if not due:
+        return
+    living = {row[0]: row[1:] for row in _living(tx, accounts=due, today=today)}
+    for number in due:
+        head = heads[number]
+        nothing_lives = (head.credited, NEVER, 0)
+        head.dead_no, head.next_expiry_on, head.next_expiry_line_no = living.get(
+            number, nothing_lives
+        )
+
+
+def load_heads(tx: Transaction, accounts: Iterable[int], today: dt.date) -> dict[int, Head]:
+    """The heads of these accounts, brought up to `today`."""
+    heads = tx.look(ask_heads(accounts))
+    note_passed_dates(tx, heads, today)
+    return heads
 
 
 def write_posting(writes: Writes, posting: Posting, digest: bytes, seal_key: bytes | None) -> None:

@@ -9,8 +9,16 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import customer, hour_record, outlet, passbook, staff_role
-from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.hours import is_waiting
+from gongyi_bank.store.tables import (
+    customer,
+    hour_record,
+    outlet,
+    partner_store,
+    passbook,
+    staff_role,
+)
+from gongyi_bank.store.transaction import Ask, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
 _FACTS = (
@@ -48,9 +56,16 @@ def _facts(row: tuple[Any, ...]) -> OutletFacts:
     return OutletFacts(outlet_no, code, name, tier, parent_no, state == "open")
 
 
+def ask_outlets(codes: Iterable[str]) -> Ask[dict[str, OutletFacts]]:
+    """The outlets with these codes, by code."""
+    return _by_codes.ask(
+        lambda rows: {facts.code: facts for facts in map(_facts, rows)}, codes=sorted(set(codes))
+    )
+
+
 def load_outlets(tx: Transaction, codes: Iterable[str]) -> dict[str, OutletFacts]:
     """The outlets with these codes, by code."""
-    return {facts.code: facts for facts in map(_facts, _by_codes(tx, codes=sorted(set(codes))))}
+    return tx.look(ask_outlets(codes))
 
 
 def load_outlets_by_no(tx: Transaction, numbers: Iterable[int]) -> dict[int, OutletFacts]:
@@ -101,14 +116,21 @@ def _left_open(_: StoreEngine) -> sa.Select[Any]:
         count(child, child.c.parent_no == here, child.c.state == "open").label("a"),
         count(customer, customer.c.outlet_no == here, customer.c.state != "closed").label("b"),
         count(passbook, passbook.c.outlet_no == here, passbook.c.state == "blank").label("c"),
-        count(record, record.c.outlet_no == here, record.c.state.startswith("waiting")).label("d"),
+        count(record, record.c.outlet_no == here, is_waiting()).label("d"),
         count(staff_role, staff_role.c.outlet_no == here, staff_role.c.ended_on.is_(None)).label(
             "e"
         ),
+        count(
+            partner_store,
+            partner_store.c.recruited_by_no == here,
+            partner_store.c.left_on.is_(None),
+        ).label("f"),
     )
 
 
-LEFT_OPEN = ("outlets", "accounts", "blank passbooks", "waiting records", "staff roles")
+LEFT_OPEN = (
+    "outlets", "accounts", "blank passbooks", "waiting records", "staff roles", "partner stores",
+)  # fmt: skip
 
 
 def load_left_open(tx: Transaction, outlet_no: int) -> dict[str, int]:

@@ -35,7 +35,7 @@ def draw_many(
     """
     tx.require_sound()
     owners = sorted(counts)
-    found = dict(_last(tx, series=series, owners=owners))
+    found: dict[int, int] = dict(_last(tx, series=series, owners=owners))
     key = {"bank_id": tx.bank.bank_id, "series": series}
     missing = [owner for owner in owners if owner not in found]
     if missing:

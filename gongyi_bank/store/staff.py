@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.staff import RoleFacts, StaffFacts
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import outlet, staff, staff_role
-from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.tables import bank, outlet, staff, staff_role
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
+
+_STAMP = sa.select(bank.c.policies_stamp).where(of_bank(bank)).scalar_subquery().label("stamp")
 
 
 @query
@@ -33,6 +35,7 @@ def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
             role.c.outlet_no,
             outlet.c.tier,
             role.c.store_no,
+            _STAMP,
         )
         .select_from(staff.outerjoin(role, in_force).outerjoin(outlet, place))
         .where(of_bank(staff), engine.among(staff.c.code, "codes"))
@@ -40,18 +43,33 @@ def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def load_staff(tx: Transaction, codes: Iterable[str]) -> dict[str, StaffFacts]:
-    """The staff with these codes and their roles in force, by code."""
+StaffAnswer = tuple[dict[str, StaffFacts], int | None]
+
+
+def ask_staff(codes: Iterable[str]) -> Ask[StaffAnswer]:
+    """The staff with these codes and their roles in force, by code; and the policies' stamp.
+
+    Both in one statement, because every act needs both; no stamp where nobody is found.
+    """
+    return _by_codes.ask(_people, codes=sorted(set(codes)))
+
+
+def _people(rows: Rows) -> StaffAnswer:
     people: dict[str, tuple[int, int | None, list[RoleFacts]]] = {}
-    rows = _by_codes(tx, codes=sorted(set(codes)))
-    for staff_no, code, own_account_no, role, outlet_no, tier, store_no in rows:
+    for staff_no, code, own_account_no, role, outlet_no, tier, store_no, _ in rows:
         _, _, roles = people.setdefault(code, (staff_no, own_account_no, []))
         if role is not None:
             roles.append(RoleFacts(role, outlet_no, tier, store_no))
-    return {
+    facts = {
         code: StaffFacts(staff_no, code, own, tuple(roles))
         for code, (staff_no, own, roles) in people.items()
     }
+    return facts, rows[0][-1] if rows else None
+
+
+def load_staff(tx: Transaction, codes: Iterable[str]) -> dict[str, StaffFacts]:
+    """The staff with these codes and their roles in force, by code."""
+    return tx.look(ask_staff(codes))[0]
 
 
 STAFF_COLUMNS = columns_of(staff)
@@ -64,6 +82,11 @@ def write_staff(
     """Add people and roles (full rows in the order of STAFF_COLUMNS and ROLE_COLUMNS)."""
     writes.insert(staff, STAFF_COLUMNS, people)
     writes.insert(staff_role, ROLE_COLUMNS, roles)
+
+
+def write_own_accounts(writes: Writes, rows: list[tuple[int, int]]) -> None:
+    """Note the own account of people who are known already: (staff number, account)."""
+    writes.update(staff, list(rows), key=("staff_no",), changes=("own_account_no",))
 
 
 def write_first_staff(

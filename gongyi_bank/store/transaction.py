@@ -7,18 +7,21 @@ single act costs what its round trips and its per-statement overhead cost.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from gongyi_bank.errors import GongyiBankError, RetryTransaction
-from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.errors import EngineError, GongyiBankError, RetryTransaction
+from gongyi_bank.store.engines import Capability, StoreEngine, Wire
 from gongyi_bank.store.writing import Writes
 
 Clock = Callable[[], dt.datetime]
+Rows = list[tuple[Any, ...]]
+AnswerT = TypeVar("AnswerT")
 Build = Callable[[StoreEngine], sa.Select[Any] | sa.CompoundSelect[Any]]
 
 
@@ -55,6 +58,7 @@ class Transaction:
         keys: Keys,
     ) -> None:
         self.connection = connection
+        self.wire = Wire(connection, engine)
         self.engine = engine
         self.bank = bank
         self.clock = clock
@@ -67,11 +71,7 @@ class Transaction:
         """Write an act's rows. A failure dooms this transaction, except for a taken key."""
         self.require_sound()
         try:
-            self.engine.write(self.connection, self.bank.bank_id, writes)
-        except sa.exc.DBAPIError as error:
-            failure = self.engine.classify(error)
-            self.doomed = failure.code
-            raise failure from None
+            self.engine.write(self.wire, self.bank.bank_id, writes)
         except GongyiBankError as error:
             self.doomed = error.code
             raise
@@ -80,6 +80,39 @@ class Transaction:
         """Refuse to go on after a failed write."""
         if self.doomed:
             raise RetryTransaction(reason=f"an earlier act failed: {self.doomed}")
+
+    def gather(self, *asks: Ask[Any]) -> None:
+        """Answer several questions as of one moment, in one statement where the engine can."""
+        try:
+            if len(asks) > 1 and Capability.FUSED_STATEMENTS in self.engine.capabilities:
+                _fused(tuple(ask.query for ask in asks)).answer(self, asks)
+            else:
+                for ask in asks:
+                    ask.rows = ask.query.compiled(self).run(self, ask.params)
+        except EngineError as error:
+            self.doomed = error.code
+            raise
+
+    def look(self, ask: Ask[AnswerT]) -> AnswerT:
+        """Answer one question."""
+        self.gather(ask)
+        return ask.answer
+
+
+@dataclass(slots=True)
+class Ask(Generic[AnswerT]):
+    """A question to the books: a query with its parameters, and what its rows mean."""
+
+    query: Query
+    params: dict[str, Any]
+    parse: Callable[[Rows], AnswerT]
+    rows: Rows | None = None
+
+    @property
+    def answer(self) -> AnswerT:
+        """What the rows mean; the question must have been gathered."""
+        assert self.rows is not None
+        return self.parse(self.rows)
 
 
 class Query:
@@ -93,12 +126,24 @@ class Query:
         self._compiled: dict[str, _Compiled] = {}
         self.__doc__ = build.__doc__
 
-    def __call__(self, tx: Transaction, **params: Any) -> list[tuple[Any, ...]]:
+    def __call__(self, tx: Transaction, **params: Any) -> Rows:
+        return tx.look(self.ask(_as_they_are, **params))
+
+    def ask(self, parse: Callable[[Rows], AnswerT], **params: Any) -> Ask[AnswerT]:
+        """The question with these parameters, to be gathered with others."""
+        return Ask(self, params, parse)
+
+    def compiled(self, tx: Transaction) -> _Compiled:
+        """This query for the transaction's engine."""
         compiled = self._compiled.get(tx.engine.name)
         if compiled is None:
             compiled = _compile(self._build(tx.engine), tx)
             self._compiled[tx.engine.name] = compiled
-        return compiled.run(tx, params)
+        return compiled
+
+
+def _as_they_are(rows: Rows) -> Rows:
+    return rows
 
 
 @dataclass(slots=True)
@@ -107,34 +152,58 @@ class _Compiled:
     order: list[str] | None
     #: Values written into the select itself.
     constants: dict[str, Any]
+    types: list[Any]
     converters: list[tuple[int, Any]]
 
-    def run(self, tx: Transaction, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def values(self, tx: Transaction, params: dict[str, Any]) -> dict[str, Any]:
         adapt = tx.engine.adapt
         values = self.constants | {name: adapt(value) for name, value in params.items()}
         values["bank"] = tx.bank.bank_id
-        try:
-            if self.order is None:
-                result = tx.connection.exec_driver_sql(self.sql, values)
-            else:
-                positional = tuple(values[name] for name in self.order)
-                result = tx.connection.exec_driver_sql(self.sql, positional)
-            assert result.cursor is not None
-            rows = list(result.cursor.fetchall())
-            result.close()
-        except sa.exc.DBAPIError as error:
-            failure = tx.engine.classify(error)
-            tx.doomed = failure.code
-            raise failure from None
-        return self._converted(rows) if self.converters else rows
+        return values
 
-    def _converted(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        made = [list(row) for row in rows]
-        for row in made:
-            for position, convert in self.converters:
-                if row[position] is not None:
-                    row[position] = convert(row[position])
-        return [tuple(row) for row in made]
+    def run(self, tx: Transaction, params: dict[str, Any]) -> Rows:
+        values, order = self.values(tx, params), self.order
+        given = values if order is None else [values[name] for name in order]
+        return _converted(tx.wire.fetch(self.sql, given), self.converters)
+
+
+@dataclass(slots=True)
+class _Fused:
+    """Several queries as one statement that returns one JSON array for each."""
+
+    queries: tuple[Query, ...]
+    sql: str = ""
+    converters: list[list[tuple[int, Any]]] = field(default_factory=list)
+
+    def answer(self, tx: Transaction, asks: tuple[Ask[Any], ...]) -> None:
+        parts = [query.compiled(tx) for query in self.queries]
+        if not self.sql:
+            self.sql = tx.engine.fuse([(part.sql, len(part.types)) for part in parts])
+            self.converters = [tx.engine.json_converters(part.types) for part in parts]
+        values = {
+            f"q{number}_{name}": value
+            for number, (part, ask) in enumerate(zip(parts, asks, strict=True))
+            for name, value in part.values(tx, ask.params).items()
+        }
+        columns = tx.wire.fetch(self.sql, values)[0]
+        for ask, rows, converters in zip(asks, columns, self.converters, strict=True):
+            ask.rows = _converted(rows, converters)
+
+
+@functools.cache
+def _fused(queries: tuple[Query, ...]) -> _Fused:
+    return _Fused(queries)
+
+
+def _converted(rows: Sequence[Sequence[Any]], converters: list[tuple[int, Any]]) -> Rows:
+    if not converters:
+        return list(map(tuple, rows))
+    made = [list(row) for row in rows]
+    for row in made:
+        for position, convert in converters:
+            if row[position] is not None:
+                row[position] = convert(row[position])
+    return list(map(tuple, made))
 
 
 def _compile(select: sa.Select[Any] | sa.CompoundSelect[Any], tx: Transaction) -> _Compiled:
@@ -143,7 +212,7 @@ def _compile(select: sa.Select[Any] | sa.CompoundSelect[Any], tx: Transaction) -
     order = list(compiled.positiontup or ()) if compiled.positional else None
     adapt = tx.engine.adapt
     constants = {name: adapt(b.value) for name, b in compiled.binds.items() if not b.required}
-    return _Compiled(str(compiled), order, constants, tx.engine.result_converters(types))
+    return _Compiled(str(compiled), order, constants, types, tx.engine.result_converters(types))
 
 
 def query(build: Build) -> Query:

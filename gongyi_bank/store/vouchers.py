@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import voucher
-from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.transaction import Ask, of_bank, query
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,6 @@ def _by_key(_: StoreEngine) -> sa.Select[tuple[bytes, str, bytes, str]]:
     )
 
 
-def load_by_key(tx: Transaction, key: str) -> EarlierVoucher | None:
+def ask_by_key(key: str) -> Ask[EarlierVoucher | None]:
     """The voucher that claimed this idempotency key, if any."""
-    rows = _by_key(tx, key=key)
-    return EarlierVoucher(*rows[0]) if rows else None
+    return _by_key.ask(lambda rows: EarlierVoucher(*rows[0]) if rows else None, key=key)

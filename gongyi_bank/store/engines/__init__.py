@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from gongyi_bank.errors import EngineUnsupported
 from gongyi_bank.store.engines.base import Capability, KeyTaken, StoreEngine
 from gongyi_bank.store.engines.postgresql import PostgresqlEngine
 from gongyi_bank.store.engines.sqlite import READ_ONLY, SqliteEngine
+from gongyi_bank.store.engines.wire import Wire
 
-__all__ = ["READ_ONLY", "Capability", "KeyTaken", "StoreEngine", "connect", "engine_for"]
+__all__ = ["READ_ONLY", "Capability", "KeyTaken", "StoreEngine", "Wire", "connect", "engine_for"]
 
 _ENGINES: dict[str, StoreEngine] = {
     engine.name: engine for engine in (SqliteEngine(), PostgresqlEngine())
@@ -33,17 +32,9 @@ def connect(url: str | sa.URL) -> sa.Engine:
         if made.drivername == "postgresql":
             made = made.set(drivername="postgresql+psycopg")
         support = engine_for(made.get_backend_name())
-        engine = sa.create_engine(made, hide_parameters=True, **_pool_options(made))
+        engine = sa.create_engine(made, hide_parameters=True, **support.engine_options(made))
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
         name = str(url).split(":", 1)[0][:40]
         raise EngineUnsupported(engine=name, reason=type(error).__name__) from None
     support.prepare(engine)
     return engine
-
-
-def _pool_options(url: sa.URL) -> dict[str, Any]:
-    """A database in memory lives in one connection, which all threads share in turn."""
-    in_memory = url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-    if not in_memory:
-        return {}
-    return {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from gongyi_bank.errors import EngineError, RetryTransaction
+from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.writing import Insert, Row, Update, Writes
 
 
@@ -35,9 +36,22 @@ class StoreEngine(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
 
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
+        """Arguments of `create_engine` for an engine of our own."""
+        return {}
+
     @abstractmethod
     def prepare(self, engine: sa.Engine) -> None:
         """Set up an engine that the library made itself (never one handed to it)."""
+
+    def finish_schema(  # noqa: B027 - most engines want nothing
+        self, connection: sa.Connection, metadata: sa.MetaData
+    ) -> None:
+        """Whatever an engine wants once, after the tables were created."""
+
+    def fresh_cursor(self, connection: sa.Connection) -> Any:
+        """A cursor of the driver, for one transaction."""
+        return connection.connection.cursor()
 
     @abstractmethod
     def unsafe_settings(self, connection: sa.Connection) -> list[str]:
@@ -59,8 +73,19 @@ class StoreEngine(ABC):
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         """(position, function) for the result columns that need turning into Python values."""
 
+    def fuse(self, selects: Sequence[tuple[str, int]]) -> str:
+        """Several selects (text, number of columns) as one, a JSON array of rows for each.
+
+        The parameters of the n-th select get the prefix `qn_`. Only with FUSED_STATEMENTS.
+        """
+        raise NotImplementedError(self.name)
+
+    def json_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
+        """As `result_converters`, for values that came through JSON."""
+        raise NotImplementedError(self.name)
+
     @abstractmethod
-    def begin_writing(self, connection: sa.Connection, bank_id: int) -> None:
+    def begin_writing(self, wire: Wire, bank_id: int) -> None:
         """In a caller's transaction: take whatever lock must come before the first read."""
 
     @abstractmethod
@@ -68,7 +93,7 @@ class StoreEngine(ABC):
         """A fresh connection set up to read one moment without holding up writers."""
 
     @abstractmethod
-    def write(self, connection: sa.Connection, bank_id: int, writes: Writes) -> None:
+    def write(self, wire: Wire, bank_id: int, writes: Writes) -> None:
         """Write the voucher and all its rows, or raise KeyTaken having written none."""
 
     def insert_missing(
@@ -82,8 +107,15 @@ class StoreEngine(ABC):
         """The dialect's INSERT, which knows ON CONFLICT."""
 
     @abstractmethod
-    def classify(self, error: sa.exc.DBAPIError) -> EngineError:
-        """The error of ours for a driver error; never shows parameters or row contents."""
+    def classify(self, error: BaseException | None, *, lost: bool) -> EngineError:
+        """The error of ours for a driver's; never shows parameters or row contents.
+
+        `lost` says that the connection is gone, before COMMIT was sent.
+        """
+
+    def classify_wrapped(self, error: sa.exc.DBAPIError) -> EngineError:
+        """The error of ours for one that SQLAlchemy has wrapped."""
+        return self.classify(error.orig, lost=error.connection_invalidated)
 
     @abstractmethod
     def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:

@@ -15,7 +15,7 @@ MUTABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "account": (),
     "hold": ("captured", "state", "settled_voucher_id"),
     "hour_record": ("state", "points", "line_no", "policy_id", "decided_voucher_id"),
-    "redemption": ("state", "line_no", "settled_voucher_id"),
+    "redemption": ("state", "line_no", "redeemed_on", "settled_voucher_id"),
 }
 _REFUSAL = "gongyi_bank: written history is never changed"
 

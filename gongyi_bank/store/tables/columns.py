@@ -78,10 +78,12 @@ def bank_table(
     refers: dict[str, tuple[Sequence[str], str, Sequence[str]]] | None = None,
     checks: dict[str, str] | None = None,
     indexes: dict[str, Sequence[str]] | None = None,
+    partial_indexes: dict[str, tuple[Sequence[str], str]] | None = None,
 ) -> sa.Table:
     """One table of the bank; `bank_id` is put first in its key, uniques, references and indexes.
 
-    `refers` maps a short name to (columns, target table, target columns), all without `bank_id`.
+    `refers` maps a short name to (columns, target table, target columns), all without `bank_id`;
+    `partial_indexes` maps one to (columns, condition), for rows that are few among many.
     """
     table = sa.Table(
         f"gb_{name}",
@@ -100,8 +102,15 @@ def bank_table(
     for short, rule in (checks or {}).items():
         table.append_constraint(sa.CheckConstraint(rule, name=f"gb_{name}_{short}_ck"))
     for short, own in (indexes or {}).items():
-        sa.Index(f"gb_{name}_{short}_ix", table.c.bank_id, *(table.c[column] for column in own))
+        _index(table, f"gb_{name}_{short}_ix", own)
+    for short, (own, where) in (partial_indexes or {}).items():
+        only = sa.text(where)
+        _index(table, f"gb_{name}_{short}_ix", own, sqlite_where=only, postgresql_where=only)
     return table
+
+
+def _index(table: sa.Table, name: str, own: Sequence[str], **options: Any) -> None:
+    sa.Index(name, table.c.bank_id, *(table.c[column] for column in own), **options)
 
 
 def _refer(

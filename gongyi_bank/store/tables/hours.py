@@ -51,12 +51,18 @@ hour_record = bank_table(
         "state": (
             "state IN ('credited', 'waiting_branch', 'waiting_head_office', 'refused', 'voided')"
         ),
-        "minutes": "minutes > 0 AND ended_at >= started_at AND points >= 0",
+        "minutes": (
+            "minutes >= 0 AND (minutes > 0 OR kind = 'opening')"
+            " AND ended_at >= started_at AND points >= 0"
+        ),
         "rating": "client_rating BETWEEN 1 AND 5",
     },
     indexes={
         "time": ["account_no", "started_at"],
         "outlet": ["outlet_no", "service_on"],
-        "state": ["state", "outlet_no"],
+    },
+    # What waits is little; an index over every state would also tempt planners away from time.
+    partial_indexes={
+        "waiting": (["outlet_no"], "state IN ('waiting_branch', 'waiting_head_office')")
     },
 )

@@ -56,7 +56,8 @@ offer = bank_table(
     },
 )
 
-#: The goods book: by how much an act changed the pieces a store still owes nobody.
+#: The goods book: by how much an act changed the pieces a store still owes nobody. For every
+#: offer the moves sum up to `stock`, and its redemptions in state `reserved` to `reserved`.
 stock_move = bank_table(
     "stock_move",
     needed("store_no", Big),
@@ -71,6 +72,8 @@ stock_move = bank_table(
     checks={"quantity": "quantity <> 0"},
 )
 
+#: `redeemed_on` is the day of the hand-over; while it is only reserved, the day of that.
+#: `hold_id` of a reservation is its own id; `voucher_id` is of the act that made the row.
 redemption = bank_table(
     "redemption",
     needed("redemption_id", digest(16)),
@@ -94,9 +97,16 @@ redemption = bank_table(
         "offer": (["store_no", "sku"], "offer", ["store_no", "sku"]),
         "hold": (["hold_id"], "hold", ["hold_id"]),
         "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
+        "settled": (["settled_voucher_id"], "voucher", ["voucher_id"]),
     },
     checks={
-        "state": "state IN ('redeemed', 'reserved', 'captured', 'released', 'lapsed')",
+        "state": (
+            "state IN ('redeemed', 'reserved', 'captured', 'released', 'lapsed')"
+            " AND (state = 'redeemed') = (hold_id IS NULL)"
+            " AND (state IN ('redeemed', 'reserved')) = (settled_voucher_id IS NULL)"
+            " AND (state IN ('redeemed', 'captured')) = (line_no IS NOT NULL)"
+        ),
+        "hold": "hold_id IS NULL OR hold_id = redemption_id",
         "quantity": "quantity > 0 AND points > 0",
     },
     indexes={

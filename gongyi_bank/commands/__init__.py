@@ -1,0 +1,1 @@
+"""Commands: wishes in the imperative, one class per act, one file per noun."""

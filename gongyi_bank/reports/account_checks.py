@@ -1,0 +1,240 @@
+"""账证、账账核对 of one account: its lines, its head, and what its lines are for.
+
+Pure, over rows as they stand. A line is checked against the stored hash of the line before
+it, so that one change shows as the faults it made and not as everything after it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gongyi_bank.policies import RATE_SCALE, PolicyBook, Tariff
+from gongyi_bank.reports.faults import Fault
+from gongyi_bank.rules.accrual import CREDITED, VOIDED, points_for
+from gongyi_bank.rules.ledger import Head, head_matches, line_hash
+from gongyi_bank.store.verification import AuditBook, AuditLine, AuditRecord, AuditRedemption
+from gongyi_bank.values import NEVER, format_account_no, format_passbook_no
+
+_MINUTE = dt.timedelta(minutes=1)
+_UNUSED = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+#: Kinds of lines that stand for a record, and for a redemption.
+_RECORD_KINDS = ("service", "opening")
+_REDEMPTION_KIND = "redemption"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRules:
+    """What the bank as a whole brings to the checks of an account."""
+
+    today: dt.date
+    scale: int
+    seal_key: bytes | None
+    #: Points per hour, in ten-thousandths, by tariff and category.
+    rates: Mapping[tuple[int, str], int]
+    #: Digests of the vouchers cited; a voucher that does not exist is missing.
+    digests: Mapping[bytes, bytes]
+
+
+def rates_of(book: PolicyBook) -> dict[tuple[int, str], int]:
+    """The rates of every tariff ever adopted."""
+    return {
+        (policy_id, rate.category): rate.points_per_hour.to_units(RATE_SCALE)
+        for policy_id, _, tariff in book.history(Tariff.kind)
+        if isinstance(tariff, Tariff)
+        for rate in tariff.rates
+    }
+
+
+@dataclass(slots=True)
+class AccountAudit:
+    """The faults of one account, collected step by step."""
+
+    account_no: int
+    rules: AuditRules
+    faults: list[Fault] = field(default_factory=list)
+
+    def differ(self, kind: str, what: str, found: object, expected: object) -> None:
+        """Note a fault unless the two agree."""
+        if found != expected:
+            self.note(kind, what, found, expected)
+
+    def note(self, kind: str, what: str, found: object, expected: object) -> None:
+        """Note a fault."""
+        where = f"账户 {format_account_no(self.account_no)} {what}".rstrip()
+        self.faults.append(Fault(kind, where, _shown(found), _shown(expected)))
+
+    # --- lines, and the head that they add up to ---
+
+    def check_lines(self, lines: list[AuditLine]) -> Head:
+        """Check the chain of lines; the head that follows from them."""
+        made = Head(self.account_no, booked_at=_UNUSED)
+        for line in lines:
+            self._check_line(made, line)
+            made.line_no, made.head_hash = line.line_no, line.line_hash
+            made.credited, made.debited = line.credited_after, line.debited_after
+            made.booked_at = line.booked_at
+            made.last_expires_on = line.expires_on or made.last_expires_on
+        return made
+
+    def _check_line(self, before: Head, line: AuditLine) -> None:
+        what = f"第 {line.line_no} 行"
+        self.differ("line_number", what, line.line_no, before.line_no + 1)
+        credit, debit = max(0, line.amount), max(0, -line.amount)
+        totals = (before.credited + credit, before.debited + debit)
+        self.differ("line_totals", what, (line.credited_after, line.debited_after), totals)
+        if line.booked_at < before.booked_at:
+            self.note("line_order", what, line.booked_at, f">= {before.booked_at}")
+        if line.expires_on is not None and line.expires_on < before.last_expires_on:
+            self.note("line_expiry", what, line.expires_on, f">= {before.last_expires_on}")
+        digest = self.rules.digests.get(line.voucher_id)
+        if digest is None:
+            self.note("voucher_missing", what, line.voucher_id.hex(), "a voucher")
+            return
+        made = line_hash(before.head_hash, line.content, digest, self.rules.seal_key)
+        self.differ("line_hash", what, line.line_hash.hex(), made.hex())
+
+    def check_head(self, head: Head, made: Head, lines: list[AuditLine], held: int) -> None:
+        """The head is what its lines, holds and dates say, and keeps the floor."""
+        for name in ("line_no", "credited", "debited", "booked_at", "last_expires_on", "head_hash"):
+            self.differ(f"head_{name}", "", getattr(head, name), getattr(made, name))
+        self.differ("head_held", "", head.held, held)
+        self.differ("head_overdraft_limit", "", head.overdraft_limit, 0)
+        short = max(0, head.debited + head.held - head.credited)
+        if head.debt > short:
+            self.note("head_debt", "", head.debt, f"<= {short}")
+        if not head_matches(head):
+            self.note("head_floor", "", head.debited + head.held, f"<= {head.credited}")
+        self._check_expiry(head, [line for line in lines if line.expires_on is not None])
+
+    def _check_expiry(self, head: Head, credits_: list[AuditLine]) -> None:
+        """`dead_no` ends a credit line past its date; the date looked at next follows it."""
+        passed = [line for line in credits_ if line.credited_after <= head.dead_no]
+        newest = passed[-1] if passed else None
+        self.differ("head_dead_no", "", head.dead_no, newest.credited_after if newest else 0)
+        if newest is not None and newest.expires_on and newest.expires_on >= self.rules.today:
+            self.note("head_dead_no", "", head.dead_no, f"nothing past {newest.expires_on}")
+        following = credits_[len(passed)] if len(passed) < len(credits_) else None
+        expected = [(0, NEVER)]
+        if following is not None and following.expires_on not in (None, NEVER):
+            expected = [(following.line_no, following.expires_on)]
+        elif following is not None and passed:
+            expected.append((following.line_no, NEVER))
+        found = (head.next_expiry_line_no, head.next_expiry_on)
+        if found not in expected:
+            self.note("head_next_expiry", "", found, expected[0])
+
+    # --- the book of hours ---
+
+    def check_records(
+        self, head: Head, records: list[AuditRecord], lines: Mapping[int, AuditLine]
+    ) -> None:
+        """Records are gap-free, add up to the verified minutes, and agree with their lines."""
+        for number, record in enumerate(records, start=1):
+            self.differ("record_number", f"记录 {record.record_no}", record.record_no, number)
+            self._check_record(record, lines)
+        self.differ("head_record_no", "", head.record_no, len(records))
+        minutes = sum(record.minutes for record in records if record.state == CREDITED)
+        self.differ("head_verified_minutes", "", head.verified_minutes, minutes)
+        cited = [record.line_no for record in records if record.line_no is not None]
+        self._check_cited(cited, lines, lambda line: line.kind in _RECORD_KINDS, "record_line")
+
+    def _check_record(self, record: AuditRecord, lines: Mapping[int, AuditLine]) -> None:
+        what = f"记录 {record.record_no}"
+        if record.kind == "service":
+            spanned = (record.ended_at - record.started_at) // _MINUTE
+            self.differ("record_minutes", what, record.minutes, spanned)
+        if record.state not in (CREDITED, VOIDED):
+            self.differ("record_line", what, (record.points, record.line_no), (0, None))
+            return
+        if record.kind == "service":
+            self._check_tariff(record, what)
+        line = lines.get(record.line_no or 0)
+        found = (line.kind, line.amount) if line else None
+        self.differ("record_line", what, found, self._line_of(record))
+        if line is not None and record.state == CREDITED:
+            cause = record.decided_voucher_id or record.voucher_id
+            self.differ("record_voucher", what, line.voucher_id.hex(), cause.hex())
+        if record.state == VOIDED:
+            self._check_reversal(record, lines, what)
+
+    @staticmethod
+    def _line_of(record: AuditRecord) -> tuple[str, int] | None:
+        return (record.kind, record.points) if record.points else None
+
+    def _check_tariff(self, record: AuditRecord, what: str) -> None:
+        rate = self.rules.rates.get((record.policy_id or 0, record.category or ""))
+        if rate is None:
+            self.note("record_tariff", what, record.policy_id, "a tariff with its category")
+            return
+        worth = points_for(record.minutes, rate, self.rules.scale)
+        self.differ("record_points", what, record.points, worth)
+
+    def _check_reversal(
+        self, record: AuditRecord, lines: Mapping[int, AuditLine], what: str
+    ) -> None:
+        taken_back = sum(
+            line.amount
+            for line in lines.values()
+            if line.kind == "reversal" and line.voucher_id == record.decided_voucher_id
+        )
+        self.differ("record_reversal", what, taken_back, -record.points)
+
+    # --- redemptions and passbooks ---
+
+    def check_redemptions(
+        self, redemptions: list[AuditRedemption], lines: Mapping[int, AuditLine]
+    ) -> None:
+        """What was handed out has its line; what is reserved has its hold."""
+        for taken in redemptions:
+            what = f"兑换 {taken.redemption_id.hex()}"
+            is_paid = taken.state in ("redeemed", "captured")
+            line = lines.get(taken.line_no or 0)
+            found = (line.kind, line.amount) if line else taken.line_no
+            expected = (_REDEMPTION_KIND, -taken.points) if is_paid else None
+            self.differ("redemption_line", what, found, expected)
+            self._check_hold(taken, what)
+        cited = [taken.line_no for taken in redemptions if taken.line_no is not None]
+        self._check_cited(
+            cited, lines, lambda line: line.kind == _REDEMPTION_KIND, "redemption_line"
+        )
+
+    def _check_hold(self, taken: AuditRedemption, what: str) -> None:
+        state = "held" if taken.state == "reserved" else taken.state
+        captured = taken.points if state == "captured" else 0
+        was_held = taken.state != "redeemed"
+        expected = (state, taken.points, captured) if was_held else (None, None, None)
+        found = (taken.hold_state, taken.hold_amount, taken.hold_captured)
+        self.differ("redemption_hold", what, found, expected)
+
+    def _check_cited(
+        self,
+        cited: list[int],
+        lines: Mapping[int, AuditLine],
+        is_meant: Callable[[AuditLine], bool],
+        kind: str,
+    ) -> None:
+        """Every line that is meant stands for exactly one of what cites it."""
+        times = Counter(cited)
+        for line_no in sorted(times | Counter(n for n, line in lines.items() if is_meant(line))):
+            self.differ(kind, f"第 {line_no} 行", f"cited {times[line_no]} times", "cited 1 times")
+
+    def check_books(self, books: list[AuditBook], newest_line_no: int) -> None:
+        """Volumes follow each other line by line, none is ahead of the account, one is in use."""
+        next_line_no = 1
+        for volume_no, book in enumerate(books, start=1):
+            what = f"存折 {format_passbook_no(book.passbook_no)}"
+            found = (book.volume_no, book.first_line_no)
+            self.differ("passbook_volume", what, found, (volume_no, next_line_no))
+            if book.printed_line_no > newest_line_no:
+                self.note("passbook_printed", what, book.printed_line_no, f"<= {newest_line_no}")
+            next_line_no = book.printed_line_no + 1
+        in_use = sum(book.state == "in_use" for book in books)
+        if in_use > 1:
+            self.note("passbook_in_use", "存折", in_use, "<= 1")
+
+
+def _shown(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

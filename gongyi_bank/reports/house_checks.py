@@ -1,0 +1,77 @@
+"""Checks of the house as a whole: the tree of outlets, stock, paired lines, serial counters.
+
+Pure, over rows as they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gongyi_bank.reports.faults import Fault
+from gongyi_bank.store.verification import AuditOffer, AuditOutlet
+from gongyi_bank.values import format_account_no
+
+
+def check_outlets(outlets: Iterable[AuditOutlet]) -> list[Fault]:
+    """One head office; every other outlet one tier below its parent, and open only under it."""
+    by_no = {place.outlet_no: place for place in outlets}
+    faults = []
+    heads = [place.code for place in by_no.values() if place.tier == 1]
+    if len(heads) != 1:
+        faults.append(Fault("outlet_head", "总行", ", ".join(heads), "one head office"))
+    for place in by_no.values():
+        if place.parent_no is None:
+            continue
+        parent = by_no.get(place.parent_no)
+        tier = parent.tier if parent else None
+        if tier != place.tier - 1:
+            faults.append(_outlet("outlet_tier", place, f"under tier {tier}", place.tier - 1))
+        if parent is not None and place.state == "open" and parent.state != "open":
+            faults.append(_outlet("outlet_open", place, "open", f"closed like {parent.code}"))
+    return faults
+
+
+def _outlet(kind: str, place: AuditOutlet, found: str, expected: object) -> Fault:
+    return Fault(kind, f"网点 {place.code}", found, str(expected))
+
+
+def check_offers(offers: Iterable[AuditOffer]) -> list[Fault]:
+    """Stock is what its moves add up to; reserved is what reservations hold."""
+    faults = []
+    for offer in offers:
+        where = f"商家 {offer.store_no} 兑换品 {offer.sku}"
+        if offer.stock != offer.moved:
+            faults.append(Fault("offer_stock", where, str(offer.stock), str(offer.moved)))
+        if offer.reserved != offer.held:
+            faults.append(Fault("offer_reserved", where, str(offer.reserved), str(offer.held)))
+    return faults
+
+
+def check_pairs(unpaired: Iterable[tuple[int, int, int]]) -> list[Fault]:
+    """A line between two accounts has its mirror in the other one, under the same voucher."""
+    return [
+        Fault(
+            "line_pair",
+            f"账户 {format_account_no(account_no)} 第 {line_no} 行",
+            "no mirror",
+            f"a mirror in {format_account_no(other)}",
+        )
+        for account_no, line_no, other in unpaired
+    ]
+
+
+def check_counters(
+    counters: Mapping[tuple[str, int], int],
+    newest: Mapping[str, int],
+    newest_accounts: Mapping[int, int],
+) -> list[Fault]:
+    """No counter lies behind a number that is in use; passbooks count without check digit."""
+    used = {(series, 0): number for series, number in newest.items()}
+    used["passbook", 0] = newest["passbook"] // 10
+    used |= {("account", outlet_no): serial for outlet_no, serial in newest_accounts.items()}
+    return [
+        Fault("serial_counter", f"{series} {owner_no}", str(counters.get(key, 0)), f">= {number}")
+        for key, number in sorted(used.items())
+        for series, owner_no in [key]
+        if counters.get(key, 0) < number
+    ]

@@ -1,0 +1,139 @@
+"""期初与人工入账: opening balances in bulk, and grants by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from gongyi_bank.commands.points import BringForward, GrantPoints
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.receipts.hours import ManyRecorded, RowOutcome
+from gongyi_bank.receipts.points import PointsGranted
+from gongyi_bank.rules import accrual
+from gongyi_bank.rules import points as rules
+from gongyi_bank.rules.accrual import Declined, Replayed
+from gongyi_bank.rules.customers import require_open
+from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
+from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts
+from gongyi_bank.rules.staff import require_not_own, require_second_person
+from gongyi_bank.service.gate import Visit
+from gongyi_bank.store import hours
+from gongyi_bank.store.points import load_openings
+from gongyi_bank.values import Points
+
+
+def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
+    """Credit points by hand; a second person agreed, and neither of them gets the points."""
+    visit.lock([command.account])
+    visit.enter(command, outlets_at=[command.outlet], people=[command.second_person])
+    outlet = visit.outlet_for(command.act, command.outlet)
+    second = require_second_person(
+        command.act,
+        visit.staff,
+        visit.people.get(command.second_person),
+        command.second_person,
+        outlet,
+    )
+    for person in (visit.staff, second):
+        require_not_own(command.act, person, command.account)
+    customer = visit.tx.look(hours.ask_customers([command.account])).get(command.account)
+    require_open(command.account, customer.state if customer else None)
+    value_on = rules.require_past(command.value_on, visit.today)
+    amount = command.points.to_units(visit.tx.bank.scale)
+    heads = visit.heads([command.account])
+    posting = visit.posting(heads)
+    leg = Leg(internal_no("issued", outlet.outlet_no), command.account, amount)
+    posting.post(leg, _mark(visit, "grant", value_on, outlet.outlet_no))
+    head = heads[command.account]
+    receipt = PointsGranted(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        account=command.account,
+        points=Points.of_units(amount, visit.tx.bank.scale),
+        line_no=head.line_no,
+        balance=Points.of_units(head.balance, visit.tx.bank.scale),
+    )
+    visit.book(command, receipt, outlet, posting=posting, second=second, reason=command.reason)
+    return receipt
+
+
+def _mark(visit: Visit, kind: str, value_on: dt.date, outlet_no: int) -> Mark:
+    expiry_id, expiry = visit.policies.in_force(PointsExpiry, visit.today)
+    return Mark(kind, value_on, outlet_no, expiry_id, expiry.expires_on(visit.today))
+
+
+def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
+    """Take over hours and points from the paper books, each account once and first of all."""
+    rows = command.rows
+    refs = [row.customer_ref for row in rows if row.customer_ref]
+    by_ref = hours.load_customers_by_ref(visit.tx, refs)
+    numbers = {row.account for row in rows if row.account is not None}
+    numbers |= {customer.account_no for customer in by_ref.values()}
+    visit.lock(numbers)
+    visit.enter(command)
+    handled_at = visit.outlet_for(command.act, None)
+    heads = visit.heads(numbers)
+    customers = visit.tx.look(hours.ask_customers(heads))
+    facts = OpeningFacts(
+        today=visit.today,
+        scale=visit.tx.bank.scale,
+        customers=customers,
+        customers_by_ref={ref: customers[c.account_no] for ref, c in by_ref.items()},
+        heads=heads,
+        openings=load_openings(visit.tx, heads),
+    )
+    decisions = rules.decide_openings(facts, rows)
+    posting = visit.posting(heads)
+    accepted = [decision for decision in decisions if isinstance(decision, OpeningAccepted)]
+    records = [_take_over(visit, posting, decision) for decision in accepted]
+    hours.write_records(visit.writes, records)
+    receipt = ManyRecorded(
+        voucher_id=visit.voucher_uuid if accepted else None,
+        business_day=visit.today,
+        booked_at=visit.now,
+        outcomes=tuple(_outcome(visit, heads, i, d) for i, d in enumerate(decisions)),
+    )
+    if accepted:
+        keep = command.idempotency_key is not None
+        visit.book(command, receipt, handled_at, posting=posting, keep_receipt=keep)
+    return receipt
+
+
+def _take_over(visit: Visit, posting: Posting, opening: OpeningAccepted) -> tuple[object, ...]:
+    """The opening line and the opening record of one account, at its own savings branch."""
+    customer, row = opening.customer, opening.row
+    head = posting.heads[customer.account_no]
+    line_no = None
+    if opening.points:
+        source_no = internal_no("brought_forward", customer.outlet_no)
+        mark = _mark(visit, "opening", row.as_of, customer.outlet_no)
+        posting.post(Leg(source_no, head.account_no, opening.points), mark)
+        line_no = head.line_no
+    head.record_no = 1
+    head.verified_minutes += row.minutes
+    midnight = dt.datetime.combine(row.as_of, dt.time(), visit.tx.bank.zone)
+    return (
+        head.account_no, 1, "opening", accrual.CREDITED, None, opening.row_digest,
+        customer.outlet_no, None, None, midnight, midnight, row.as_of, row.minutes, None, None,
+        None, opening.points, line_no, None, None, visit.voucher_id, None,
+    )  # fmt: skip
+
+
+def _outcome(
+    visit: Visit, heads: dict[int, Head], index: int, decision: rules.OpeningDecision
+) -> RowOutcome:
+    if isinstance(decision, Declined):
+        return RowOutcome(index, None, accrual.REFUSED, decision.row.account, error=decision.error)
+    scale = visit.tx.bank.scale
+    if isinstance(decision, Replayed):
+        record = decision.record
+        return RowOutcome(
+            index, None, accrual.REPLAYED, record.account_no, record.record_no, record.line_no,
+            record.minutes, Points.of_units(record.points, scale),
+        )  # fmt: skip
+    head = heads[decision.customer.account_no]
+    return RowOutcome(
+        index, None, accrual.CREDITED, head.account_no, 1, head.line_no or None,
+        decision.row.minutes, Points.of_units(decision.points, scale),
+        Points.of_units(head.balance, scale),
+    )  # fmt: skip

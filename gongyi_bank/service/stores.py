@@ -1,0 +1,182 @@
+"""爱心联盟: recruiting stores, and publishing, restocking and withdrawing what they offer."""
+
+from __future__ import annotations
+
+from gongyi_bank.commands.stores import (
+    LeaveAlliance,
+    NewStore,
+    PublishOffers,
+    RecruitStores,
+    Restock,
+    WithdrawOffer,
+)
+from gongyi_bank.receipts.stores import (
+    AllianceLeft,
+    OfferChanged,
+    OffersPublished,
+    StoresRecruited,
+)
+from gongyi_bank.rules import stores as rules
+from gongyi_bank.rules.ledger import POINTS, internal_no
+from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.rules.stores import OfferFacts, StoreFacts
+from gongyi_bank.service.gate import Visit
+from gongyi_bank.store import serials
+from gongyi_bank.store import stores as store
+from gongyi_bank.store.customers import write_accounts
+from gongyi_bank.store.outlets import share_outlets
+from gongyi_bank.values import Points
+
+
+def recruit(visit: Visit, command: RecruitStores) -> StoresRecruited:
+    """Take stores into the alliance, each with an account at the outlet that recruited it."""
+    codes = [part.code for part in command.stores]
+    outlet_codes = sorted({part.recruited_by for part in command.stores})
+    share_outlets(visit.tx, outlet_codes)
+    visit.enter(command, outlets_at=outlet_codes)
+    outlets = {code: visit.outlet_for(command.act, code) for code in outlet_codes}
+    known = store.load_stores(visit.tx, codes)
+    fresh = rules.decide_recruits(known, command.stores, visit.today)
+    first_no = serials.draw(visit.tx, "store", 0, len(fresh)) if fresh else 0
+    numbers = {code: facts.store_no for code, facts in known.items()}
+    numbers |= {part.code: first_no + i for i, part in enumerate(fresh)}
+    _write_new(visit, fresh, numbers, outlets)
+    receipt = StoresRecruited(
+        voucher_id=visit.voucher_uuid if fresh else None,
+        business_day=visit.today,
+        booked_at=visit.now,
+        codes=tuple(codes),
+        store_nos=tuple(numbers[code] for code in codes),
+        replayed=tuple(code for code in codes if code in known),
+    )
+    if fresh:
+        visit.book(command, receipt, _handled_at(visit, command.act, outlets))
+    return receipt
+
+
+def _write_new(
+    visit: Visit,
+    fresh: list[NewStore],
+    numbers: dict[str, int],
+    outlets: dict[str, OutletFacts],
+) -> None:
+    accounts, rows = [], []
+    for part in fresh:
+        outlet_no, store_no = outlets[part.recruited_by].outlet_no, numbers[part.code]
+        account_no = internal_no("store", store_no)
+        accounts.append((account_no, "store", POINTS, outlet_no, visit.voucher_id))
+        rows.append((
+            store_no, part.code, part.name, part.kind, outlet_no, part.joined_on or visit.today,
+            None, account_no, visit.voucher_id,
+        ))  # fmt: skip
+    write_accounts(visit.writes, accounts)
+    store.write_stores(visit.writes, rows)
+
+
+def _handled_at(visit: Visit, act: str, outlets: dict[str, OutletFacts]) -> OutletFacts:
+    """The one outlet that the act is about, or else the actor's own."""
+    return next(iter(outlets.values())) if len(outlets) == 1 else visit.outlet_for(act, None)
+
+
+def leave(visit: Visit, command: LeaveAlliance) -> AllianceLeft:
+    """A store leaves the alliance; what is reserved there is still honoured."""
+    found = rules.require_store(store.load_stores(visit.tx, [command.store]), command.store)
+    # Whoever redeems there holds an offer's row, so nobody is half-way when the store leaves.
+    store.lock_stores(visit.tx, [found.store_no])
+    store.lock_all_offers(visit.tx, found.store_no)
+    visit.enter(command, outlets_at=[found.outlet_code])
+    handled_at = visit.outlet_for(command.act, found.outlet_code)
+    found = store.load_stores(visit.tx, [command.store])[command.store]
+    rules.require_member(found, visit.today)
+    store.write_leaving(visit.writes, found, visit.today)
+    receipt = AllianceLeft(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        store=found.code,
+        left_on=visit.today,
+    )
+    visit.book(command, receipt, handled_at, reason=command.reason)
+    return receipt
+
+
+def publish_offers(visit: Visit, command: PublishOffers) -> OffersPublished:
+    """List offers with their first stock; one that was published alike is a replay."""
+    codes = {part.store for part in command.offers}
+    seen = store.load_stores(visit.tx, codes)
+    store.lock_stores(visit.tx, [facts.store_no for facts in seen.values()])
+    visit.enter(command, outlets_at={facts.outlet_code for facts in seen.values()})
+    outlets = {
+        facts.outlet_code: visit.outlet_for(command.act, facts.outlet_code, store_no=facts.store_no)
+        for facts in seen.values()
+    }
+    stores = store.load_stores(visit.tx, codes)
+    keys = [
+        (stores[part.store].store_no, part.sku) for part in command.offers if part.store in stores
+    ]
+    published = store.load_published(visit.tx, keys)
+    scale = visit.tx.bank.scale
+    fresh = rules.decide_offers(stores, published, command.offers, visit.today, scale)
+    store.write_offers(visit.writes, fresh, visit.voucher_id)
+    receipt = OffersPublished(
+        voucher_id=visit.voucher_uuid if fresh else None,
+        business_day=visit.today,
+        booked_at=visit.now,
+        published=len(fresh),
+        replayed=len(command.offers) - len(fresh),
+    )
+    if fresh:
+        visit.book(command, receipt, _handled_at(visit, command.act, outlets))
+    return receipt
+
+
+def restock(visit: Visit, command: Restock) -> OfferChanged:
+    """Add pieces to an offer, or write spoiled ones off; never below zero."""
+    facts, offer, handled_at = _enter(visit, command)
+    rules.decide_restock(offer, facts, command.quantity)
+    store.write_stock(visit.writes, [offer], visit.voucher_id)
+    return _changed(visit, command, facts, offer, handled_at)
+
+
+def withdraw_offer(visit: Visit, command: WithdrawOffer) -> OfferChanged:
+    """Take an offer off the list; what is reserved of it is still honoured."""
+    facts, offer, handled_at = _enter(visit, command)
+    rules.require_listed(offer, facts)
+    store.write_offer_state(visit.writes, offer, rules.WITHDRAWN)
+    offer.state = rules.WITHDRAWN
+    return _changed(visit, command, facts, offer, handled_at)
+
+
+def _enter(
+    visit: Visit, command: Restock | WithdrawOffer
+) -> tuple[StoreFacts, OfferFacts, OutletFacts]:
+    """Lock the offer, then read it; the actor must be allowed at this store."""
+    found = rules.require_store(store.load_stores(visit.tx, [command.store]), command.store)
+    key = (found.store_no, command.sku)
+    store.lock_offers(visit.tx, [key])
+    visit.enter(command, outlets_at=[found.outlet_code])
+    handled_at = visit.outlet_for(command.act, found.outlet_code, store_no=found.store_no)
+    offer = rules.require_offer(store.load_offers(visit.tx, [key]), found, command.sku)
+    return found, offer, handled_at
+
+
+def _changed(
+    visit: Visit,
+    command: Restock | WithdrawOffer,
+    facts: StoreFacts,
+    offer: OfferFacts,
+    handled_at: OutletFacts,
+) -> OfferChanged:
+    receipt = OfferChanged(
+        voucher_id=visit.voucher_uuid,
+        business_day=visit.today,
+        booked_at=visit.now,
+        store=facts.code,
+        sku=offer.sku,
+        points=Points.of_units(offer.points, visit.tx.bank.scale),
+        stock=offer.stock,
+        reserved=offer.reserved,
+        state=offer.state,
+    )
+    visit.book(command, receipt, handled_at, reason=command.reason)
+    return receipt

@@ -1,0 +1,287 @@
+"""What a takeover asks of the books: is a row late, and what do the books say afterwards."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import (
+    account_head,
+    account_line,
+    customer,
+    hour_record,
+    outlet,
+    partner_store,
+    redemption,
+)
+from gongyi_bank.store.tables.columns import Big
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+
+_ZERO: sa.ColumnElement[int] = sa.literal_column("0")
+_FIRST: sa.BindParameter[Any] = sa.bindparam("first")
+_LAST: sa.BindParameter[Any] = sa.bindparam("last")
+_COUNT_MAX: sa.BindParameter[int] = sa.bindparam("count_max")
+#: Redemptions whose goods were given out.
+_IS_DONE = sa.or_(redemption.c.state == "redeemed", redemption.c.state == "captured")
+
+
+def _total(value: Any) -> sa.ColumnElement[int]:
+    """A sum as a 64-bit integer, 0 of nothing: PostgreSQL sums BIGINT to NUMERIC."""
+    return sa.cast(sa.func.coalesce(sa.func.sum(value), _ZERO), Big)
+
+
+# --- rows that come late -------------------------------------------------------------------
+
+
+@query
+def _late_balances(engine: StoreEngine) -> sa.Select[Any]:
+    head, line = account_head, account_line
+    instant = sa.bindparam("instant", type_=head.c.booked_at.type)
+    its_head = sa.and_(
+        head.c.bank_id == customer.c.bank_id, head.c.account_no == customer.c.account_no
+    )
+    by_then = sa.and_(
+        line.c.bank_id == head.c.bank_id,
+        line.c.account_no == head.c.account_no,
+        line.c.booked_at <= instant,
+    )
+    return (
+        sa.select(customer.c.ref, _total(line.c.amount))
+        .select_from(customer.join(head, its_head).outerjoin(line, by_then))
+        .where(of_bank(customer), engine.among(customer.c.ref, "refs"), head.c.booked_at > instant)
+        .group_by(customer.c.ref)
+    )
+
+
+def load_late_balances(
+    tx: Transaction, refs: Iterable[str], instant: dt.datetime
+) -> dict[str, int]:
+    """What was in the book at an instant, for those customers whose book has gone on since."""
+    return dict(_late_balances(tx, refs=sorted(set(refs)), instant=instant))
+
+
+@query
+def _redeemed_refs(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(redemption.c.ref).where(
+        of_bank(redemption), engine.among(redemption.c.ref, "refs")
+    )
+
+
+def load_redeemed_refs(tx: Transaction, refs: Iterable[str]) -> set[str]:
+    """Those of these references that are in the books."""
+    return {ref for (ref,) in _redeemed_refs(tx, refs=sorted(set(refs)))}
+
+
+# --- what the books say --------------------------------------------------------------------
+
+
+@query
+def _record_sums(_: StoreEngine) -> sa.Select[Any]:
+    record = hour_record
+    return (
+        sa.select(
+            record.c.kind,
+            record.c.state,
+            sa.func.count(),
+            _total(record.c.points),
+            _total(record.c.minutes),
+        )
+        .where(of_bank(record), record.c.service_on.between(_FIRST, _LAST))
+        .group_by(record.c.kind, record.c.state)
+    )
+
+
+def load_record_sums(
+    tx: Transaction, days: tuple[dt.date, dt.date]
+) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """(records, points, minutes) of the service days, by kind and state."""
+    rows = _record_sums(tx, first=days[0], last=days[1])
+    return {(kind, state): tuple(sums) for kind, state, *sums in rows}
+
+
+@query
+def _redeemed_sums(_: StoreEngine) -> sa.Select[Any]:
+    wanted: list[sa.ColumnElement[Any]] = [sa.func.count(), _total(redemption.c.points)]
+    return sa.select(*wanted).where(
+        of_bank(redemption), _IS_DONE, redemption.c.redeemed_on.between(_FIRST, _LAST)
+    )
+
+
+def load_redeemed_sums(tx: Transaction, days: tuple[dt.date, dt.date]) -> tuple[int, int]:
+    """(redemptions, points) of these days."""
+    count, points = _redeemed_sums(tx, first=days[0], last=days[1])[0]
+    return count, points
+
+
+@query
+def _outstanding(_: StoreEngine) -> sa.Select[Any]:
+    line = account_line
+    own = sa.and_(customer.c.bank_id == line.c.bank_id, customer.c.account_no == line.c.account_no)
+    return (
+        sa.select(_total(line.c.amount))
+        .select_from(line.join(customer, own))
+        .where(of_bank(line), line.c.business_day <= _LAST)
+    )
+
+
+def load_outstanding(tx: Transaction, day: dt.date) -> int:
+    """All customers' points at the end of a business day."""
+    total: int = _outstanding(tx, last=day)[0][0]
+    return total
+
+
+@query
+def _counts(_: StoreEngine) -> sa.Select[Any]:
+    def count(table: sa.Table) -> sa.ScalarSelect[Any]:
+        return sa.select(sa.func.count()).where(of_bank(table)).scalar_subquery()
+
+    return sa.select(
+        count(outlet).label("outlets"),
+        count(customer).label("customers"),
+        count(partner_store).label("stores"),
+    )
+
+
+def load_counts(tx: Transaction) -> tuple[int, int, int]:
+    """How many outlets, customers and partner stores there are."""
+    outlets, customers, stores = _counts(tx)[0]
+    return outlets, customers, stores
+
+
+@query
+def _waiting(_: StoreEngine) -> sa.Select[Any]:
+    record = hour_record
+    place = sa.and_(outlet.c.bank_id == record.c.bank_id, outlet.c.outlet_no == record.c.outlet_no)
+    # A savings branch's records wait for the branch above it, a branch's for itself.
+    branch_no = sa.case((outlet.c.tier == 3, outlet.c.parent_no), else_=outlet.c.outlet_no)
+    return (
+        sa.select(
+            record.c.state,
+            branch_no.label("branch_no"),
+            sa.func.count(),
+            _total(record.c.minutes),
+            sa.func.min(record.c.service_on),
+        )
+        .select_from(record.join(outlet, place))
+        .where(of_bank(record), record.c.state.startswith("waiting"))
+        .group_by(record.c.state, branch_no)
+    )
+
+
+def list_waiting(tx: Transaction) -> list[tuple[str, int, int, int, dt.date]]:
+    """(state, number of the branch, records, minutes, first day) of all that waits."""
+    return [
+        (state, branch_no, count, minutes, first_on)
+        for state, branch_no, count, minutes, first_on in _waiting(tx)
+    ]
+
+
+# --- who has most --------------------------------------------------------------------------
+
+Ranked = list[tuple[str, int]]
+
+
+@query
+def _top_minutes(_: StoreEngine) -> sa.Select[Any]:
+    record = hour_record
+    total = _total(record.c.minutes)
+    own = sa.and_(
+        customer.c.bank_id == record.c.bank_id, customer.c.account_no == record.c.account_no
+    )
+    return (
+        sa.select(customer.c.ref, total)
+        .select_from(record.join(customer, own))
+        .where(
+            of_bank(record),
+            record.c.kind == "service",
+            record.c.state == "credited",
+            record.c.service_on.between(_FIRST, _LAST),
+            customer.c.ref.is_not(None),
+        )
+        .group_by(customer.c.ref)
+        .order_by(total.desc(), customer.c.ref)
+        .limit(_COUNT_MAX)
+    )
+
+
+@query
+def _top_outlets(_: StoreEngine) -> sa.Select[Any]:
+    record = hour_record
+    total = _total(record.c.points)
+    place = sa.and_(outlet.c.bank_id == record.c.bank_id, outlet.c.outlet_no == record.c.outlet_no)
+    return (
+        sa.select(outlet.c.code, total)
+        .select_from(record.join(outlet, place))
+        .where(
+            of_bank(record),
+            record.c.kind == "service",
+            record.c.state == "credited",
+            record.c.service_on.between(_FIRST, _LAST),
+        )
+        .group_by(outlet.c.code)
+        .order_by(total.desc(), outlet.c.code)
+        .limit(_COUNT_MAX)
+    )
+
+
+@query
+def _top_stores(_: StoreEngine) -> sa.Select[Any]:
+    total = _total(redemption.c.points)
+    its_store = sa.and_(
+        partner_store.c.bank_id == redemption.c.bank_id,
+        partner_store.c.store_no == redemption.c.store_no,
+    )
+    return (
+        sa.select(partner_store.c.code, total)
+        .select_from(redemption.join(partner_store, its_store))
+        .where(
+            of_bank(redemption),
+            _IS_DONE,
+            redemption.c.redeemed_on.between(_FIRST, _LAST),
+        )
+        .group_by(partner_store.c.code)
+        .order_by(total.desc(), partner_store.c.code)
+        .limit(_COUNT_MAX)
+    )
+
+
+@query
+def _top_balances(_: StoreEngine) -> sa.Select[Any]:
+    head = account_head
+    balance = head.c.credited - head.c.debited
+    own = sa.and_(customer.c.bank_id == head.c.bank_id, customer.c.account_no == head.c.account_no)
+    return (
+        sa.select(customer.c.ref, balance)
+        .select_from(head.join(customer, own))
+        .where(of_bank(head), customer.c.ref.is_not(None))
+        .order_by(balance.desc(), customer.c.ref)
+        .limit(_COUNT_MAX)
+    )
+
+
+def list_top_minutes(tx: Transaction, days: tuple[dt.date, dt.date], count_max: int) -> Ranked:
+    """(customer reference, credited minutes), most first; equals by reference."""
+    return _ranked(_top_minutes(tx, first=days[0], last=days[1], count_max=count_max))
+
+
+def list_top_outlets(tx: Transaction, days: tuple[dt.date, dt.date], count_max: int) -> Ranked:
+    """(outlet code, points credited for service given there), most first; equals by code."""
+    return _ranked(_top_outlets(tx, first=days[0], last=days[1], count_max=count_max))
+
+
+def list_top_stores(tx: Transaction, days: tuple[dt.date, dt.date], count_max: int) -> Ranked:
+    """(store code, points redeemed there), most first; equals by code."""
+    return _ranked(_top_stores(tx, first=days[0], last=days[1], count_max=count_max))
+
+
+def list_top_balances(tx: Transaction, count_max: int) -> Ranked:
+    """(customer reference, balance), highest first; equals by reference."""
+    return _ranked(_top_balances(tx, count_max=count_max))
+
+
+def _ranked(rows: list[tuple[Any, ...]]) -> Ranked:
+    return [(name, value) for name, value in rows]

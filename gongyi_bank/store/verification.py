@@ -1,0 +1,424 @@
+"""Reading the books for an audit: account by account, a bounded number of rows at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.rules.ledger import Head
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import (
+    account,
+    account_head,
+    account_line,
+    customer,
+    hold,
+    hour_record,
+    offer,
+    outlet,
+    partner_store,
+    passbook,
+    policy,
+    redemption,
+    serial_counter,
+    staff,
+    stock_move,
+    voucher,
+)
+from gongyi_bank.store.tables.columns import Big
+from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.writing import VOUCHER_COLUMNS, columns_of
+
+#: At most so many accounts, and (one long account aside) lines, are in memory at a time.
+ACCOUNTS_MAX = 200
+LINES_MAX = 20_000
+#: Vouchers are loaded so many at a time.
+VOUCHERS_MAX = 50
+#: Above every account number.
+_LAST = 2**62
+_HEAD_FIELDS = columns_of(account_head)
+_LINE_COLUMNS = columns_of(account_line)
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """A line as it stands: what its hash covers, and the hash."""
+
+    #: All columns but the hash, in order.
+    content: Row
+    line_hash: bytes
+    account_no: int
+    line_no: int
+    kind: str
+    amount: int
+    credited_after: int
+    debited_after: int
+    expires_on: dt.date | None
+    booked_at: dt.datetime
+    voucher_id: bytes
+
+    @classmethod
+    def of_row(cls, row: Row) -> AuditLine:
+        """A line from all its columns."""
+        return cls(row[:-1], row[-1], *row[:4], *row[5:8], *row[9:13:3])
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An hour record, as far as an audit looks at it."""
+
+    account_no: int
+    record_no: int
+    kind: str
+    state: str
+    category: str | None
+    started_at: dt.datetime
+    ended_at: dt.datetime
+    minutes: int
+    points: int
+    line_no: int | None
+    policy_id: int | None
+    voucher_id: bytes
+    decided_voucher_id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRedemption:
+    """A redemption with the hold that it was reserved by."""
+
+    account_no: int
+    redemption_id: bytes
+    state: str
+    points: int
+    line_no: int | None
+    hold_state: str | None
+    hold_amount: int | None
+    hold_captured: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditBook:
+    """A passbook that was issued."""
+
+    account_no: int
+    passbook_no: int
+    volume_no: int
+    state: str
+    first_line_no: int
+    printed_line_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOutlet:
+    """An outlet's place in the tree."""
+
+    outlet_no: int
+    code: str
+    tier: int
+    parent_no: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOffer:
+    """An offer with what its moves and reservations add up to."""
+
+    store_no: int
+    sku: str
+    stock: int
+    reserved: int
+    moved: int
+    held: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some accounts, in order, with all that hangs on them."""
+
+    heads: dict[int, Head]
+    #: (kind, state) of each customer.
+    customers: dict[int, tuple[str, str]]
+    lines: dict[int, list[AuditLine]]
+    records: dict[int, list[AuditRecord]]
+    redemptions: dict[int, list[AuditRedemption]]
+    #: What open holds add up to.
+    held: dict[int, int]
+    books: dict[int, list[AuditBook]]
+
+    @property
+    def account_nos(self) -> list[int]:
+        """Every account that anything was found for, in order."""
+        parts = (
+            self.heads, self.customers, self.lines, self.records, self.redemptions, self.held,
+            self.books,
+        )  # fmt: skip
+        return sorted(set().union(*parts))
+
+
+def _within(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    inside: sa.ColumnElement[bool] = sa.and_(
+        column > sa.bindparam("above"), column <= sa.bindparam("last")
+    )
+    return inside
+
+
+@query
+def _heads(_: StoreEngine) -> sa.Select[Any]:
+    head = account_head
+    return (
+        sa.select(*(head.c[name] for name in _HEAD_FIELDS))
+        .where(of_bank(head), head.c.account_no > sa.bindparam("above"))
+        .order_by(head.c.account_no)
+        .limit(sa.bindparam("size", type_=sa.Integer()))
+    )
+
+
+@query
+def _customers(_: StoreEngine) -> sa.Select[Any]:
+    """Accounts of customers, with the customer where there is one."""
+    same = sa.and_(
+        customer.c.bank_id == account.c.bank_id, customer.c.account_no == account.c.account_no
+    )
+    return (
+        sa.select(account.c.account_no, customer.c.kind, customer.c.state)
+        .select_from(account.outerjoin(customer, same))
+        .where(of_bank(account), account.c.kind == "customer", _within(account.c.account_no))
+    )
+
+
+@query
+def _lines(_: StoreEngine) -> sa.Select[Any]:
+    line = account_line
+    return (
+        sa.select(*(line.c[name] for name in _LINE_COLUMNS))
+        .where(of_bank(line), _within(line.c.account_no))
+        .order_by(line.c.account_no, line.c.line_no)
+    )
+
+
+@query
+def _records(_: StoreEngine) -> sa.Select[Any]:
+    record = hour_record
+    return (
+        sa.select(*(record.c[name] for name in AuditRecord.__slots__))
+        .where(of_bank(record), _within(record.c.account_no))
+        .order_by(record.c.account_no, record.c.record_no)
+    )
+
+
+@query
+def _redemptions(_: StoreEngine) -> sa.Select[Any]:
+    taken = redemption
+    its_hold = sa.and_(hold.c.bank_id == taken.c.bank_id, hold.c.hold_id == taken.c.hold_id)
+    return (
+        sa.select(
+            taken.c.account_no,
+            taken.c.redemption_id,
+            taken.c.state,
+            taken.c.points,
+            taken.c.line_no,
+            hold.c.state.label("hold_state"),
+            hold.c.amount,
+            hold.c.captured,
+        )
+        .select_from(taken.outerjoin(hold, its_hold))
+        .where(of_bank(taken), _within(taken.c.account_no))
+        .order_by(taken.c.account_no, taken.c.redemption_id)
+    )
+
+
+@query
+def _held(_: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(hold.c.account_no, sa.cast(sa.func.sum(hold.c.amount), Big))
+        .where(of_bank(hold), _within(hold.c.account_no), hold.c.state == "held")
+        .group_by(hold.c.account_no)
+    )
+
+
+@query
+def _books(_: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(*(passbook.c[name] for name in AuditBook.__slots__))
+        .where(of_bank(passbook), _within(passbook.c.account_no))
+        .order_by(passbook.c.account_no, passbook.c.volume_no)
+    )
+
+
+@query
+def _vouchers(_: StoreEngine) -> sa.Select[Any]:
+    wanted: list[sa.BindParameter[bytes]] = [
+        sa.bindparam(f"voucher_{number}") for number in range(VOUCHERS_MAX)
+    ]
+    return sa.select(*(voucher.c[name] for name in VOUCHER_COLUMNS)).where(
+        of_bank(voucher), voucher.c.voucher_id.in_(wanted)
+    )
+
+
+@query
+def _unpaired(_: StoreEngine) -> sa.Select[Any]:
+    """Lines against another account with a floor that has no mirror of them."""
+    line, mirror = account_line, account_line.alias("mirror")
+    floored = sa.and_(
+        account_head.c.bank_id == line.c.bank_id, account_head.c.account_no == line.c.contra_no
+    )
+    mirrored = sa.exists().where(
+        mirror.c.bank_id == line.c.bank_id,
+        mirror.c.contra_no == line.c.account_no,
+        mirror.c.business_day == line.c.business_day,
+        mirror.c.account_no == line.c.contra_no,
+        mirror.c.voucher_id == line.c.voucher_id,
+        mirror.c.amount == -line.c.amount,
+    )
+    return (
+        sa.select(line.c.account_no, line.c.line_no, line.c.contra_no)
+        .select_from(account_head.join(line, floored))
+        .where(of_bank(account_head), ~mirrored)
+        .order_by(line.c.account_no, line.c.line_no)
+    )
+
+
+@query
+def _outlets(_: StoreEngine) -> sa.Select[Any]:
+    columns = (outlet.c[name] for name in AuditOutlet.__slots__)
+    return sa.select(*columns).where(of_bank(outlet)).order_by(outlet.c.outlet_no)
+
+
+@query
+def _offers(_: StoreEngine) -> sa.Select[Any]:
+    def total(column: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> Any:
+        added = sa.cast(sa.func.coalesce(sa.func.sum(column), sa.literal_column("0")), Big)
+        return sa.select(added).where(*conditions).scalar_subquery()
+
+    move, taken = stock_move.c, redemption.c
+    moved = total(
+        move.quantity,
+        move.bank_id == offer.c.bank_id,
+        move.store_no == offer.c.store_no,
+        move.sku == offer.c.sku,
+    )
+    held = total(
+        taken.quantity,
+        taken.bank_id == offer.c.bank_id,
+        taken.store_no == offer.c.store_no,
+        taken.sku == offer.c.sku,
+        taken.state == "reserved",
+    )
+    return sa.select(
+        offer.c.store_no, offer.c.sku, offer.c.stock, offer.c.reserved, moved.label("moved"),
+        held.label("held"),
+    ).where(of_bank(offer))  # fmt: skip
+
+
+@query
+def _counters(_: StoreEngine) -> sa.Select[Any]:
+    counter = serial_counter
+    return sa.select(counter.c.series, counter.c.owner_no, counter.c.last_no).where(
+        of_bank(counter)
+    )
+
+
+@query
+def _newest_numbers(_: StoreEngine) -> sa.Select[Any]:
+    """In the order of NUMBERED."""
+
+    def newest(column: sa.Column[Any]) -> Any:
+        table = column.table
+        mine = table.c.bank_id == sa.bindparam("bank")
+        return sa.select(sa.func.max(column)).where(mine).scalar_subquery()
+
+    return sa.select(
+        newest(outlet.c.outlet_no).label("a"),
+        newest(staff.c.staff_no).label("b"),
+        newest(policy.c.policy_id).label("c"),
+        newest(partner_store.c.store_no).label("d"),
+        newest(passbook.c.passbook_no).label("e"),
+    )
+
+
+#: The series of the bank as a whole.
+NUMBERED = ("outlet", "staff", "policy", "store", "passbook")
+
+
+def batches(tx: Transaction) -> Iterator[Batch]:
+    """All accounts with a floor, in order, and everything numbered between them."""
+    above = 0
+    while True:
+        rows = _heads(tx, above=above, size=ACCOUNTS_MAX)
+        heads = [Head(**dict(zip(_HEAD_FIELDS, row, strict=True))) for row in rows]
+        taken = _a_few(heads)
+        is_last = len(taken) == len(rows) < ACCOUNTS_MAX
+        last = _LAST if is_last else taken[-1].account_no
+        yield _load_batch(tx, taken, {"above": above, "last": last})
+        if is_last:
+            return
+        above = last
+
+
+def _a_few(heads: list[Head]) -> list[Head]:
+    """The first heads that have few enough lines together; at least one."""
+    lines = 0
+    for number, head in enumerate(heads):
+        lines += head.line_no
+        if number and lines > LINES_MAX:
+            return heads[:number]
+    return heads
+
+
+def _load_batch(tx: Transaction, heads: list[Head], span: dict[str, int]) -> Batch:
+    batch = Batch(
+        heads={head.account_no: head for head in heads},
+        customers={number: (kind, state) for number, kind, state in _customers(tx, **span)},
+        lines={},
+        records={},
+        redemptions={},
+        held=dict(_held(tx, **span)),
+        books={},
+    )
+    for row in _lines(tx, **span):
+        batch.lines.setdefault(row[0], []).append(AuditLine.of_row(row))
+    for row in _records(tx, **span):
+        batch.records.setdefault(row[0], []).append(AuditRecord(*row))
+    for row in _redemptions(tx, **span):
+        batch.redemptions.setdefault(row[0], []).append(AuditRedemption(*row))
+    for row in _books(tx, **span):
+        batch.books.setdefault(row[0], []).append(AuditBook(*row))
+    return batch
+
+
+def list_vouchers(tx: Transaction, voucher_ids: list[bytes]) -> Iterator[Row]:
+    """All fields of these vouchers, those that do not exist left out."""
+    for start in range(0, len(voucher_ids), VOUCHERS_MAX):
+        part = voucher_ids[start : start + VOUCHERS_MAX]
+        part += part[-1:] * (VOUCHERS_MAX - len(part))
+        yield from _vouchers(tx, **{f"voucher_{number}": v for number, v in enumerate(part)})
+
+
+def list_unpaired(tx: Transaction) -> list[tuple[int, int, int]]:
+    """(account, line, other account) of lines between two accounts without their mirror."""
+    return [(account_no, line_no, other) for account_no, line_no, other in _unpaired(tx)]
+
+
+def list_outlets(tx: Transaction) -> list[AuditOutlet]:
+    """Every outlet's place."""
+    return [AuditOutlet(*row) for row in _outlets(tx)]
+
+
+def list_offers(tx: Transaction) -> list[AuditOffer]:
+    """Every offer with what its moves and reservations add up to."""
+    return [AuditOffer(*row) for row in _offers(tx)]
+
+
+def load_counters(tx: Transaction) -> dict[tuple[str, int], int]:
+    """The last number drawn of each series and owner."""
+    return {(series, owner): last for series, owner, last in _counters(tx)}
+
+
+def load_newest_numbers(tx: Transaction) -> dict[str, int]:
+    """The highest number in use of each of the bank's own series."""
+    return {name: no or 0 for name, no in zip(NUMBERED, _newest_numbers(tx)[0], strict=True)}

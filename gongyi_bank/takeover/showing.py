@@ -1,0 +1,169 @@
+"""What a person wants to see after a takeover: a few tables and one passbook page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from gongyi_bank.bank import Bank, Counter, Desks
+from gongyi_bank.display import Column, Table
+from gongyi_bank.periods import Period
+from gongyi_bank.rules.accrual import WAITING_HEAD_OFFICE
+from gongyi_bank.store.outlets import load_all_outlets
+from gongyi_bank.store.takeover import list_waiting
+from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.takeover.report import TakeoverReport
+from gongyi_bank.values import format_minutes
+
+#: What the reasons are called; others are shown by their code.
+REASONS = {
+    "before_registration": ("早于登记日", "before the registration"),
+    "four_eyes": ("经办复核为同一人", "recorded and checked by one person"),
+    "idempotency_conflict": ("编号已用于不同内容", "reference used for other content"),
+    "in_future": ("晚于入账时点", "in the future"),
+    "insufficient_points": ("积分不足", "insufficient points"),
+    "not_positive": ("结束不晚于开始", "ends at or before its start"),
+    "out_of_stock": ("库存不足", "out of stock"),
+    "overlap": ("时间重叠", "overlaps another record"),
+    "replayed": ("重复报送，不再入账", "sent again, no effect"),
+    "unknown_category": ("没有此服务类别", "unknown category"),
+    "unknown_customer": ("没有此客户", "unknown customer"),
+}
+
+
+def what_was_credited(figures: dict[str, Any], language: str = "zh") -> Table:
+    """Month by month: credited, waiting, refused, redeemed, and what is in the books then."""
+    rows = []
+    months = figures["months"]
+    for label, told in months.items():
+        rows.append((
+            label, told["service_rows"], told["credited_records"], told["points_credited"],
+            format_minutes(told["minutes_credited"], language), sum(told["waiting"].values()),
+            sum(told["refused"].values()), told["redemption_rows"], told["redeemed"],
+            told["points_redeemed"], told["points_outstanding_after"],
+        ))  # fmt: skip
+    columns = (
+        Column("month", "月份", "Month"),
+        Column("service_rows", "服务记录", "Service rows", "right"),
+        Column("credited", "已入折", "Credited", "right"),
+        Column("points", "入折积分", "Points", "right"),
+        Column("hours", "服务时长", "Hours", "right"),
+        Column("waiting", "待批", "Waiting", "right"),
+        Column("refused", "未入账", "Not taken", "right"),
+        Column("redemption_rows", "兑换申请", "Redemption rows", "right"),
+        Column("redeemed", "已兑换", "Redeemed", "right"),
+        Column("points_redeemed", "兑换积分", "Points redeemed", "right"),
+        Column("outstanding", "月末结余", "Points outstanding", "right"),
+    )
+    return Table(title="入折与兑换 Credited and redeemed", columns=columns, rows=tuple(rows))
+
+
+def what_was_refused(figures: dict[str, Any], language: str = "zh") -> Table:
+    """Rows without effect, by reason and month."""
+    months = figures["months"]
+    rows = []
+    kinds = (("refused", ("服务", "service")), ("redemption_refused", ("兑换", "redemption")))
+    for key, titles in kinds:
+        kind = titles[language != "zh"]
+        for code in sorted({code for told in months.values() for code in told[key]}):
+            counts = [told[key].get(code, 0) for told in months.values()]
+            reason = REASONS.get(code, (code, code))[language != "zh"]
+            rows.append((kind, reason, code, *counts, sum(counts)))
+    columns = (
+        Column("kind", "类别", "Kind"),
+        Column("reason", "原因", "Reason"),
+        Column("code", "代码", "Code"),
+        *(Column(label, label, label, "right") for label in months),
+        Column("total", "合计", "Total", "right"),
+    )
+    return Table(title="未入账及原因 Refused and why", columns=columns, rows=tuple(rows))
+
+
+def what_waits(bank: Bank, language: str = "zh") -> Table:
+    """Records over the daily limits, by whose approval they wait for."""
+    columns = (
+        Column("outlet", "待批机构", "Waits for"),
+        Column("name", "名称", "Name"),
+        Column("records", "记录", "Records", "right"),
+        Column("hours", "时长", "Hours", "right"),
+        Column("first_on", "最早服务日", "Oldest day", "right"),
+    )
+    rows = tuple(bank.read(lambda tx: list(_waiting_rows(tx, language))))
+    return Table(title="待审批 Waiting for approval", columns=columns, rows=rows)
+
+
+def _waiting_rows(tx: Transaction, language: str) -> Iterator[tuple[str, str, int, str, dt.date]]:
+    outlets = load_all_outlets(tx)
+    head_office = next(facts for facts in outlets.values() if facts.parent_no is None)
+    found: dict[int, tuple[int, int, dt.date]] = {}
+    for state, branch_no, count, minutes, first_on in list_waiting(tx):
+        number = head_office.outlet_no if state == WAITING_HEAD_OFFICE else branch_no
+        records, total, oldest = found.get(number, (0, 0, first_on))
+        found[number] = (records + count, total + minutes, min(oldest, first_on))
+    for number, (records, total, oldest) in sorted(found.items()):
+        facts = outlets[number]
+        yield facts.code, facts.name, records, format_minutes(total, language), oldest
+
+
+def first_problems(report: TakeoverReport, count_max: int = 8) -> Table:
+    """The first refused rows with line, column, value and reason."""
+    columns = (
+        Column("file", "文件", "File"),
+        Column("line", "行", "Line", "right"),
+        Column("column", "列", "Column"),
+        Column("value", "值", "Value"),
+        Column("code", "代码", "Code"),
+    )
+    rows = tuple(
+        (problem.file, problem.line, problem.column, problem.value, problem.code)
+        for problem in report.problems[:count_max]
+    )
+    notes = (f"共 {len(report.problems)} 行 {len(report.problems)} rows in all",)
+    return Table(title="退回的行 Rows returned", columns=columns, rows=rows, notes=notes)
+
+
+# --- passbooks -----------------------------------------------------------------------------
+
+
+def issue_passbooks(bank: Bank, quarter: Period, count_max: int = 3) -> list[int]:
+    """发放存折: books for the busiest volunteers, printed up to date; returns their accounts.
+
+    The books go the way of all books: printed at the head office, allotted to the branch and
+    to the savings branch. Whoever has one already keeps it. `bank` stands at the end of the
+    quarter.
+    """
+    standings = bank.ratings.volunteer_league(quarter, top=count_max).standings
+    accounts = [standing.account for standing in standings[:count_max]]
+    with bank.begin() as counter:
+        for account in accounts:
+            if not len(counter.passbooks.of(account)):
+                home = counter.reports.customer_summary(account).outlet
+                _issue(counter, account, home, branch_of(counter, home))
+    return accounts
+
+
+def _issue(counter: Counter, account: int, home: str, branch: str) -> None:
+    book = counter.passbooks.print_stock(count=1).first
+    for target in (branch, home):
+        counter.passbooks.allot(target=target, first=book, last=book)
+    counter.passbooks.issue(account=account, outlet=home, passbook=book)
+    counter.passbooks.update(account=account, outlet=home)
+
+
+def branch_of(house: Desks, savings_branch: str) -> str:
+    """The code of the branch above a savings branch."""
+    outlets = house.read(load_all_outlets)
+    found = next(facts for facts in outlets.values() if facts.code == savings_branch)
+    return outlets[found.parent_no or found.outlet_no].code
+
+
+def ledger_book_extract(bank: Bank, outlet: str, period: Period, count_max: int = 8) -> Table:
+    """台账: the first rows of an outlet's ledger book for a period, and its totals."""
+    table = bank.reports.ledger_book(outlet, period, names=True).to_table()
+    rows, total = table.rows[:-1], table.rows[-1]
+    left = len(rows) - count_max
+    notes = (f"另有 {left} 户 and {left} more accounts",) if left > 0 else ()
+    return Table(
+        title=table.title, columns=table.columns, rows=(*rows[:count_max], total), notes=notes
+    )

@@ -1,0 +1,1 @@
+"""Benchmarks: programs, not tests. `python -m tests.bench` prints a table of ratios."""

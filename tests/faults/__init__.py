@@ -1,0 +1,1 @@
+"""What happens when processes race and die: real clients, real kills."""

@@ -1,0 +1,117 @@
+"""Points past their date, through the books: never spendable, whether or not a sweep has run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.store import tables
+from gongyi_bank.values import Points
+from tests.district import District
+
+
+@pytest.fixture
+def expiring(engine_url: str) -> Iterator[District]:
+    """A district whose points last one month from the day of booking."""
+    made = District(engine_url, policies=(PointsExpiry(mode="months", length=1),))
+    yield made
+    made.close()
+
+
+def lines(district: District, account: int) -> list[tuple[str, int]]:
+    line = tables.account_line.c
+    query = sa.select(line.kind, line.amount).where(line.account_no == account)
+    with district.bank.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(query.order_by(line.line_no))]
+
+
+def close_to_pool(district: District, account: int) -> Points:
+    return district.bank.accounts.close(account=account, balance_to="pool", reason="x").paid_out
+
+
+@pytest.mark.parametrize(
+    ("day", "paid_out"),
+    [
+        (dt.date(2022, 11, 14), "1.00"),
+        (dt.date(2022, 11, 15), "1.00"),
+        (dt.date(2022, 11, 16), "0.00"),
+    ],
+)
+def test_the_last_day_still_counts_and_the_day_after_does_not(
+    expiring: District, day: dt.date, paid_out: str
+) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00")  # booked on 15 October, good until 15 November
+    expiring.clock.now = expiring.clock.now.replace(month=day.month, day=day.day)
+    assert close_to_pool(expiring, account) == Points(paid_out)
+    gone = [("expiry", -100)] if paid_out == "0.00" else [("close", -100)]
+    assert lines(expiring, account) == [("service", 100), *gone]
+
+
+def test_older_points_die_first_and_younger_ones_can_be_spent(expiring: District) -> None:
+    account = expiring.customer()
+    for days, start in ((10, "10-03 08:00"), (10, "10-03 09:00"), (15, "10-03 10:00")):
+        expiring.serve(account, start)
+        expiring.clock.advance(days=days)
+    # 19 November: the first credit is past its date (15th), the second (25th) is not.
+    assert close_to_pool(expiring, account) == Points(2)
+    assert lines(expiring, account)[3:] == [("expiry", -100), ("close", -200)]
+
+
+def test_a_later_policy_never_shortens_what_was_promised(expiring: District) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00")
+    expiring.bank.policies.adopt(
+        policy=PointsExpiry(mode="months", length=0), effective_on=dt.date(2022, 10, 16)
+    )
+    expiring.clock.advance(days=1)
+    expiring.serve(account, "10-03 09:00")  # would be good for the 16th alone
+    expiring.clock.advance(days=10)
+    assert close_to_pool(expiring, account) == Points(2)
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], District]]:
+    """Makes districts on SQLite, each of its own."""
+    made: list[District] = []
+
+    def build() -> District:
+        path = tmp_path_factory.mktemp("bank") / "bank.db"
+        policies = (PointsExpiry(mode="months", length=1),)
+        made.append(District(f"sqlite:///{path}", policies=policies))
+        return made[-1]
+
+    yield build
+    for district in made:
+        district.close()
+
+
+@given(st.lists(st.tuples(st.integers(0, 25), st.integers(30, 60)), min_size=1, max_size=8))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_pauses_the_living_points_are_those_whose_day_has_not_passed(
+    houses: Callable[[], District], steps: list[tuple[int, int]]
+) -> None:
+    district = houses()
+    account = district.customer()
+    lots: list[tuple[dt.date, int]] = []
+    for number, (pause, minutes) in enumerate(steps):
+        start = f"10-{1 + number // 8:02d} {2 * (number % 8):02d}:00"
+        district.serve(account, start, minutes)
+        lots.append((district.clock().date(), minutes * 100 // 60))
+        district.clock.advance(days=pause)
+    today = district.clock().date()
+    living = sum(units for booked, units in lots if _good_until(booked) >= today)
+    assert close_to_pool(district, account).to_units(2) == living
+
+
+def _good_until(booked: dt.date) -> dt.date:
+    months = booked.month  # next month, in the following year after December
+    first = dt.date(booked.year + months // 12, months % 12 + 1, 1)
+    last = (first.replace(day=28) + dt.timedelta(days=4)).replace(day=1) - dt.timedelta(days=1)
+    return first.replace(day=min(booked.day, last.day))

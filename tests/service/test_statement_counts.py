@@ -1,0 +1,184 @@
+"""Round trips are what a single act costs, and a list costs no more than one item.
+
+The numbers are promises (design.md §8): lower one when you save a statement, and think hard
+before you raise one. BEGIN, COMMIT and savepoints are not counted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gongyi_bank.bank import Bank
+from gongyi_bank.commands.customers import NewCustomer
+from gongyi_bank.commands.hours import ServiceRow
+from gongyi_bank.commands.points import OpeningRow
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.values import Points
+from tests.acts import ACTS, keyed
+from tests.district import District
+
+#: Statements of each act, submitted with a key: on SQLite, on PostgreSQL.
+EXPECTED: dict[str, tuple[int, int]] = {
+    "accounts.close": (10, 7),
+    "accounts.freeze": (6, 5),
+    "accounts.mark_dormant": (7, 6),
+    "accounts.unfreeze": (6, 5),
+    "accounts.wake": (6, 5),
+    "customers.move": (7, 6),
+    "customers.register": (13, 8),
+    "hours.approve": (9, 6),
+    "hours.correct": (14, 5),
+    "hours.record": (11, 3),
+    "hours.record_many": (12, 4),
+    "hours.refuse": (7, 6),
+    "hours.void": (9, 6),
+    "outlets.close": (9, 8),
+    "outlets.move": (8, 7),
+    "outlets.open": (10, 7),
+    "outlets.rename": (8, 7),
+    "outlets.reopen": (9, 8),
+    "points.bring_forward": (10, 7),
+    "points.grant": (8, 5),
+    "policies.adopt": (8, 7),
+    "staff.appoint": (10, 7),
+    "staff.end": (6, 5),
+}
+FIRST = dt.date(2022, 1, 1)
+_FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+
+
+@contextmanager
+def statements(bank: Bank) -> Iterator[list[str]]:
+    """The statements that run inside the block."""
+    seen: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.lstrip().startswith(_FRAME):
+            seen.append(statement)
+
+    sa.event.listen(bank.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(bank.engine, "before_cursor_execute", note)
+
+
+def test_every_act_of_the_core_has_its_number() -> None:
+    assert set(EXPECTED) == set(ACTS)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_act_costs_this_many_statements(district: District, act: str) -> None:
+    staff, command, _ = ACTS[act](district)
+    bank = district.acting(staff)
+    with bank.simulate() as counter:  # whatever is read once per handle or series
+        counter.execute(keyed(command))
+    with statements(bank) as seen:
+        bank.execute(keyed(command))
+    expected = EXPECTED[act][bank.engine.dialect.name == "postgresql"]
+    assert len(seen) == expected, "\n".join(seen)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_every_statement_names_the_bank_as_a_parameter(sqlite_district: District, act: str) -> None:
+    staff, command, _ = ACTS[act](sqlite_district)
+    bank = sqlite_district.acting(staff)
+    with statements(bank) as seen:
+        bank.execute(keyed(command))
+    assert [s for s in seen if "bank_id" not in s] == []
+
+
+# --- a list costs what one item costs ------------------------------------------------------
+
+
+def rows_for(district: District, accounts: list[int], day: int) -> list[ServiceRow]:
+    return [
+        district.row(account, f"10-{day:02d} 08:00", ref=f"R{day}-{account}")
+        for account in accounts
+    ]
+
+
+def registered(district: District, count: int) -> list[int]:
+    new = [
+        NewCustomer(outlet="B01S01", name="张三", ref=f"C{i}", registered_on=FIRST)
+        for i in range(count)
+    ]
+    return list(district.bank.customers.register(customers=new).accounts)
+
+
+def test_crediting_one_ten_or_five_hundred_records_costs_the_same(district: District) -> None:
+    accounts = registered(district, 500)
+    bank = district.bank
+    found = []
+    for day, size in enumerate((1, 10, 500), start=3):
+        with statements(bank) as seen:
+            done = bank.hours.record_many(rows=rows_for(district, accounts[:size], day))
+        assert done.count("credited") == size
+        found.append(len(seen))
+    assert found == [found[0]] * 3
+
+
+def test_replaying_and_refusing_cost_the_same_too(district: District) -> None:
+    accounts = registered(district, 40)
+    rows = rows_for(district, accounts, 3)
+    district.bank.hours.record_many(rows=rows)
+    found = []
+    for some in (rows[:1], rows):
+        with statements(district.bank) as seen:
+            done = district.bank.hours.record_many(rows=some)
+        assert done.count("replayed") == len(some)
+        found.append(len(seen))
+    assert found[0] == found[1]
+
+
+def test_opening_balances_cost_the_same_for_one_and_for_many(district: District) -> None:
+    accounts = registered(district, 61)
+    found = []
+    for some in (accounts[:1], accounts[1:]):
+        rows = [
+            OpeningRow(account=a, minutes=60, points=Points("1.25"), as_of=district.clock().date())
+            for a in some
+        ]
+        with statements(district.bank) as seen:
+            district.bank.points.bring_forward(rows=rows)
+        found.append(len(seen))
+    assert found[0] == found[1]
+
+
+def test_registering_one_costs_what_many_at_many_outlets_cost(district: District) -> None:
+    registered(district, 1)
+    places = ("B01S01", "B01S02", "B02S01", "B02S02")
+    for place in places:  # a series of numbers is made when it is first used
+        district.customer(place)
+    found = []
+    for size in (1, 4, 80):
+        new = [
+            NewCustomer(outlet=places[i % 4], name="李四", ref=f"N{size}-{i}") for i in range(size)
+        ]
+        with statements(district.bank) as seen:
+            district.bank.customers.register(customers=new)
+        found.append(len(seen))
+    assert found[1] == found[2]
+    assert found[0] <= found[1]
+
+
+def test_points_past_their_date_cost_no_statement_per_account(engine_url: str) -> None:
+    district = District(engine_url, policies=(PointsExpiry(mode="months", length=1),))
+    accounts = registered(district, 30)
+    bank = district.bank
+    bank.hours.record_many(rows=rows_for(district, accounts, 3))
+    district.clock.advance(days=60)
+    found = []
+    for day, some in ((4, accounts[:1]), (5, accounts[1:])):
+        with statements(bank) as seen:
+            done = bank.hours.record_many(rows=rows_for(district, some, day))
+        assert done.count("credited") == len(some)
+        found.append(len(seen))
+    district.close()
+    assert found[0] == found[1]
