@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from gongyi_bank import takeover
 from gongyi_bank.bank import Bank
-from gongyi_bank.display import progress_line
+from gongyi_bank.display import Table, progress_line
 from gongyi_bank.errors import BankExists, FileUnreadable, GongyiBankError, TakenOverBefore
 from gongyi_bank.periods import Period, PeriodKind, end_of
 from gongyi_bank.takeover import Story, TakeoverReport, showing
@@ -118,13 +118,24 @@ def _after(bank: Bank, story: Story, report: TakeoverReport, chosen: argparse.Na
         _write(chosen.json, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         beside = chosen.json.with_name(f"{chosen.json.stem}_indicators.csv")
         _write(beside, bank.ratings.indicators(quarter).to_csv())
-    _show(bank.at(end_of(last, bank.zone)), report, found, quarter, chosen.language)
+    standing = bank.at(end_of(last, bank.zone))
+    holders = showing.issue_passbooks(standing, quarter)
+    _show_months(standing, report, found, chosen.language)
+    _show_people(standing, holders, (quarter, last), chosen.language)
+    checked = standing.verify().to_table()
+    print(checked.to_text(chosen.language) if checked.rows else _verdict(checked), end="\n\n")
     print(f"账册在 / the books are in: {_shown(bank.engine.url)}")
 
 
-def _show(
-    bank: Bank, report: TakeoverReport, found: dict[str, object], quarter: Period, language: str
+def _verdict(checked: Table) -> str:
+    """One line where nothing was found: what was checked."""
+    return "\n".join([checked.title, *checked.notes])
+
+
+def _show_months(
+    bank: Bank, report: TakeoverReport, found: dict[str, object], language: str
 ) -> None:
+    """What was credited, refused and why, and what waits for whom."""
     tables = [
         report.table,
         showing.what_was_credited(found, language),
@@ -135,15 +146,20 @@ def _show(
     print(f"\n{bank.name}\n")
     for table in tables:
         print(table.to_text(language), end="\n\n")
-    accounts = showing.issue_passbooks(bank, quarter)
-    if accounts:
-        print(bank.passbooks.page(accounts[0]).to_text(), end="\n\n")
+
+
+def _show_people(
+    bank: Bank, holders: Sequence[int], periods: tuple[Period, Period], language: str
+) -> None:
+    """A passbook page, a branch's ledger book, and who stands where in quarter and month."""
+    quarter, month = periods
+    if holders:
+        print(bank.passbooks.page(holders[0]).to_text(), end="\n\n")
     league = bank.ratings.outlet_league(quarter, top=12)
     if league.standings:
         best = league.standings[0].indicators.outlet_code
         book = showing.ledger_book_extract(bank, showing.branch_of(bank, best), quarter)
         print(book.to_text(language), end="\n\n")
-    month = Period.containing(quarter.last_on, PeriodKind.MONTH)
     for result in (
         league,
         bank.ratings.volunteer_league(month, top=10, names=True),

@@ -36,7 +36,8 @@ def test_without_arguments_it_tells_the_packaged_story(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for words in (
         "雁江区公益银行", "3456.78", "时间重叠", "待审批", "存折号", "积分台账",
-        "储蓄所排行 2022Q4", "志愿者排行 2022-12", "★★★★★", str(tmp_path / "gongyi_bank.db"),
+        "储蓄所排行 2022Q4", "志愿者排行 2022-12", "★★★★★", "账目相符", "存折 3",
+        str(tmp_path / "gongyi_bank.db"),
     ):  # fmt: skip
         assert words in done.stdout
     assert "\x1b" not in done.stdout

@@ -14,7 +14,14 @@ from gongyi_bank.commands.hours import ROWS_MAX
 from gongyi_bank.errors import InvalidAmount, InvalidInstant, InvalidValue
 from gongyi_bank.receipts.hours import ManyRecorded
 from gongyi_bank.receipts.points import PointsGranted
-from gongyi_bank.values import Points, PositivePoints, canonical, clean_code, parse_account_no
+from gongyi_bank.values import (
+    SCALE_MAX,
+    Points,
+    PositivePoints,
+    canonical,
+    clean_code,
+    parse_account_no,
+)
 
 #: More verified minutes than a lifetime holds.
 MINUTES_MAX = 60_000_000
@@ -56,8 +63,9 @@ class OpeningRow:
     def digest(self) -> bytes:
         """SHA-256 over all fields: what "the same row" means."""
         content = canonical(
-            "opening", self.account, self.customer_ref, self.minutes, str(self.points), self.as_of
-        )
+            "opening", self.account, self.customer_ref, self.minutes,
+            self.points.to_units(SCALE_MAX), self.as_of,
+        )  # fmt: skip
         return hashlib.sha256(content).digest()
 
 

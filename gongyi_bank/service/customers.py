@@ -43,16 +43,26 @@ def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
     """Open an account for each new customer; one whose reference is known is a replay."""
     codes = {part.outlet for part in command.customers}
     share_outlets(visit.tx, codes)
-    visit.enter(command, outlets_at=codes)
+    indexes = [_document_index(visit, part) for part in command.customers]
+    by_ref = store.ask_stored_by_ref([part.ref for part in command.customers if part.ref])
+    held = store.ask_documents([index for index in indexes if index])
+    # Nothing is locked that two clerks with the same person share. So these are read in one
+    # breath with the key: a repeated call must find its own voucher before its own customers.
+    visit.enter(command, outlets_at=codes, asks=(by_ref, held))
     outlets = {code: visit.outlet_for(command.act, code) for code in sorted(codes)}
     for outlet in outlets.values():
         require_tier(outlet, SAVINGS_BRANCH)
-    known = store.load_stored_by_ref(visit.tx, [p.ref for p in command.customers if p.ref])
+    known = by_ref.answer
     fresh = [part for part in command.customers if part.ref not in known]
     for part in command.customers:
         if part.ref in known:
             _require_same(visit, part, known[part.ref], outlets[part.outlet])
-    indexes = _require_new_documents(visit, fresh)
+    indexes = [
+        index
+        for part, index in zip(command.customers, indexes, strict=True)
+        if part.ref not in known
+    ]
+    _require_new(fresh, indexes, held.answer)
     numbers = _draw_numbers(visit, fresh, outlets)
     _write_new(visit, fresh, numbers, indexes, outlets)
     drawn = iter(numbers)
@@ -84,26 +94,25 @@ def _require_same(
         raise IdempotencyConflict(key=part.ref)
 
 
-def _require_new_documents(visit: Visit, fresh: list[NewCustomer]) -> list[str | None]:
-    """The blind index of each customer's document; none may be known, or come twice."""
-    key = visit.tx.index_key
-    indexes = [
-        rules.document_index(key, part.document_kind, part.document_no.upper())
-        if part.document_kind and part.document_no
-        else None
-        for part in fresh
-    ]
-    held = store.load_documents(visit.tx, [index for index in indexes if index])
+def _document_index(visit: Visit, part: NewCustomer) -> str | None:
+    """The blind index of a customer's document, if one was shown."""
+    if part.document_kind is None or part.document_no is None:
+        return None
+    return rules.document_index(visit.tx.index_key, part.document_kind, part.document_no.upper())
+
+
+def _require_new(fresh: list[NewCustomer], indexes: list[str | None], held: dict[str, int]) -> None:
+    """No document may be known, and neither a document nor a reference may come twice."""
+    seen = dict(held)
     for index in indexes:
-        if index in held:
+        if index in seen:
             what = "证件 identity document"
-            raise AlreadyRegistered(what=what, account=held[index] or "（本次 in this call）")
+            raise AlreadyRegistered(what=what, account=seen[index] or "（本次 in this call）")
         if index is not None:
-            held[index] = 0
+            seen[index] = 0
     refs = [part.ref for part in fresh if part.ref]
     if len(refs) != len(set(refs)):
         raise InvalidValue.of("ref", next(r for r in refs if refs.count(r) > 1), "comes twice")
-    return indexes
 
 
 def _draw_numbers(

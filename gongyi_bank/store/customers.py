@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.hours import is_waiting
 from gongyi_bank.store.tables import account, account_line, customer, hour_record, person
-from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Row, Writes, columns_of
 
 ACCOUNT_COLUMNS = columns_of(account)
@@ -96,19 +96,21 @@ def load_stored(tx: Transaction, accounts: Iterable[int]) -> dict[int, StoredCus
     return {row[0]: StoredCustomer(*row) for row in rows}
 
 
-def load_stored_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, StoredCustomer]:
+def ask_stored_by_ref(refs: Iterable[str]) -> Ask[dict[str, StoredCustomer]]:
     """Customers by external reference."""
-    names = sorted(set(refs))
-    if not names:
-        return {}
-    found = [StoredCustomer(*row) for row in _by_refs(tx, refs=names)]
+    return _by_refs.ask(_stored_by_ref, refs=sorted(set(refs)))
+
+
+def _stored_by_ref(rows: Rows) -> dict[str, StoredCustomer]:
+    found = [StoredCustomer(*row) for row in rows]
     return {stored.ref: stored for stored in found if stored.ref is not None}
 
 
-def load_documents(tx: Transaction, indexes: Iterable[str]) -> dict[str, int]:
+def ask_documents(indexes: Iterable[str]) -> Ask[dict[str, int]]:
     """The accounts that hold documents with these blind indexes."""
-    wanted = sorted(set(indexes))
-    return dict(_by_documents(tx, indexes=wanted)) if wanted else {}
+    return _by_documents.ask(
+        lambda rows: {row[0]: row[1] for row in rows}, indexes=sorted(set(indexes))
+    )
 
 
 def load_names(tx: Transaction, accounts: Iterable[int]) -> dict[int, str]:

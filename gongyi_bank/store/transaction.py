@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 
 from gongyi_bank.errors import EngineError, GongyiBankError, RetryTransaction
 from gongyi_bank.store.engines import Capability, StoreEngine, Wire
@@ -186,8 +187,8 @@ class _Fused:
             for name, value in part.values(tx, ask.params).items()
         }
         columns = tx.wire.fetch(self.sql, values)[0]
-        for ask, rows, converters in zip(asks, columns, self.converters, strict=True):
-            ask.rows = _converted(rows, converters)
+        for ask, text, converters in zip(asks, columns, self.converters, strict=True):
+            ask.rows = _converted(from_json(text), converters)
 
 
 @functools.cache

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import gongyi_bank
 from gongyi_bank import errors
+from gongyi_bank.bank import Desks
+from gongyi_bank.desks.base import SERVICES, Act
 from gongyi_bank.errors import GongyiBankError
 from gongyi_bank.policies import POLICIES
 from gongyi_bank.rules.staff import PERMISSIONS, ROLES
@@ -38,11 +41,13 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def roles_table() -> str:
-    """Which role may do which act."""
+    """Which role may do which act that there is a command for."""
+    acts = {command.act for command in SERVICES}
     head = ["act", *(_ROLE_TITLES[role] for role in ROLES)]
     rows = [
         [f"`{act}`", *("●" if role in allowed else "" for role in ROLES)]
         for act, allowed in sorted(PERMISSIONS.items())
+        if act in acts
     ]
     return _table(head, rows)
 
@@ -104,6 +109,23 @@ def reference_table() -> str:
     return _table(["name", "kind", "what it is"], rows)
 
 
+def desks_table() -> str:
+    """Every method of every desk: acts with their command, and what can be read."""
+    rows = []
+    for desk, found in vars(Desks).items():
+        if isinstance(found, property) and not desk.startswith("_"):
+            kind = typing.get_type_hints(found.fget)["return"]
+            rows += [_desk_row(desk, name, item) for name, item in sorted(vars(kind).items())
+                     if not name.startswith("_")]  # fmt: skip
+    return _table(["call", "command", "what it does"], rows)
+
+
+def _desk_row(desk: str, name: str, item: object) -> list[str]:
+    command = item._command if isinstance(item, Act) else None
+    shown = f"`{command.__name__}`" if command else ""
+    return [f"`bank.{desk}.{name}`", shown, first_sentence(command or item)]
+
+
 def reference_errors() -> str:
     """The public errors, by name; their table stands on the page about errors."""
     public = getattr(gongyi_bank, "__all__", ())
@@ -122,8 +144,9 @@ def first_sentence(item: object) -> str:
     """The first paragraph of a docstring on one line, fit for a cell."""
     if not (inspect.isclass(item) or inspect.isroutine(item) or isinstance(item, ModuleType)):
         return f"`{item!r}`" if len(repr(item)) <= 40 else ""
-    paragraph = (inspect.getdoc(item) or "").split("\n\n")[0]
-    return " ".join(paragraph.split()).replace("|", "\\|")
+    paragraph = " ".join((inspect.getdoc(item) or "").split("\n\n")[0].split())
+    # Sources that stand in our working papers lead a reader of the pages nowhere.
+    return re.sub(r" \((domain|design)\.md[^)]*\)", "", paragraph).replace("|", "\\|")
 
 
 # --- pages ---------------------------------------------------------------------------------
@@ -133,7 +156,11 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "how-to/roles.md": {"roles": roles_table},
     "how-to/errors.md": {"errors": errors_table},
     "how-to/policies.md": {"policies": policies_table},
-    "reference.md": {"names": reference_table, "errors": reference_errors},
+    "reference.md": {
+        "desks": desks_table,
+        "names": reference_table,
+        "errors": reference_errors,
+    },
 }
 
 

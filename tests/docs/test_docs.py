@@ -12,6 +12,7 @@ import pytest
 
 import gongyi_bank
 from gongyi_bank.bank import Bank
+from gongyi_bank.desks.base import SERVICES
 from tests.docs.generated import GENERATED, made_anew
 from tests.docs.pages import (
     DOCS,
@@ -140,6 +141,12 @@ def test_generated_tables_are_up_to_date(path: str) -> None:
     page = DOCS / path
     stale = page.read_text("utf-8") != made_anew(page)
     report([name_of(page)] if stale else [], advice="run `python -m tests.docs`.")
+
+
+def test_every_act_has_a_row_in_the_table_of_roles() -> None:
+    rows = set(re.findall(r"^\| `([\w.]+)`", (DOCS / "how-to/roles.md").read_text("utf-8"), re.M))
+    missing = sorted({command.act for command in SERVICES} - rows)
+    report(missing, advice="say in PERMISSIONS who may do it; nobody can do it now.")
 
 
 def test_every_public_name_is_in_the_documentation() -> None:

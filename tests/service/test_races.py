@@ -75,6 +75,23 @@ def test_the_same_key_at_once_is_one_voucher_and_one_receipt(district: District,
     check_books(district)
 
 
+def test_a_registration_sent_twice_at_once_is_not_told_that_it_is_known(
+    district: District,
+) -> None:
+    new = NewCustomer(
+        outlet="B01S01", name="张三", document_kind="passport", document_no="E12345678"
+    )
+    teller = district.acting("T1").customers
+    for number in range(5):
+        person = new.model_copy(update={"document_no": f"E1234567{number}"})
+        results = at_once(
+            *[lambda p=person, n=number: teller.register(customers=[p], idempotency_key=f"R{n}")]
+            * THREADS
+        )
+        assert kinds(results) == {"CustomersRegistered": THREADS}
+        assert all(result == results[0] for result in results)
+
+
 def test_of_overlapping_services_at_once_one_wins(district: District) -> None:
     account = district.customer()
     starts = [f"10-03 08:{minute:02d}" for minute in range(THREADS)]

@@ -129,7 +129,7 @@ def _as_json(select: str, width: int, number: int) -> str:
     prefixed = re.sub(r"%\((\w+)\)s", rf"%(q{number}_\1)s", select)
     names = ", ".join(f"c{i}" for i in range(width))
     rows = f"SELECT json_build_array({names}) AS r FROM ({prefixed}) AS s({names})"  # noqa: S608
-    return f"(SELECT coalesce(json_agg(a.r), '[]') FROM ({rows}) AS a)"  # noqa: S608
+    return f"(SELECT coalesce(json_agg(a.r)::text, '[]') FROM ({rows}) AS a)"  # noqa: S608
 
 
 def _is_text(column: sa.ColumnElement[Any]) -> bool:

@@ -1,0 +1,140 @@
+"""客户与账户: states, dormancy to the day, and what keeps an account from closing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from gongyi_bank.errors import (
+    AccountClosed,
+    AccountFrozen,
+    AccountNotDormant,
+    AccountNotEmpty,
+    AccountNotFrozen,
+    InvalidValue,
+    UnknownCustomer,
+)
+from gongyi_bank.rules import customers as rules
+from gongyi_bank.rules.ledger import Head
+from gongyi_bank.values import compose_account_no
+
+ANNA, BELA = (compose_account_no(1003, serial) for serial in (1, 2))
+U, C, F = UnknownCustomer, AccountClosed, AccountFrozen
+
+
+@pytest.mark.parametrize(
+    ("state", "freeze", "unfreeze", "wake", "use", "open_"),
+    [
+        (None, U, U, U, U, U),
+        ("active", "frozen", AccountNotFrozen, AccountNotDormant, None, None),
+        ("frozen", F, "active", AccountNotDormant, F, None),
+        ("dormant", "frozen", AccountNotFrozen, "active", None, None),
+        ("closed", C, C, C, C, C),
+    ],
+)
+def test_every_state_against_every_act(
+    state: str | None, freeze: Any, unfreeze: Any, wake: Any, use: Any, open_: Any
+) -> None:
+    tries = {
+        lambda: rules.decide_state(ANNA, state, "freeze"): freeze,
+        lambda: rules.decide_state(ANNA, state, "unfreeze"): unfreeze,
+        lambda: rules.decide_state(ANNA, state, "wake"): wake,
+        lambda: rules.require_usable(ANNA, state): use,
+        lambda: rules.require_open(ANNA, state): open_,
+    }
+    for attempt, expected in tries.items():
+        if isinstance(expected, type):
+            with pytest.raises(expected):
+                attempt()
+        else:
+            assert attempt() == expected
+
+
+@pytest.mark.parametrize(
+    ("used", "today", "months", "is_dormant"),
+    [
+        ("2020-10-15", "2022-10-14", 24, False),
+        ("2020-10-15", "2022-10-15", 24, True),
+        ("2020-10-15", "2022-10-16", 24, True),
+        ("2020-02-29", "2022-02-27", 24, False),
+        ("2020-02-29", "2022-02-28", 24, True),
+        ("2020-02-29", "2024-02-28", 48, False),
+        ("2020-02-29", "2024-02-29", 48, True),
+        ("2021-02-28", "2024-02-28", 36, True),
+        ("2022-08-31", "2022-09-29", 1, False),
+        ("2022-08-31", "2022-09-30", 1, True),
+    ],
+)
+def test_an_account_is_dormant_on_the_very_day_and_not_before(
+    used: str, today: str, months: int, is_dormant: bool
+) -> None:
+    days = dt.date.fromisoformat(used), dt.date.fromisoformat(today)
+    if is_dormant:
+        rules.require_dormant(ANNA, "active", *days, months)
+    else:
+        with pytest.raises(AccountNotDormant, match=used):
+            rules.require_dormant(ANNA, "active", *days, months)
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [(None, U), ("frozen", AccountNotDormant), ("dormant", AccountNotDormant), ("closed", C)],
+)
+def test_only_an_active_account_falls_asleep(state: str | None, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        rules.require_dormant(ANNA, state, dt.date(2000, 1, 1), dt.date(2022, 1, 1), 1)
+
+
+@pytest.mark.parametrize(
+    ("head", "waiting", "balance_to", "target", "error"),
+    [
+        ({}, 0, "nowhere", None, None),
+        ({"credited": 1}, 0, "nowhere", None, AccountNotEmpty),
+        ({"credited": 1}, 0, "pool", None, None),
+        ({"credited": 1}, 0, "account", BELA, None),
+        ({"credited": 5, "debited": 5}, 0, "nowhere", None, None),
+        ({"credited": 5, "dead_no": 5}, 0, "nowhere", None, None),
+        ({"credited": 5, "dead_no": 4}, 0, "nowhere", None, AccountNotEmpty),
+        ({"credited": 5, "held": 1}, 0, "pool", None, AccountNotEmpty),
+        ({"credited": 5, "debited": 6, "debt": 1}, 0, "pool", None, AccountNotEmpty),
+        ({}, 1, "pool", None, AccountNotEmpty),
+        ({}, 0, "account", None, InvalidValue),
+        ({}, 0, "pool", BELA, InvalidValue),
+        ({}, 0, "nowhere", BELA, InvalidValue),
+        ({}, 0, "account", ANNA, InvalidValue),
+    ],
+)
+def test_what_keeps_an_account_from_closing(
+    head: dict[str, int], waiting: int, balance_to: str, target: int | None, error: Any
+) -> None:
+    def attempt() -> None:
+        rules.require_closable(Head(ANNA, **head), waiting, balance_to, target, 2)
+
+    if error is None:
+        attempt()
+    else:
+        with pytest.raises(error):
+            attempt()
+
+
+def test_equal_documents_have_equal_indexes_and_the_key_matters() -> None:
+    indexes = {
+        rules.document_index(key, kind, number)
+        for key in (b"k" * 16, b"l" * 16)
+        for kind, number in (("passport", "E1"), ("passport", "E2"), ("other", "E1"))
+    }
+    assert len(indexes) == 6
+    assert all("E1" not in index and len(index) == 64 for index in indexes)
+    again = rules.document_index(b"k" * 16, "passport", "E1")
+    assert again in indexes
+
+
+def test_the_default_key_differs_between_banks() -> None:
+    keys = {rules.default_index_key(no, name) for no in (1, 2) for name in ("甲", "乙")}
+    assert len(keys) == 4
+
+
+def test_an_account_number_tells_where_it_was_opened() -> None:
+    assert rules.opening_outlet_no(compose_account_no(1003, 9_999_999)) == 1003

@@ -1,0 +1,105 @@
+"""期初与人工入账: one opening per account, first of all or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from gongyi_bank.commands.points import OpeningRow
+from gongyi_bank.errors import (
+    AccountClosed,
+    IdempotencyConflict,
+    InvalidAmount,
+    InvalidInstant,
+    InvalidValue,
+    NothingToTakeOver,
+    UnknownCustomer,
+)
+from gongyi_bank.rules.accrual import CustomerFacts, Declined, Replayed
+from gongyi_bank.rules.ledger import Head
+from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts, decide_openings, require_past
+from gongyi_bank.values import Points, compose_account_no
+
+ANNA, BELA, GONE, USED, SERVED = (compose_account_no(1003, serial) for serial in range(1, 6))
+NOBODY = compose_account_no(1003, 9)
+TODAY = dt.date(2022, 10, 15)
+
+
+def facts(scale: int = 2) -> OpeningFacts:
+    states = {ANNA: "active", BELA: "frozen", GONE: "closed", USED: "active", SERVED: "active"}
+    customers = {
+        no: CustomerFacts(no, state, dt.date(2022, 1, 1), 1003) for no, state in states.items()
+    }
+    heads = {no: Head(no) for no in states}
+    heads[USED].line_no = 1
+    heads[SERVED].record_no = 1
+    return OpeningFacts(TODAY, scale, customers, {"C-1": customers[ANNA]}, heads, {})
+
+
+def row(**fields: Any) -> OpeningRow:
+    given = {"account": ANNA, "minutes": 90, "points": Points("1.50"), "as_of": TODAY} | fields
+    return OpeningRow(**given)
+
+
+def verdicts(*rows: OpeningRow, scale: int = 2) -> list[object]:
+    kinds = {OpeningAccepted: "taken over", Replayed: "replayed"}
+    return [
+        type(d.error) if isinstance(d, Declined) else kinds[type(d)]
+        for d in decide_openings(facts(scale), rows)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "taken over"),
+        ({"account": BELA}, "taken over"),
+        ({"account": None, "customer_ref": "C-1"}, "taken over"),
+        ({"account": None, "customer_ref": "C-2"}, UnknownCustomer),
+        ({"account": NOBODY}, UnknownCustomer),
+        ({"account": GONE}, AccountClosed),
+        ({"account": USED}, NothingToTakeOver),
+        ({"account": SERVED}, NothingToTakeOver),
+        ({"as_of": TODAY + dt.timedelta(days=1)}, InvalidInstant),
+        ({"as_of": TODAY - dt.timedelta(days=1)}, "taken over"),
+        ({"minutes": 0}, "taken over"),
+        ({"points": Points(0)}, "taken over"),
+        ({"minutes": 0, "points": Points(0)}, InvalidValue),
+        ({"points": Points("0.001")}, InvalidAmount),
+        ({"points": Points("0.0100")}, "taken over"),
+    ],
+)
+def test_every_rule_of_an_opening(fields: dict[str, Any], expected: object) -> None:
+    assert verdicts(row(**fields)) == [expected]
+
+
+def test_within_one_call_the_second_is_a_replay_with_its_line_or_a_conflict() -> None:
+    decided = decide_openings(facts(), [row(), row(), row(minutes=91)])
+    assert isinstance(decided[1], Replayed)
+    assert (decided[1].record.minutes, decided[1].record.points) == (90, 150)
+    assert decided[1].record.line_no == 1
+    assert isinstance(decided[2], Declined)
+    assert isinstance(decided[2].error, IdempotencyConflict)
+
+
+def test_a_refused_opening_leaves_the_account_free() -> None:
+    assert verdicts(row(minutes=0, points=Points(0)), row()) == [InvalidValue, "taken over"]
+
+
+def test_the_same_amount_with_other_decimals_is_the_same_row() -> None:
+    assert verdicts(row(), row(points=Points("1.5"))) == ["taken over", "replayed"]
+
+
+@pytest.mark.parametrize(
+    ("value_on", "expected"),
+    [(None, TODAY), (TODAY, TODAY), (TODAY - dt.timedelta(days=1), TODAY - dt.timedelta(days=1))],
+)
+def test_a_grant_is_for_today_or_earlier(value_on: dt.date | None, expected: dt.date) -> None:
+    assert require_past(value_on, TODAY) == expected
+
+
+def test_a_grant_is_never_for_tomorrow() -> None:
+    with pytest.raises(InvalidInstant):
+        require_past(TODAY + dt.timedelta(days=1), TODAY)

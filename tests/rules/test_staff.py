@@ -1,0 +1,158 @@
+"""岗位与权限: every role, every act, every place; the expected table is written out here."""
+
+from __future__ import annotations
+
+import pytest
+
+from gongyi_bank.errors import FourEyesRequired, NotPermitted, UnknownStaff
+from gongyi_bank.rules.staff import (
+    PERMISSIONS,
+    ROLES,
+    OutletFacts,
+    RoleFacts,
+    StaffFacts,
+    require_not_own,
+    require_permission,
+    require_second_person,
+)
+
+HEAD = OutletFacts(1000, "H", "总行", 1, None, True)
+B1, B2 = (OutletFacts(no, f"B{no}", "分行", 2, 1000, True) for no in (1001, 1002))
+S11, S12 = (OutletFacts(no, f"S{no}", "储蓄所", 3, 1001, True) for no in (1003, 1004))
+S21 = OutletFacts(1005, "S1005", "储蓄所", 3, 1002, True)
+PLACES = (HEAD, B1, B2, S11, S12, S21)
+#: Where a role bound to an outlet reaches: itself and what lies below it, drawn by hand.
+REACH = {
+    HEAD: {HEAD, B1, B2, S11, S12, S21},
+    B1: {B1, S11, S12},
+    B2: {B2, S21},
+    S11: {S11},
+    S12: {S12},
+    S21: {S21},
+}
+#: a administrator, k ledger keeper, t teller, c store clerk, s service account; nobody else.
+LETTERS = {
+    "a": "administrator", "k": "ledger_keeper", "t": "teller", "c": "store_clerk",
+    "s": "service_account",
+}  # fmt: skip
+#: Who may do what, written down a second time so that no role is given an act by a slip.
+WHO = {
+    "aktsc": "redemptions.capture redemptions.redeem redemptions.redeem_many redemptions.release "
+    "redemptions.reserve stores.publish_offers stores.restock stores.withdraw_offer",
+    "akts": "accounts.close accounts.freeze accounts.wake customers.move customers.register "
+    "customers.register_many hours.record hours.record_many passbooks.issue "
+    "passbooks.lift_loss passbooks.reissue passbooks.renew passbooks.report_loss "
+    "passbooks.spoil passbooks.update redemptions.lapse_overdue stores.recruit",
+    "ak": "accounts.mark_dormant accounts.unfreeze hours.approve hours.correct hours.refuse "
+    "hours.void passbooks.allot passbooks.destroy points.grant",
+    "a": "outlets.close outlets.move outlets.open outlets.open_many outlets.rename "
+    "outlets.reopen passbooks.print_stock points.bring_forward policies.adopt staff.appoint "
+    "staff.appoint_many staff.end stores.leave stores.recruit_many",
+}
+EXPECTED = {
+    act: {LETTERS[letter] for letter in letters}
+    for letters, acts in WHO.items()
+    for act in acts.split()
+}
+_STORE_NO = 7
+
+
+def person(role: str, place: OutletFacts, no: int = 1, own: int | None = None) -> StaffFacts:
+    store_no = _STORE_NO if role == "store_clerk" else None
+    return StaffFacts(no, f"P{no}", own, (RoleFacts(role, place.outlet_no, place.tier, store_no),))
+
+
+def test_no_act_is_without_an_expectation() -> None:
+    assert set(PERMISSIONS) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("act", sorted(set(PERMISSIONS) & set(EXPECTED)))
+def test_every_role_at_every_outlet_may_do_exactly_what_the_table_says(act: str) -> None:
+    for role in ROLES:
+        for own in PLACES:
+            for handled_at in PLACES:
+                expected = role in EXPECTED[act] and handled_at in REACH[own]
+                found = person(role, own).may(act, handled_at, _STORE_NO)
+                assert found is expected, (role, own.code, handled_at.code)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_nobody_has_heard_of_nobody_may_do(role: str) -> None:
+    assert not person(role, HEAD).may("accounts.erase", HEAD)
+    with pytest.raises(NotPermitted) as caught:
+        require_permission(person(role, HEAD), "accounts.erase", HEAD)
+    assert caught.value.facts["roles"] == "nobody"
+
+
+def test_a_clerk_acts_for_the_own_store_alone() -> None:
+    clerk = person("store_clerk", S11)
+    act = "redemptions.redeem"
+    assert [clerk.may(act, S11, no) for no in (_STORE_NO, 8, None)] == [True, False, False]
+
+
+def test_whoever_has_left_may_do_nothing() -> None:
+    left = StaffFacts(1, "P1", None, ())
+    assert not any(left.may(act, place) for act in PERMISSIONS for place in PLACES)
+    assert not left.serves(S11)
+
+
+def test_roles_add_up_but_each_only_in_its_own_place() -> None:
+    both = StaffFacts(
+        1, "P1", None, (RoleFacts("teller", 1003, 3), RoleFacts("ledger_keeper", 1002, 2))
+    )
+    assert both.may("hours.record", S11)
+    assert both.may("hours.approve", S21)
+    assert not both.may("hours.approve", S11)
+    assert not both.may("hours.record", S12)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.code)
+@pytest.mark.parametrize("own", PLACES, ids=lambda place: place.code)
+def test_a_branch_covers_its_own_savings_branches_and_no_others(
+    own: OutletFacts, place: OutletFacts
+) -> None:
+    assert place.lies_within(own.outlet_no, own.tier) is (place in REACH[own])
+
+
+# --- four eyes -----------------------------------------------------------------------------
+
+MAKER = person("ledger_keeper", B1)
+
+
+@pytest.mark.parametrize(
+    ("checker", "error"),
+    [
+        (None, UnknownStaff),
+        (StaffFacts(2, "P2", None, ()), UnknownStaff),
+        (MAKER, FourEyesRequired),
+        (person("administrator", HEAD, no=1), FourEyesRequired),
+        (person("auditor", HEAD, no=2), NotPermitted),
+        (person("store_clerk", S11, no=2), NotPermitted),
+        (person("ledger_keeper", B2, no=2), NotPermitted),
+        (person("teller", S12, no=2), NotPermitted),
+    ],
+)
+def test_a_second_person_is_another_one_who_serves_there(
+    checker: StaffFacts | None, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        require_second_person("points.grant", MAKER, checker, "P2", S11)
+
+
+@pytest.mark.parametrize(
+    ("role", "place"),
+    [("teller", S11), ("ledger_keeper", B1), ("administrator", HEAD), ("service_account", HEAD)],
+)
+def test_a_second_person_may_work_there_or_above(role: str, place: OutletFacts) -> None:
+    second = person(role, place, no=2)
+    assert require_second_person("points.grant", MAKER, second, "P2", S11) is second
+
+
+@pytest.mark.parametrize(("own", "is_refused"), [(None, False), (5, True), (6, False)])
+def test_nobody_decides_on_their_own_account(own: int | None, is_refused: bool) -> None:
+    staff = person("ledger_keeper", B1, own=own)
+    if is_refused:
+        with pytest.raises(FourEyesRequired):
+            require_not_own("hours.approve", staff, 5)
+    else:
+        require_not_own("hours.approve", staff, 5)

@@ -1,0 +1,176 @@
+"""The error tree: one code per class, both languages, facts that survive every journey."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+from typing import Any
+
+import pytest
+
+import gongyi_bank.errors
+from gongyi_bank.commands.base import Command
+from gongyi_bank.desks.base import SERVICES
+from gongyi_bank.errors import (
+    GongyiBankError,
+    IdempotencyConflict,
+    InvalidAmount,
+    InvalidValue,
+    OutcomeUnknown,
+    Refused,
+    RetryTransaction,
+    ServiceOverlap,
+    UnknownOutlet,
+    describe_value,
+    error_of,
+)
+from gongyi_bank.receipts.hours import RowOutcome
+from gongyi_bank.values import Points
+
+#: Rooms of the tree: never raised themselves, so they say nothing.
+ROOMS = {"GongyiBankError", "Refused", "NotFound", "WrongState", "RowRefused", "TakeoverError"}
+
+
+def classes() -> list[type[GongyiBankError]]:
+    found, waiting = [], [GongyiBankError]
+    while waiting:
+        cls = waiting.pop()
+        found.append(cls)
+        waiting += cls.__subclasses__()
+    return found
+
+
+CLASSES = classes()
+SPEAKING = [cls for cls in CLASSES if cls.__name__ not in ROOMS]
+each_class = pytest.mark.parametrize("cls", SPEAKING, ids=lambda cls: cls.__name__)
+
+
+def made(cls: type[GongyiBankError]) -> GongyiBankError:
+    """One of its kind, every fact being its own name in brackets."""
+    return cls(**{name: f"<{name}>" for name in cls._required})
+
+
+def test_every_code_belongs_to_one_class() -> None:
+    codes = [cls.code for cls in CLASSES]
+    assert sorted(set(codes)) == sorted(codes)
+
+
+def test_the_list_of_errors_is_complete_and_sorted() -> None:
+    listed = gongyi_bank.errors.__all__
+    names = {cls.__name__ for cls in CLASSES if cls.__module__.startswith("gongyi_bank.errors")}
+    assert names <= set(listed)
+    assert listed == sorted(listed)
+
+
+@each_class
+def test_an_error_speaks_both_languages_and_shows_its_facts(cls: type[GongyiBankError]) -> None:
+    error = made(cls)
+    zh, en = error.message("zh"), error.message("en")
+    assert any("\u4e00" <= sign <= "\u9fff" for sign in zh)
+    assert en.isascii() or not any("\u4e00" <= sign <= "\u9fff" for sign in en)
+    for name in cls._required:
+        assert f"<{name}>" in zh + en
+    assert str(error) == f"[{cls.code}] {zh} / {en}"
+    assert "{" not in str(error)
+
+
+@each_class
+def test_an_error_ends_with_what_to_do_next(cls: type[GongyiBankError]) -> None:
+    assert cls.next_zh
+    assert cls.next_en
+    assert made(cls).message("zh").endswith(cls.next_zh.format(**made(cls).facts))
+
+
+@each_class
+def test_an_error_says_so_in_its_first_docstring_line(cls: type[GongyiBankError]) -> None:
+    assert (cls.__doc__ or "").strip()
+
+
+@each_class
+def test_an_error_survives_pickle_and_the_bulk_receipt(cls: type[GongyiBankError]) -> None:
+    error = made(cls)
+    for copy in (pickle.loads(pickle.dumps(error)), error_of(error.code, error.shown_facts())):
+        assert type(copy) is cls
+        assert copy == error
+        assert hash(copy) == hash(error)
+        assert str(copy) == str(error)
+
+
+@each_class
+def test_an_error_without_its_facts_is_a_mistake_of_ours(cls: type[GongyiBankError]) -> None:
+    if cls._required:
+        with pytest.raises(TypeError, match="facts"):
+            cls()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"other": 7},
+        {"other": dt.datetime(2022, 10, 3, tzinfo=dt.UTC)},
+        {"other": Points("1.50")},
+        {"other": "{braces} %s"},
+        {"other": None},
+    ],
+)
+def test_facts_of_any_type_are_equal_after_a_round_trip(facts: dict[str, Any]) -> None:
+    error = ServiceOverlap(**facts)
+    again = RowOutcome.of_list(RowOutcome(0, None, "refused", error=error).to_list()).error
+    assert again == error
+    assert str(again) == str(error)
+
+
+def test_errors_differ_by_kind_and_by_facts() -> None:
+    assert UnknownOutlet(outlet="B") != UnknownOutlet(outlet="C")
+    assert InvalidValue.of("x", 1, "y") != InvalidAmount.of("x", 1, "y")
+    assert UnknownOutlet(outlet="B") != "B"
+    assert len({UnknownOutlet(outlet="B"), UnknownOutlet(outlet="B")}) == 1
+
+
+def test_only_what_was_certainly_not_applied_is_retryable() -> None:
+    assert [cls for cls in CLASSES if cls.retryable] == [RetryTransaction]
+    assert not OutcomeUnknown.retryable
+
+
+def test_refusals_conflicts_and_bad_values_stand_apart() -> None:
+    assert not issubclass(IdempotencyConflict, Refused)
+    assert not issubclass(InvalidValue, Refused)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x", "'x'"),
+        ("a\x00b", "'a\\x00b'"),
+        ("\ud800", "'\\ud800'"),
+        ("𠮷", "'𠮷'"),
+        ("x" * 100, "'" + "x" * 49 + "…(102 characters)"),
+        (10**30, str(10**30)),
+        (10**31, "<int of 103 bits>"),
+        (-(10**4000), "<int of 13288 bits>"),
+        (float("nan"), "nan"),
+        ([1, "13812345678"], "<list of 2>"),
+        ({"name": "张三"}, "<dict of 1>"),
+        ((), "<tuple of 0>"),
+        (None, "None"),
+    ],
+    ids=lambda shown: shown[:20] if isinstance(shown, str) and shown.isprintable() else "value",
+)
+def test_a_value_is_shown_short_printable_and_never_from_inside(value: object, shown: str) -> None:
+    assert describe_value(value) == shown
+    assert describe_value(value, personal=True) == f"<{type(value).__name__} not shown>"
+
+
+def test_a_stranger_whose_picture_cannot_be_taken_is_named_by_kind() -> None:
+    class Stranger:
+        def __repr__(self) -> str:
+            raise RuntimeError("no picture")
+
+    assert describe_value(Stranger()) == "<Stranger>"
+
+
+def test_every_command_has_a_receipt_that_can_be_read_back() -> None:
+    for command in SERVICES:
+        assert issubclass(command, Command)
+        assert callable(command.receipt.from_json)
+        assert "." in command.act
