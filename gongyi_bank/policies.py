@@ -50,7 +50,7 @@ class Tariff(Policy):
     """积分标准: points per hour by category, in force on the day of service.
 
     Points are floored once per record to the bank's smallest part. Without a tariff of its
-    own a bank has one category, `service`, at 1 point per hour (domain.md §2.13).
+    own a bank has one category, `service`, at 1 point per hour.
     """
 
     kind: ClassVar[str] = "tariff"
@@ -94,7 +94,7 @@ class PointsExpiry(Policy):
 
 
 class RedemptionRules(Policy):
-    """月兑换: on which days of the month goods are given out, and how long a reservation lasts."""
+    """兑换: how long a reservation holds points and goods, and how many pieces at once."""
 
     kind: ClassVar[str] = "redemption_rules"
     reservation_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 72
@@ -112,7 +112,7 @@ class PassbookRules(Policy):
 
 
 class AccountRules(Policy):
-    """账户: when an account is dormant, and where a closing balance goes (domain.md §2.13)."""
+    """账户: after how many months without use an account may be marked dormant."""
 
     kind: ClassVar[str] = "account_rules"
     dormant_months: Annotated[int, Field(ge=1, le=600)] = 24

@@ -24,19 +24,21 @@ def counts(reader: Bank | sa.Connection) -> dict[str, int]:
     return found
 
 
-def rows(bank: Bank, table: sa.Table) -> list[dict[str, Any]]:
+def rows(connection: sa.Connection, table: sa.Table) -> list[dict[str, Any]]:
     """All rows in key order, without ids, hashes and timestamps."""
     columns = [column for column in table.columns if column.name not in CHANGING]
     order = [column for column in table.primary_key.columns if column.name not in CHANGING]
-    with bank.engine.connect() as connection:
-        found = connection.execute(sa.select(*columns).order_by(*order))
-        return [dict(row) for row in found.mappings()]
+    found = connection.execute(sa.select(*columns).order_by(*order))
+    return [dict(row) for row in found.mappings()]
 
 
-def books(bank: Bank) -> dict[str, list[dict[str, Any]]]:
+def books(reader: Bank | sa.Connection) -> dict[str, list[dict[str, Any]]]:
     """The hours, the lines and the heads, as two equal banks would have them."""
+    if isinstance(reader, Bank):
+        with reader.engine.connect() as connection:
+            return books(connection)
     kept = (tables.hour_record, tables.account_line, tables.account_head, tables.internal_move)
-    return {table.name: rows(bank, table) for table in kept}
+    return {table.name: rows(reader, table) for table in kept}
 
 
 def everything(bank: Bank) -> dict[str, list[tuple[Any, ...]]]:

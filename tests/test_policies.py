@@ -126,15 +126,6 @@ def test_under_one_policy_a_later_credit_never_dies_earlier(
     assert days[0] <= first <= second
 
 
-@pytest.mark.parametrize(
-    ("minutes", "stars"),
-    [(0, 0), (5_999, 0), (6_000, 1), (17_999, 1), (18_000, 2), (36_000, 3), (60_000, 4),
-     (89_999, 4), (90_000, 5), (10**9, 5)],
-)  # fmt: skip
-def test_whoever_reaches_a_threshold_has_its_star(minutes: int, stars: int) -> None:
-    assert VolunteerStars().stars(minutes) == stars
-
-
 @pytest.mark.parametrize("kind", sorted(POLICIES))
 def test_every_shipped_policy_survives_json_frozen_and_equal(kind: str) -> None:
     policy = POLICIES[kind]()

@@ -102,7 +102,10 @@ class Command(CheckedModel):
         def __init__(self, /, **fields: Any) -> None: ...
 
     def request_digest(self) -> bytes:
-        """SHA-256 over the act and the fields that were explicitly set; nothing personal."""
+        """SHA-256 over the act and the fields that differ from their defaults; nothing personal.
+
+        So a command that went through JSON, defaults written out, is still the same request.
+        """
         left_out = {"idempotency_key", *self.personal}
-        content = self.model_dump_json(exclude_unset=True, exclude=left_out)
+        content = self.model_dump_json(exclude_defaults=True, exclude=left_out)
         return hashlib.sha256(f"{DIGEST_VERSION}:{self.act}:{content}".encode()).digest()

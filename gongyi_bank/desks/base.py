@@ -69,7 +69,9 @@ class Act(Generic[P, R]):
 
         run.__name__ = self.__name__
         run.__doc__ = _documentation(command)
-        run.__signature__ = inspect.signature(command)  # type: ignore[attr-defined]
+        answer = getattr(command, "receipt", None)
+        signature = inspect.signature(command).replace(return_annotation=answer)
+        run.__signature__ = signature  # type: ignore[attr-defined]
         return run
 
 

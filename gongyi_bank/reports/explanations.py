@@ -20,7 +20,7 @@ _TITLES = (
     ("act", "业务"), ("voucher_id", "凭证"), ("booked_at", "入账时间"), ("staff", "经办人员"),
     ("second_person", "复核人员"), ("reason", "事由"), ("record_no", "服务记录"),
     ("ref", "外部编号"), ("category", "类别"), ("project", "项目"), ("minutes", "服务分钟"),
-    ("recorded_by", "记录"), ("checked_by", "核对"), ("tariff_id", "积分标准"),
+    ("recorded_by", "经办"), ("checked_by", "复核"), ("tariff_id", "积分标准"),
     ("tariff_effective_on", "标准施行日"), ("points_per_hour", "每小时积分"),
     ("arithmetic", "计算"), ("store", "商家"), ("sku", "兑换品"), ("quantity", "数量"),
 )  # fmt: skip

@@ -29,7 +29,6 @@ from gongyi_bank.receipts.customers import (
 from gongyi_bank.rules import customers as rules
 from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
-from gongyi_bank.rules.passbooks import VOID
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import customers as store
@@ -242,7 +241,7 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     stored, customers = _enter(visit, command, *accounts)
     handled_at = visit.outlet_for(command.act, None)
     rules.require_usable(command.account, stored.state)
-    _collect_passbook(visit, command.account)
+    _require_passbook_not_lost(visit, command.account)
     heads = visit.heads(accounts)
     head = heads[command.account]
     waiting = store.count_waiting(visit.tx, command.account)
@@ -266,16 +265,12 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     return receipt
 
 
-def _collect_passbook(visit: Visit, account_no: int) -> None:
-    """The closing account's book is handed in and void; one reported lost stops the payment."""
+def _require_passbook_not_lost(visit: Visit, account_no: int) -> None:
+    """A loss report stops every payment, that of a closing balance too."""
     lost = passbooks.load_frozen(visit.tx, [account_no], visit.now)
     if account_no in lost:
         serial = format_passbook_no(lost[account_no])
         raise PassbookFrozen(account=account_no, serial=serial)
-    _, holding = passbooks.load_holding(visit.tx, account_no)
-    if holding.current is not None:
-        void = [holding.current]
-        passbooks.write_states(visit.writes, void, VOID, None, visit.voucher_id)
 
 
 def _pay_out(posting: Posting, head: Head, target: int | None, outlet_no: int) -> int:

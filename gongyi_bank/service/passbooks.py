@@ -40,7 +40,7 @@ from gongyi_bank.receipts.passbooks import (
 )
 from gongyi_bank.rules import passbooks as rules
 from gongyi_bank.rules.accrual import require_open_outlet
-from gongyi_bank.rules.customers import require_open
+from gongyi_bank.rules.customers import CLOSED, require_open
 from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
 from gongyi_bank.rules.passbooks import Book, BookLine, Holding
 from gongyi_bank.rules.staff import OutletFacts, require_permission, require_second_person
@@ -220,7 +220,7 @@ def reissue(visit: Visit, command: ReissuePassbook) -> PassbookReissued:
 
 
 def update(visit: Visit, command: UpdatePassbook) -> PassbookUpdated:
-    """Print the lines not printed yet; a closed account's last lines may be printed too."""
+    """Print the lines not printed yet; a closed account's last lines make its book void."""
     state, holding, outlet = _enter(visit, command)
     rules.require_known(command.account, state)
     book = rules.require_current(holding)
@@ -229,8 +229,10 @@ def update(visit: Visit, command: UpdatePassbook) -> PassbookUpdated:
     first = holding.next_line_no
     last = first + count - 1
     lines = store.list_lines(visit.tx, command.account, first, last)
-    if lines:
-        store.write_lines_printed(visit.writes, book, last, visit.voucher_id)
+    is_done = state == CLOSED and last == holding.newest_line_no
+    if lines or is_done:
+        after = rules.VOID if is_done else book.state
+        store.write_lines_printed(visit.writes, book, last, after, visit.voucher_id)
     receipt = PassbookUpdated(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,

@@ -361,12 +361,14 @@ def write_issued(
     )  # fmt: skip
 
 
-def write_lines_printed(writes: Writes, book: Book, line_no: int, voucher_id: bytes) -> None:
-    """Say up to which line a book is printed; guarded by the line seen before."""
+def write_lines_printed(
+    writes: Writes, book: Book, line_no: int, state: str, voucher_id: bytes
+) -> None:
+    """Say up to which line a book is printed, and its state then; guarded by what was seen."""
     writes.update(
         passbook,
-        [(book.passbook_no, book.state, book.printed_line_no, line_no, voucher_id)],
+        [(book.passbook_no, book.state, book.printed_line_no, line_no, state, voucher_id)],
         key=("passbook_no",),
         guards=("state", "printed_line_no"),
-        changes=("printed_line_no", "voucher_id"),
+        changes=("printed_line_no", "state", "voucher_id"),
     )

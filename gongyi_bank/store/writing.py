@@ -65,7 +65,18 @@ class Writes:
     ) -> None:
         """Change rows that must exist with the guarded values; nothing happens for none."""
         if rows:
-            self.steps.append(Update(table, tuple(key), tuple(guards), tuple(changes), rows))
+            step = Update(table, tuple(key), tuple(guards), tuple(changes), rows)
+            self._require_other_rows(step)
+            self.steps.append(step)
+
+    def _require_other_rows(self, new: Update) -> None:
+        """One act changes a row once: in a fused statement the second change would be lost."""
+        size = len(new.key)
+        for step in self.steps:
+            if isinstance(step, Update) and step.table is new.table:
+                changed = {row[:size] for row in step.rows}
+                if any(row[:size] in changed for row in new.rows):
+                    raise AssertionError(f"{new.table.name}: a row is changed twice in one act")
 
 
 def columns_of(table: sa.Table) -> tuple[str, ...]:

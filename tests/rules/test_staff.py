@@ -40,14 +40,14 @@ WHO = {
     "aktsc": "redemptions.capture redemptions.redeem redemptions.redeem_many redemptions.release "
     "redemptions.reserve stores.publish_offers stores.restock stores.withdraw_offer",
     "akts": "accounts.close accounts.freeze accounts.wake customers.move customers.register "
-    "customers.register_many hours.record hours.record_many passbooks.issue "
+    "hours.record hours.record_many passbooks.issue "
     "passbooks.lift_loss passbooks.reissue passbooks.renew passbooks.report_loss "
     "passbooks.spoil passbooks.update redemptions.lapse_overdue stores.recruit",
     "ak": "accounts.mark_dormant accounts.unfreeze hours.approve hours.correct hours.refuse "
     "hours.void passbooks.allot passbooks.destroy points.grant",
-    "a": "outlets.close outlets.move outlets.open outlets.open_many outlets.rename "
+    "a": "outlets.close outlets.move outlets.open outlets.rename "
     "outlets.reopen passbooks.print_stock points.bring_forward policies.adopt staff.appoint "
-    "staff.appoint_many staff.end stores.leave stores.recruit_many",
+    "staff.end stores.leave",
 }
 EXPECTED = {
     act: {LETTERS[letter] for letter in letters}

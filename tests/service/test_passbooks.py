@@ -335,7 +335,7 @@ def test_a_page_shows_what_is_printed_and_masks_the_name(shelf: District) -> Non
     row = shelf.bank.passbooks.page(account, 1).rows[1]
     assert (row.row_no, row.summary, row.credit, row.debit) == (
         2,
-        "志愿服务",
+        "服务入折 9月2日",
         Points("1.00"),
         None,
     )

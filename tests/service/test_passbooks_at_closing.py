@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gongyi_bank.errors import PassbookFrozen
+from gongyi_bank.errors import NoPassbook, PassbookFrozen
 from gongyi_bank.values import Points
 from tests.district import District
 
@@ -22,11 +22,20 @@ def with_book(district: District) -> tuple[District, int]:
     return district, account
 
 
-def test_the_book_of_a_closed_account_is_void(with_book: tuple[District, int]) -> None:
+def test_a_closed_accounts_book_takes_its_last_lines_and_is_void(
+    with_book: tuple[District, int],
+) -> None:
     district, account = with_book
-    closed = district.acting("T1").accounts.close(account=account, balance_to="pool", reason="迁出")
+    teller = district.acting("T1")
+    closed = teller.accounts.close(account=account, balance_to="pool", reason="迁出")
     assert closed.paid_out == Points(1)
+    assert [line.kind for line in teller.passbooks.update(account=account).lines] == [
+        "service",
+        "close",
+    ]
     assert "作废" in str(district.bank.passbooks.of(account))
+    with pytest.raises(NoPassbook):
+        teller.passbooks.update(account=account)
     assert district.bank.verify().is_clean
 
 

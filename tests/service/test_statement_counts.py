@@ -25,13 +25,13 @@ from tests.district import District
 
 #: Statements of each act, submitted with a key: on SQLite, on PostgreSQL.
 EXPECTED: dict[str, tuple[int, int]] = {
-    "accounts.close": (10, 7),
+    "accounts.close": (13, 10),
     "accounts.freeze": (6, 5),
     "accounts.mark_dormant": (7, 6),
     "accounts.unfreeze": (6, 5),
     "accounts.wake": (6, 5),
     "customers.move": (7, 6),
-    "customers.register": (13, 8),
+    "customers.register": (14, 7),
     "hours.approve": (9, 6),
     "hours.correct": (14, 5),
     "hours.record": (11, 3),
