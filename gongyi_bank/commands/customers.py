@@ -91,9 +91,9 @@ class RegisterCustomers(Command):
     """The new customers. One whose `ref` is registered already, alike, is a replay."""
 
     def request_digest(self) -> bytes:
-        """SHA-256 over what was explicitly set; nothing personal of any customer."""
+        """SHA-256 over what differs from the defaults; nothing personal of any customer."""
         left_out = {"customers": {"__all__": set(_PERSONAL)}, "idempotency_key": True}
-        content = self.model_dump_json(exclude_unset=True, exclude=left_out)  # type: ignore[arg-type]
+        content = self.model_dump_json(exclude_defaults=True, exclude=left_out)  # type: ignore[arg-type]
         return hashlib.sha256(f"{DIGEST_VERSION}:{self.act}:{content}".encode()).digest()
 
 

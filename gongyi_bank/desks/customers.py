@@ -21,6 +21,8 @@ from gongyi_bank.commands.hours import (
 )
 from gongyi_bank.commands.points import BringForward, GrantPoints
 from gongyi_bank.desks.base import Desk, act
+from gongyi_bank.display import Table
+from gongyi_bank.reports import registers
 from gongyi_bank.service import customers, hours, points
 
 
@@ -29,6 +31,10 @@ class CustomersDesk(Desk):
 
     register = act(RegisterCustomers, customers.register)
     move = act(MoveCustomer, customers.move)
+
+    def account_of(self, ref: str) -> int:
+        """The account registered under an external reference. Raises UnknownCustomer."""
+        return self._house.read(lambda tx: registers.account_of(tx, ref))
 
 
 class AccountsDesk(Desk):
@@ -57,3 +63,17 @@ class HoursDesk(Desk):
     refuse = act(RefuseHours, hours.refuse)
     void = act(VoidHours, hours.void)
     correct = act(CorrectHours, hours.correct)
+
+    def waiting(self, outlet: str | None = None) -> Table:
+        """待批: what waits for an approval in an outlet's subtree, oldest service first.
+
+        Raises UnknownOutlet.
+        """
+        return self._house.read(lambda tx: registers.waiting_records(tx, outlet))
+
+    def of(self, account: int | str, *, before: int | None = None, newest: int = 50) -> Table:
+        """An account's records, newest first, those below number `before` if it is given.
+
+        Raises UnknownCustomer.
+        """
+        return self._house.read(lambda tx: registers.records_of(tx, account, before, newest))

@@ -13,7 +13,9 @@ from gongyi_bank.commands.outlets import (
     ReopenOutlet,
 )
 from gongyi_bank.desks.base import Desk, act
+from gongyi_bank.display import Table
 from gongyi_bank.policies import PolicyBook
+from gongyi_bank.reports import registers
 from gongyi_bank.service import outlets, policies, staff
 from gongyi_bank.store.policies import load_book, load_stamp
 
@@ -27,12 +29,23 @@ class OutletsDesk(Desk):
     close = act(CloseOutlet, outlets.close)
     reopen = act(ReopenOutlet, outlets.reopen)
 
+    def tree(self, outlet: str | None = None) -> Table:
+        """An outlet with everything below it, the whole bank by default; one query.
+
+        Raises UnknownOutlet.
+        """
+        return self._house.read(lambda tx: registers.outlet_tree(tx, outlet))
+
 
 class StaffDesk(Desk):
     """岗位: who works where, in which role."""
 
     appoint = act(AppointStaff, staff.appoint)
     end = act(EndRole, staff.end_role)
+
+    def roles(self, *, ended: bool = False) -> Table:
+        """Who has which role where; those that have ended too if asked for."""
+        return self._house.read(lambda tx: registers.staff_roles(tx, ended=ended))
 
 
 class PoliciesDesk(Desk):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.accrual import COUNTING, CustomerFacts, RecordFacts
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import account_line, customer, hour_record, voucher
+from gongyi_bank.store.tables import account_line, customer, hour_record, outlet, voucher
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
@@ -255,3 +255,60 @@ def _booked(_: StoreEngine) -> sa.Select[Any]:
 def load_booked_record(tx: Transaction, account_no: int, record_no: int) -> BookedRecord:
     """A record that exists, with its voucher and its line."""
     return BookedRecord(*_booked(tx, account=account_no, record=record_no)[0])
+
+
+_LISTED = (
+    hour_record.c.account_no,
+    hour_record.c.record_no,
+    hour_record.c.ref,
+    hour_record.c.state,
+    outlet.c.code,
+    hour_record.c.category,
+    hour_record.c.project,
+    hour_record.c.started_at,
+    hour_record.c.ended_at,
+    hour_record.c.minutes,
+    hour_record.c.points,
+    hour_record.c.client_rating,
+)
+_WITH_OUTLET = hour_record.join(
+    outlet,
+    sa.and_(
+        outlet.c.bank_id == hour_record.c.bank_id, outlet.c.outlet_no == hour_record.c.outlet_no
+    ),
+)
+
+
+@query
+def _waiting(engine: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(*_LISTED)
+        .select_from(_WITH_OUTLET)
+        .where(of_bank(hour_record), engine.among(hour_record.c.outlet_no, "outlets"), is_waiting())
+        .order_by(hour_record.c.started_at, hour_record.c.account_no, hour_record.c.record_no)
+    )
+
+
+@query
+def _of_account(_: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(*_LISTED)
+        .select_from(_WITH_OUTLET)
+        .where(
+            of_bank(hour_record),
+            hour_record.c.account_no == sa.bindparam("account"),
+            hour_record.c.record_no < sa.bindparam("before"),
+        )
+        .order_by(hour_record.c.record_no.desc())
+        .limit(sa.bindparam("size"))
+    )
+
+
+def list_waiting(tx: Transaction, outlet_nos: Iterable[int]) -> Rows:
+    """Records given at these outlets that wait for an approval, oldest service first."""
+    return _waiting(tx, outlets=sorted(set(outlet_nos)))
+
+
+def list_records(tx: Transaction, account_no: int, before: int, size: int) -> Rows:
+    """An account's records below a number, newest first."""
+    return _of_account(tx, account=account_no, before=before, size=size)

@@ -18,7 +18,7 @@ from gongyi_bank.store.tables import (
     passbook,
     staff_role,
 )
-from gongyi_bank.store.transaction import Ask, Transaction, of_bank, query
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
 _FACTS = (
@@ -180,3 +180,37 @@ def share_outlets(tx: Transaction, codes: Iterable[str]) -> None:
     """Keep these outlets from closing until this transaction ends; others may share them."""
     if not tx.engine.locks_at_begin:
         _share(tx, codes=sorted(set(codes)))
+
+
+@query
+def _subtree(_: StoreEngine) -> sa.Select[Any]:
+    """An outlet and everything below it, each with its parent's code."""
+    top, parent = outlet.alias("top"), outlet.alias("parent")
+    below = sa.and_(
+        top.c.bank_id == outlet.c.bank_id,
+        sa.or_(
+            top.c.tier == 1,
+            top.c.outlet_no == outlet.c.outlet_no,
+            top.c.outlet_no == outlet.c.parent_no,
+        ),
+    )
+    above = sa.and_(parent.c.bank_id == outlet.c.bank_id, parent.c.outlet_no == outlet.c.parent_no)
+    return (
+        sa.select(
+            outlet.c.outlet_no,
+            outlet.c.code,
+            outlet.c.name,
+            outlet.c.tier,
+            parent.c.code,
+            outlet.c.setting,
+            outlet.c.state,
+        )
+        .select_from(outlet.join(top, below).outerjoin(parent, above))
+        .where(of_bank(outlet), top.c.code == sa.bindparam("code"))
+        .order_by(outlet.c.outlet_no)
+    )
+
+
+def list_subtree(tx: Transaction, code: str) -> Rows:
+    """(number, code, name, tier, parent's code, setting, state) of an outlet and all below it."""
+    return _subtree(tx, code=code)

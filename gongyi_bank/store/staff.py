@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.staff import RoleFacts, StaffFacts
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import bank, outlet, staff, staff_role
+from gongyi_bank.store.tables import bank, outlet, partner_store, staff, staff_role
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
@@ -138,3 +138,33 @@ def _roles_in_force(_: StoreEngine) -> sa.Select[Any]:
 def list_roles_in_force(tx: Transaction, staff_no: int) -> list[tuple[int, str, str]]:
     """(role number, role, outlet code) of one person."""
     return [(no, role, code) for no, role, code in _roles_in_force(tx, staff=staff_no)]
+
+
+@query
+def _everybody(_: StoreEngine) -> sa.Select[Any]:
+    role = staff_role
+    holder = sa.and_(staff.c.bank_id == role.c.bank_id, staff.c.staff_no == role.c.staff_no)
+    place = sa.and_(outlet.c.bank_id == role.c.bank_id, outlet.c.outlet_no == role.c.outlet_no)
+    its_store = sa.and_(
+        partner_store.c.bank_id == role.c.bank_id, partner_store.c.store_no == role.c.store_no
+    )
+    return (
+        sa.select(
+            staff.c.code,
+            role.c.role,
+            outlet.c.code,
+            partner_store.c.code,
+            role.c.since_on,
+            role.c.ended_on,
+        )
+        .select_from(
+            role.join(staff, holder).join(outlet, place).outerjoin(partner_store, its_store)
+        )
+        .where(of_bank(role))
+        .order_by(outlet.c.outlet_no, staff.c.staff_no, role.c.role_no)
+    )
+
+
+def list_roles(tx: Transaction) -> Rows:
+    """(staff code, role, outlet code, store code, since, until) of every role ever given."""
+    return _everybody(tx)

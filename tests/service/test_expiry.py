@@ -64,6 +64,18 @@ def test_older_points_die_first_and_younger_ones_can_be_spent(expiring: District
     assert lines(expiring, account)[3:] == [("expiry", -100), ("close", -200)]
 
 
+def test_points_on_their_last_day_live_while_those_of_the_day_before_are_dead(
+    expiring: District,
+) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00", 60)
+    expiring.clock.advance(days=1)
+    expiring.serve(account, "10-03 09:00", 30)
+    expiring.clock.advance(days=31)  # 16 November: the last day of the second credit
+    assert close_to_pool(expiring, account) == Points("0.50")
+    assert lines(expiring, account)[2:] == [("expiry", -100), ("close", -50)]
+
+
 def test_a_later_policy_never_shortens_what_was_promised(expiring: District) -> None:
     account = expiring.customer()
     expiring.serve(account, "10-03 08:00")

@@ -25,7 +25,7 @@ from tests.district import District
 
 #: Statements of each act, submitted with a key: on SQLite, on PostgreSQL.
 EXPECTED: dict[str, tuple[int, int]] = {
-    "accounts.close": (13, 10),
+    "accounts.close": (11, 8),
     "accounts.freeze": (6, 5),
     "accounts.mark_dormant": (7, 6),
     "accounts.unfreeze": (6, 5),
