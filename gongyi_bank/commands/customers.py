@@ -19,13 +19,14 @@ from gongyi_bank.commands.base import (
 )
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.errors.validation import CheckedModel
+from gongyi_bank.identities import IdentityKind, check_identity_no
 from gongyi_bank.receipts.customers import (
     AccountChanged,
     AccountClosedOut,
     CustomerMoved,
     CustomersRegistered,
 )
-from gongyi_bank.values import IdentityKind, check_identity_no, clean_text
+from gongyi_bank.values import clean_text
 
 CustomerKind = Literal["volunteer", "organisation", "household"]
 

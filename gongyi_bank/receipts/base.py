@@ -22,13 +22,11 @@ class AnyReceipt(Protocol):
         ...
 
 
-class Receipt(BaseModel):
-    """What an act did. A replay of the act gives an equal receipt; nothing personal is in it."""
+class Answer(BaseModel):
+    """What an act did. A replay of the act gives an equal answer; nothing personal is in it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    voucher_id: UUID
-    """凭证: the one row that records this act and that everything it wrote cites."""
     business_day: dt.date
     """The day on which the books show it."""
     booked_at: dt.datetime
@@ -42,3 +40,17 @@ class Receipt(BaseModel):
     def from_json(cls, text: str) -> Self:
         """The receipt that `to_json` wrote."""
         return cls.model_validate_json(text)
+
+
+class Receipt(Answer):
+    """The answer of an act that always writes."""
+
+    voucher_id: UUID
+    """凭证: the one row that records this act and that everything it wrote cites."""
+
+
+class BulkReceipt(Answer):
+    """The answer of an act on a list, which may find that there is nothing new in it."""
+
+    voucher_id: UUID | None
+    """凭证: the row that records this act; None when nothing was new, so nothing was written."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gongyi_bank.receipts.base import Receipt
+from gongyi_bank.receipts.base import BulkReceipt, Receipt
 from gongyi_bank.values import Points
 
 
-class CustomersRegistered(Receipt):
+class CustomersRegistered(BulkReceipt):
     """Accounts were opened."""
 
     accounts: tuple[int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
-from gongyi_bank.receipts.base import Receipt
+from gongyi_bank.receipts.base import BulkReceipt, Receipt
 from gongyi_bank.values import Points
 
 
@@ -66,11 +66,9 @@ class ReservationSettled(Receipt):
     """The balance after it."""
 
 
-class ReservationsLapsed(Receipt):
+class ReservationsLapsed(BulkReceipt):
     """Overdue reservations were swept. `voucher_id` is None when there were none."""
 
-    voucher_id: UUID | None  # type: ignore[assignment]
-    """The voucher; None when nothing was written."""
     redemption_ids: tuple[UUID, ...]
     """The reservations that lapsed, in the order of their deadlines."""
     points: Points

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from uuid import UUID
 
-from gongyi_bank.receipts.base import Receipt
+from gongyi_bank.receipts.base import BulkReceipt, Receipt
 from gongyi_bank.values import Points
 
 
-class StoresRecruited(Receipt):
+class StoresRecruited(BulkReceipt):
     """Stores are in the alliance. `voucher_id` is None when all of them were there already."""
 
-    voucher_id: UUID | None  # type: ignore[assignment]
-    """The voucher; None when nothing was written."""
     codes: tuple[str, ...]
     """The stores' codes, as given."""
     store_nos: tuple[int, ...]
@@ -31,11 +28,9 @@ class AllianceLeft(Receipt):
     """The first day on which nothing is redeemed there any more."""
 
 
-class OffersPublished(Receipt):
+class OffersPublished(BulkReceipt):
     """Offers are listed. `voucher_id` is None when all of them were published already."""
 
-    voucher_id: UUID | None  # type: ignore[assignment]
-    """The voucher; None when nothing was written."""
     published: int
     """How many are new."""
     replayed: int

@@ -70,7 +70,7 @@ def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
         for part in command.customers
     )
     receipt = CustomersRegistered(
-        voucher_id=visit.voucher_uuid,
+        voucher_id=visit.voucher_uuid if fresh else None,
         business_day=visit.today,
         booked_at=visit.now,
         accounts=accounts,
@@ -145,8 +145,8 @@ def _write_new(
         accounts.append((number, "customer", "points", outlet_no, visit.voucher_id))
         registered_on = part.registered_on or visit.today
         customers.append((
-            number, part.kind, outlet_no, part.ref, registered_on, rules.ACTIVE, None,
-            visit.voucher_id,
+            number, part.kind, outlet_no, part.ref, registered_on, rules.ACTIVE, registered_on,
+            None, visit.voucher_id,
         ))  # fmt: skip
         people.append((
             number, part.name, part.document_kind and str(part.document_kind),
@@ -209,7 +209,9 @@ def mark_dormant(visit: Visit, command: MarkDormant) -> AccountChanged:
     """Mark an account that nobody used for as long as the policy says; its points stay."""
     stored, _ = _enter(visit, command, command.account)
     handled_at = visit.outlet_for(command.act, None)
-    newest_use = store.load_newest_use(visit.tx, command.account) or stored.registered_on
+    used_on = store.load_newest_use(visit.tx, command.account) or stored.registered_on
+    # To be woken or unfrozen is to be used.
+    newest_use = max(used_on, stored.state_since_on)
     months = visit.policies.in_force(AccountRules, visit.today)[1].dormant_months
     rules.require_dormant(command.account, stored.state, newest_use, visit.today, months)
     return _book_state(visit, command, stored, rules.DORMANT, handled_at, None)
@@ -223,7 +225,7 @@ def _book_state(
     handled_at: OutletFacts,
     reason: str | None,
 ) -> AccountChanged:
-    store.write_customer_change(visit.writes, stored, state=state)
+    store.write_customer_change(visit.writes, stored, state=state, state_since_on=visit.today)
     receipt = AccountChanged(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
@@ -252,7 +254,9 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     posting = visit.posting(heads)
     paid_out = _pay_out(posting, head, command.target, handled_at.outlet_no)
     head.is_touched = True
-    store.write_customer_change(visit.writes, stored, state=rules.CLOSED, closed_on=visit.today)
+    store.write_customer_change(
+        visit.writes, stored, state=rules.CLOSED, state_since_on=visit.today, closed_on=visit.today
+    )
     receipt = AccountClosedOut(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,

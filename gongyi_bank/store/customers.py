@@ -30,6 +30,7 @@ class StoredCustomer:
     ref: str | None
     registered_on: dt.date
     state: str
+    state_since_on: dt.date
 
 
 _STORED = tuple(customer.c[name] for name in StoredCustomer.__slots__)

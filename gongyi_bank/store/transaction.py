@@ -179,7 +179,7 @@ class _Fused:
     def answer(self, tx: Transaction, asks: tuple[Ask[Any], ...]) -> None:
         parts = [query.compiled(tx) for query in self.queries]
         if not self.sql:
-            self.sql = tx.engine.fuse([(part.sql, len(part.types)) for part in parts])
+            self.sql = tx.engine.fuse([(part.sql, part.types) for part in parts])
             self.converters = [tx.engine.json_converters(part.types) for part in parts]
         values = {
             f"q{number}_{name}": value

@@ -24,6 +24,7 @@ from gongyi_bank.errors import (
     UnknownOutlet,
     WrongTier,
 )
+from gongyi_bank.identities import IdentityKind
 from gongyi_bank.policies import Tariff, TariffRate
 from gongyi_bank.receipts.hours import RowOutcome
 from gongyi_bank.rules.outlets import TIER_NAMES
@@ -43,7 +44,7 @@ from gongyi_bank.takeover.chunks import (
 )
 from gongyi_bank.takeover.reading import Line, Sheet
 from gongyi_bank.takeover.report import RowProblem, StepReport
-from gongyi_bank.values import IdentityKind, Points
+from gongyi_bank.values import Points
 
 #: Staff codes tell the outlet: a teller's TB09S08-2, a ledger keeper's KB09-1.
 _STAFF_CODE = re.compile(r"(?P<role>[TK])(?P<outlet>.+)-[0-9]+")

@@ -290,3 +290,12 @@ def test_nobody_approves_their_own_hours_also_when_the_account_came_later(
         district.acting(code).hours.approve(account=account, record_no=1)
     with pytest.raises(FourEyesRequired):
         district.serve(account, "10-04 08:00", checked_by=code)
+
+
+def test_an_account_that_was_woken_is_not_dormant_again_at_once(district: District) -> None:
+    account = district.customer(registered_on=dt.date(2020, 1, 1))
+    keeper = district.acting("K1")
+    keeper.accounts.mark_dormant(account=account)
+    keeper.accounts.wake(account=account)
+    with pytest.raises(AccountNotDormant):
+        keeper.accounts.mark_dormant(account=account)

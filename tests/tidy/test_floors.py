@@ -10,7 +10,16 @@ from tests.tidy.house import Module, imports, module_from, package_modules, repo
 #: The house, ground floor first: each first-level module or folder of the package once.
 #: "gongyi_bank" is the package's own __init__, the public list.
 FLOORS: dict[str, tuple[str, ...]] = {
-    "ground": ("errors", "values", "periods", "policies", "commands", "receipts", "display"),
+    "ground": (
+        "errors",
+        "values",
+        "identities",
+        "periods",
+        "policies",
+        "commands",
+        "receipts",
+        "display",
+    ),
     "rules": ("rules",),
     "store": ("store",),
     "service": ("service", "reports"),

@@ -73,8 +73,8 @@ class StoreEngine(ABC):
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         """(position, function) for the result columns that need turning into Python values."""
 
-    def fuse(self, selects: Sequence[tuple[str, int]]) -> str:
-        """Several selects (text, number of columns) as one, a JSON array of rows for each.
+    def fuse(self, selects: Sequence[tuple[str, Sequence[Any]]]) -> str:
+        """Several selects (text, column types) as one, a JSON array of rows for each.
 
         The parameters of the n-th select get the prefix `qn_`. Only with FUSED_STATEMENTS.
         """

@@ -75,7 +75,7 @@ class PostgresqlEngine(StoreEngine):
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         return [(i, bytes) for i, t in enumerate(types) if isinstance(t, sa.LargeBinary)]
 
-    def fuse(self, selects: Sequence[tuple[str, int]]) -> str:
+    def fuse(self, selects: Sequence[tuple[str, Sequence[Any]]]) -> str:
         parts = [_as_json(*select, number) for number, select in enumerate(selects)]
         return f"SELECT {', '.join(parts)}"
 
@@ -83,7 +83,7 @@ class PostgresqlEngine(StoreEngine):
         converters: dict[type, Any] = {
             Day: dt.date.fromisoformat,
             Instant: dt.datetime.fromisoformat,
-            sa.LargeBinary: lambda text: bytes.fromhex(text[2:]),
+            sa.LargeBinary: bytes.fromhex,
         }
         return [(i, converters[type(t)]) for i, t in enumerate(types) if type(t) in converters]
 
@@ -124,11 +124,16 @@ class PostgresqlEngine(StoreEngine):
         return getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
 
 
-def _as_json(select: str, width: int, number: int) -> str:
+def _as_json(select: str, types: Sequence[Any], number: int) -> str:
     """A select as one JSON array of arrays, its parameters marked as those of its number."""
     prefixed = re.sub(r"%\((\w+)\)s", rf"%(q{number}_\1)s", select)
-    names = ", ".join(f"c{i}" for i in range(width))
-    rows = f"SELECT json_build_array({names}) AS r FROM ({prefixed}) AS s({names})"  # noqa: S608
+    names = ", ".join(f"c{i}" for i in range(len(types)))
+    # Bytes as plain hex, whatever the session's bytea_output says.
+    cells = ", ".join(
+        f"encode(c{i}, 'hex')" if isinstance(t, sa.LargeBinary) else f"c{i}"
+        for i, t in enumerate(types)
+    )
+    rows = f"SELECT json_build_array({cells}) AS r FROM ({prefixed}) AS s({names})"  # noqa: S608
     return f"(SELECT coalesce(json_agg(a.r)::text, '[]') FROM ({rows}) AS a)"  # noqa: S608
 
 

@@ -38,6 +38,7 @@ customer = bank_table(
     optional("ref", code(100)),
     needed("registered_on", Day),
     needed("state", code(10)),
+    needed("state_since_on", Day),
     optional("closed_on", Day),
     needed("voucher_id", digest(16)),
     key=["account_no"],
