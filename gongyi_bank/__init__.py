@@ -157,6 +157,7 @@ from gongyi_bank.errors import (
     WrongState,
     WrongTier,
 )
+from gongyi_bank.identities import IdentityKind
 from gongyi_bank.periods import (
     Period,
     PeriodKind,
@@ -178,6 +179,8 @@ from gongyi_bank.policies import (
     VolunteerStars,
 )
 from gongyi_bank.receipts.base import (
+    Answer,
+    BulkReceipt,
     Receipt,
 )
 from gongyi_bank.receipts.customers import (
@@ -259,7 +262,6 @@ from gongyi_bank.reports.statements import (
 )
 from gongyi_bank.values import (
     NEVER,
-    IdentityKind,
     Points,
     format_account_no,
     format_passbook_no,
@@ -280,12 +282,14 @@ __all__ = [
     "AllianceLeft",
     "AllotPassbooks",
     "AlreadyRegistered",
+    "Answer",
     "AppointStaff",
     "Appointment",
     "ApproveHours",
     "Bank",
     "BankExists",
     "BringForward",
+    "BulkReceipt",
     "Capture",
     "CloseAccount",
     "CloseOutlet",
