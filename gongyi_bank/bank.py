@@ -12,13 +12,15 @@ with bank.simulate() as counter: …           # really runs, always rolls back
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from gongyi_bank.commands.base import Command
 from gongyi_bank.desks.base import SERVICES, House
@@ -28,7 +30,12 @@ from gongyi_bank.desks.passbooks import PassbooksDesk
 from gongyi_bank.desks.ratings import RatingsDesk
 from gongyi_bank.desks.reports import ReportsDesk
 from gongyi_bank.desks.stores import RedemptionsDesk, StoresDesk
-from gongyi_bank.errors import BankExists, EngineSettingsUnsafe, InvalidValue, UnknownAct
+from gongyi_bank.errors import (
+    EngineSettingsUnsafe,
+    InvalidValue,
+    UnknownAct,
+    UnknownBank,
+)
 from gongyi_bank.periods import require_aware
 from gongyi_bank.policies import Policy
 from gongyi_bank.reports.faults import Verification
@@ -38,12 +45,9 @@ from gongyi_bank.service import founding
 from gongyi_bank.service.gate import PolicyShelf, perform
 from gongyi_bank.store import founding as store
 from gongyi_bank.store.connections import own_transaction, retrying, savepoint_within
-from gongyi_bank.store.engines import StoreEngine, connect, engine_for
+from gongyi_bank.store.engines import PREPARED, StoreEngine, Wire, connect, engine_for
 from gongyi_bank.store.transaction import BankIdentity, Clock, Keys, Transaction
 from gongyi_bank.values import clean_code, clean_text
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 UnsafeSettings = Literal["refuse", "warn", "allow"]
@@ -203,25 +207,21 @@ class Bank(Desks):
         name = head_office_name or f"{bank}总行"
         name = clean_text(name, field="head_office_name", length_max=100)
         administrator = clean_code(administrator, field="administrator")
-        with (
-            _opening(database, unsafe_settings) as (engine, support),
-            own_transaction(engine, support) as connection,
-        ):
-            if not store.has_schema(connection):
-                store.create_schema(connection, support)
-            if bank in store.list_banks(connection):
-                raise BankExists(bank=bank)
-            identity = store.write_bank(
-                connection, bank, scale=scale, time_zone=zone.key, founded_at=clock()
-            )
-            keys = _keys(identity, seal_key, index_key)
-            founding.found(
-                Transaction(connection, support, identity, clock, keys),
-                code=head_office,
-                name=name,
-                administrator=administrator,
-                policies=policies,
-            )
+        marks = _key_marks(seal_key, index_key)
+
+        given = (seal_key, index_key)
+
+        def run(connection: sa.Connection) -> BankIdentity:
+            return founding.establish(
+                connection, support, bank=bank, scale=scale, time_zone=zone.key,
+                now=require_aware(clock(), "clock"), key_marks=marks,
+                keys_of=lambda identity: _keys(identity, *given), head_office=head_office,
+                head_office_name=name, administrator=administrator, policies=policies,
+            )  # fmt: skip
+
+        with _opening(database, unsafe_settings) as (engine, support):
+            identity = retrying(engine, support, run, key=None)
+            keys = _keys(identity, *given)
         return cls(
             engine, identity, staff=administrator, clock=clock, keys=keys,
             unsafe_settings=unsafe_settings,
@@ -249,7 +249,7 @@ class Bank(Desks):
             own_transaction(engine, support, read_only=True) as connection,
         ):
             identity = store.load_identity(connection, bank)
-        keys = _keys(identity, seal_key, index_key)
+            keys = _keys(identity, seal_key, index_key)
         return cls(
             engine, identity, staff=staff, clock=clock, keys=keys, unsafe_settings=unsafe_settings
         )
@@ -308,10 +308,11 @@ class Bank(Desks):
     @contextmanager
     def begin(self, *, staff: str | None = None) -> Iterator[Counter]:
         """One transaction with all desks: committed at the end, undone by an exception."""
-        with own_transaction(self._engine, self._support) as connection:
-            tx = self._transaction(connection)
-            yield self._counter(tx, staff)
-            tx.require_sound()
+        with (
+            own_transaction(self._engine, self._support) as connection,
+            self._open_counter(self._begun(connection), staff) as counter,
+        ):
+            yield counter
 
     @contextmanager
     def within(
@@ -321,21 +322,43 @@ class Bank(Desks):
 
         An exception undoes only what happened inside the block (a savepoint).
         """
-        connection = _connection_of(connection_or_session)
-        support = engine_for(connection.dialect.name)
-        if connection.engine not in self._checked:
-            _refuse_unsafe(support.unsafe_settings(connection), self._unsafe_settings)
-            self._checked.add(connection.engine)
-        with savepoint_within(connection, support, self._identity.bank_id):
-            tx = Transaction(connection, support, self._identity, self._clock, self._keys)
-            yield self._counter(tx, staff)
-            tx.require_sound()
+        engine = _engine_of(connection_or_session)
+        support = engine_for(engine.dialect.name)
+        with savepoint_within(connection_or_session, support, self._identity.bank_id) as connection:
+            self._require_same_bank(connection, support)
+            with self._open_counter(connection, staff) as counter:
+                yield counter
+
+    def _require_same_bank(self, connection: sa.Connection, support: StoreEngine) -> None:
+        """Once per engine: its settings are safe, and it holds this bank, not a namesake."""
+        if connection.engine in self._checked:
+            return
+        _refuse_unsafe(support.unsafe_settings(connection), self._unsafe_settings)
+        if store.load_identity(connection, self.name) != self._identity:
+            raise UnknownBank(bank=self.name)
+        self._checked.add(connection.engine)
+
+    @contextmanager
+    def _open_counter(
+        self, connection: sa.Connection, staff: str | None, *, is_kept: bool = True
+    ) -> Iterator[Counter]:
+        """A counter that works until its block ends, and is sound at the end."""
+        tx = self._transaction(connection)
+        try:
+            yield Counter(tx, self._actor(staff), self._shelf)
+            if is_kept:
+                tx.require_sound()
+        finally:
+            tx.close()
 
     @contextmanager
     def simulate(self, *, staff: str | None = None) -> Iterator[Counter]:
         """One transaction with all desks that really runs and is always rolled back."""
-        with own_transaction(self._engine, self._support, keep=False) as connection:
-            yield self._counter(self._transaction(connection), staff)
+        with (
+            own_transaction(self._engine, self._support, keep=False) as connection,
+            self._open_counter(self._begun(connection), staff, is_kept=False) as counter,
+        ):
+            yield counter
 
     def execute(self, command: Command) -> Any:
         """Run any command in a transaction of its own; retried where that is safe.
@@ -345,7 +368,7 @@ class Bank(Desks):
         serve = _service_of(command)
 
         def run(connection: sa.Connection) -> Any:
-            tx = self._transaction(connection)
+            tx = self._transaction(self._begun(connection))
             return perform(tx, self._actor(None), self._shelf, command, serve)
 
         return retrying(self._engine, self._support, run, key=command.idempotency_key)
@@ -358,8 +381,14 @@ class Bank(Desks):
     def _transaction(self, connection: sa.Connection) -> Transaction:
         return Transaction(connection, self._support, self._identity, self._clock, self._keys)
 
-    def _counter(self, tx: Transaction, staff: str | None) -> Counter:
-        return Counter(tx, self._actor(staff), self._shelf)
+    def _begun(self, connection: sa.Connection) -> sa.Connection:
+        """A connection in a transaction in which reading may begin.
+
+        On an engine that was handed to us, whatever began it did not take the write lock.
+        """
+        if not connection.get_execution_options().get(PREPARED):
+            self._support.begin_writing(Wire(connection, self._support), self._identity.bank_id)
+        return connection
 
     def _actor(self, staff: str | None) -> str:
         code = staff or self._staff
@@ -394,13 +423,30 @@ def _opening(
 
 
 def _keys(identity: BankIdentity, seal_key: bytes | None, index_key: bytes | None) -> Keys:
-    for name, key in (("seal_key", seal_key), ("index_key", index_key)):
-        if key is not None and (not isinstance(key, bytes) or len(key) < 16):
-            raise InvalidValue.of(name, key, "at least 16 bytes", personal=True)
+    """The keys, if they are those that the bank was founded with.
+
+    Without this check one forgotten setting would write lines that nobody can verify, or
+    register a person twice.
+    """
+    given = _key_marks(seal_key, index_key)
+    for name, mark, known in zip(("seal_key", "index_key"), given, identity.key_marks, strict=True):
+        if mark != known:
+            raise InvalidValue.of(name, None, "not the key that the bank was founded with")
     return Keys(
         seal_key=seal_key,
         index_key=index_key or default_index_key(identity.bank_id, identity.name),
     )
+
+
+def _key_marks(seal_key: bytes | None, index_key: bytes | None) -> tuple[str | None, str | None]:
+    """What is stored of the keys: enough to know them again, nothing to find them by."""
+    for name, key in (("seal_key", seal_key), ("index_key", index_key)):
+        if key is not None and (not isinstance(key, bytes) or len(key) < 16):
+            raise InvalidValue.of(name, key, "at least 16 bytes", personal=True)
+    seal, index = (
+        key and hmac.digest(key, b"gongyi_bank", "sha256").hex() for key in (seal_key, index_key)
+    )
+    return seal or None, index or None
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -417,8 +463,10 @@ def _refuse_unsafe(faults: list[str], policy: UnsafeSettings) -> None:
         warnings.warn("; ".join(faults), stacklevel=3)
 
 
-def _connection_of(connection_or_session: sa.Connection | Session) -> sa.Connection:
+def _engine_of(connection_or_session: sa.Connection | Session) -> sa.Engine:
     if isinstance(connection_or_session, sa.Connection):
-        return connection_or_session
-    connection: sa.Connection = connection_or_session.connection()
-    return connection
+        return connection_or_session.engine
+    if isinstance(connection_or_session, Session):
+        return connection_or_session.connection().engine
+    kind = type(connection_or_session).__name__
+    raise InvalidValue.of("connection_or_session", kind, "a SQLAlchemy Connection or Session")

@@ -11,7 +11,7 @@ import dataclasses
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -124,10 +124,20 @@ class Column:
     title_en: str
     #: Where the cells stand; numbers stand right.
     align: Align = "left"
+    #: What values of this column are called in Chinese and English; others stand as they are.
+    words: Mapping[str, tuple[str, str]] = dataclasses.field(
+        default_factory=dict, hash=False, repr=False
+    )
 
     def title(self, language: str) -> str:
         """The heading in "zh" or "en"."""
         return self.title_zh if language == "zh" else self.title_en
+
+    def shown(self, value: object, language: str) -> str:
+        """One value as people read it in "zh" or "en"."""
+        if isinstance(value, str) and value in self.words:
+            value = self.words[value][language != "zh"]
+        return _cell(value, language)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,12 +156,17 @@ class Table:
     rows: tuple[tuple[Any, ...], ...] = ()
     #: Stand below the table.
     notes: tuple[str, ...] = ()
+    #: The title and the notes in English, where there are any; else the others stand there too.
+    title_en: str = ""
+    notes_en: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "rows", tuple(tuple(row) for row in self.rows))
         object.__setattr__(self, "title", _line(self.title))
+        object.__setattr__(self, "title_en", _line(self.title_en))
         object.__setattr__(self, "notes", tuple(map(_line, self.notes)))
+        object.__setattr__(self, "notes_en", tuple(map(_line, self.notes_en)))
         for index, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise InvalidValue.of(
@@ -175,7 +190,20 @@ class Table:
         return (dict(zip(self.keys, row, strict=True)) for row in self.rows)
 
     def _shown(self, language: str) -> list[list[str]]:
-        return [[_cell(value, language) for value in row] for row in self.rows]
+        return [
+            [column.shown(value, language) for value, column in zip(row, self.columns, strict=True)]
+            for row in self.rows
+        ]
+
+    def _title(self, language: str) -> str:
+        return (language != "zh" and self.title_en) or self.title
+
+    def _notes(self, language: str) -> tuple[str, ...]:
+        return (self.notes_en if language != "zh" else ()) or self.notes
+
+    def heading(self, language: str = "zh") -> str:
+        """The title and the notes without the rows: what there is to say where none are."""
+        return "\n".join(filter(None, [self._title(language), *self._notes(language)]))
 
     def to_text(self, language: str = "zh") -> str:
         """The table for a terminal, Chinese characters aligned; "zh" or "en" headings."""
@@ -186,8 +214,8 @@ class Table:
         lines.insert(1, _GAP.join("─" * width for width in widths))
         if not shown:
             lines.append(_no_rows(language))
-        title = [self.title] if self.title else []
-        return "\n".join([*title, *lines, *self.notes])
+        title = self._title(language)
+        return "\n".join([*([title] if title else []), *lines, *self._notes(language)])
 
     def to_html(self, language: str = "zh") -> str:
         """The table for a notebook or a page, light or dark; every text in it is escaped."""
@@ -199,8 +227,10 @@ class Table:
         if not self.rows:
             empty = _no_rows(language)
             body = f'<tr><td colspan="{len(self.columns)}" class="gb-center">{empty}</td></tr>'
-        caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        notes = "".join(f'<p class="gb-note">{html.escape(note)}</p>' for note in self.notes)
+        title = html.escape(self._title(language))
+        caption = f"<caption>{title}</caption>" if title else ""
+        told = map(html.escape, self._notes(language))
+        notes = "".join(f'<p class="gb-note">{note}</p>' for note in told)
         return (
             f'<div class="gb-box"><style>{_TABLE_CSS}</style><table class="gb-table">{caption}'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"

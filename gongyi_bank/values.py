@@ -23,6 +23,7 @@ __all__ = [
     "POINTS_MAX",
     "SCALE_MAX",
     "Points",
+    "PointsSum",
     "PositivePoints",
     "canonical",
     "check_digit_mod_11_10",
@@ -54,6 +55,8 @@ _UNITS_MAX = 10**16
 #: The largest amount, in whole points: 10^16 at four decimals, well inside 64 bits.
 POINTS_MAX: Final = _UNITS_MAX // _TEN_TO[SCALE_MAX]
 _AMOUNT = re.compile(r"^(-?[0-9]{1,13})(\.([0-9]{1,4}))?$")
+#: As much as the columns of all accounts together hold.
+_SUM = re.compile(r"^(-?[0-9]{1,30})(\.([0-9]{1,4}))?$")
 _FINEST = Decimal(1).scaleb(-SCALE_MAX)
 _EXACT = Context(prec=28, traps=[Inexact, InvalidOperation])
 
@@ -98,6 +101,18 @@ class Points:
             raise InvalidAmount.of("units", units, "a whole number is needed")
         _require_scale(scale)
         return cls._make(units, scale)
+
+    @classmethod
+    def of_sum(cls, text: str, *, field: str = "points") -> Self:
+        """Read points that were a sum, as a receipt shows them: not bounded as one amount is.
+
+        Raises InvalidAmount.
+        """
+        found = _SUM.fullmatch(text) if isinstance(text, str) else None
+        if found is None:
+            raise InvalidAmount.of(field, text, "a sum reads 12 or 12.50")
+        whole, part = found.group(1), found.group(3) or ""
+        return cls._make(int(whole + part), len(part))
 
     @classmethod
     def _make(cls, units: int, scale: int) -> Self:
@@ -254,6 +269,15 @@ def _for_pydantic(value: Any) -> Points:
         raise _pydantic_error(error.facts["reason"]) from None
 
 
+def _sum_for_pydantic(value: Any) -> Points:
+    if isinstance(value, Points):
+        return value
+    try:
+        return Points.of_sum(value)
+    except InvalidAmount as error:
+        raise _pydantic_error(error.facts["reason"]) from None
+
+
 def _pydantic_error(reason: str) -> Exception:
     # A ValidationError knows which field of which model it was; our own error would not.
     from pydantic_core import PydanticCustomError
@@ -278,6 +302,25 @@ class _Positive:
 
 #: The type of a model's field that holds points above zero.
 PositivePoints = Annotated[Points, _Positive()]
+
+
+class _Sum:
+    """Says to pydantic that points may add up to more than one amount can be."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            _sum_for_pydantic,
+            serialization=core_schema.to_string_ser_schema(when_used="json"),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "pattern": _SUM.pattern, "examples": ["12.50"]}
+
+
+#: The type of a receipt's field: what the books add up to must be readable again.
+PointsSum = Annotated[Points, _Sum()]
 
 
 def format_minutes(minutes: int, language: str = "zh") -> str:

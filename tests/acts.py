@@ -92,7 +92,9 @@ def _wake(district: District) -> Case:
 def _close_account(district: District) -> Case:
     account = district.customer()
     district.serve(account, "10-03 08:00")
-    command = customers.CloseAccount(account=account, balance_to="pool", reason="迁出")
+    command = customers.CloseAccount(
+        account=account, balance_to="pool", reason="迁出", second_person="K1"
+    )
     return "T1", command, {"balance_to": "nowhere"}
 
 

@@ -300,3 +300,29 @@ def test_rows_that_do_not_fit_on_the_page_are_refused(first_row):
 
 def test_the_public_list_is_true():
     assert all(hasattr(display, name) for name in display.__all__)
+
+
+def test_a_table_speaks_the_language_it_is_asked_for() -> None:
+    table = Table(
+        title="兑换品",
+        title_en="Offers",
+        columns=(Column("state", "状态", "State", words={"listed": ("在架", "on the list")}),),
+        rows=(("listed",), ("other",), (None,)),
+        notes=("共 2 项",),
+        notes_en=("2 in all",),
+    )
+    for show in (table.to_text, table.to_html):
+        zh, en = show("zh"), show("en")
+        assert all(words in zh for words in ("兑换品", "在架", "other", "共 2 项"))
+        assert all(words in en for words in ("Offers", "on the list", "other", "2 in all"))
+        assert "Offers" not in zh
+        assert "兑换品" not in en
+    assert table.heading() == "兑换品\n共 2 项"
+    assert table.heading("en") == "Offers\n2 in all"
+    # For programs the values stay what they are.
+    assert [row["state"] for row in table] == ["listed", "other", None]
+
+
+def test_without_english_a_table_keeps_its_only_title() -> None:
+    assert TABLE.to_text("en").startswith("十月\n")
+    assert TABLE.to_text("en").endswith("红字为冲正。")

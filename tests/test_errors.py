@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +22,17 @@ from gongyi_bank.errors import (
     OutcomeUnknown,
     Refused,
     RetryTransaction,
+    ServiceInFuture,
     ServiceOverlap,
     UnknownOutlet,
     describe_value,
     error_of,
 )
+from gongyi_bank.errors.words import said
 from gongyi_bank.receipts.hours import RowOutcome
 from gongyi_bank.values import Points
 
+CHINESE = re.compile("[\u4e00-\u9fff]")
 #: Rooms of the tree: never raised themselves, so they say nothing.
 ROOMS = {"GongyiBankError", "Refused", "NotFound", "WrongState", "RowRefused", "TakeoverError"}
 
@@ -167,6 +173,57 @@ def test_a_stranger_whose_picture_cannot_be_taken_is_named_by_kind() -> None:
             raise RuntimeError("no picture")
 
     assert describe_value(Stranger()) == "<Stranger>"
+
+
+def test_the_reasons_that_the_code_gives_are_said_in_chinese_too() -> None:
+    """Every reason that stands in the code as a plain text has its Chinese form."""
+    english = []
+    for file in sorted(Path(gongyi_bank.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("Invalid"):
+                reasons = [*node.args[2:3], *(k.value for k in node.keywords if k.arg == "reason")]
+                english += [
+                    reason.value
+                    for reason in reasons
+                    if isinstance(reason, ast.Constant) and type(reason.value) is str
+                ]
+    assert len(english) > 40
+    missing = [
+        reason for reason in english if not CHINESE.search(str(said("reason", reason, "zh")))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fact", "zh", "en"),
+    [
+        ("reason", "a whole number from 1 to 5", "应为 1 至 5 的整数", None),
+        ("reason", "Input should be greater than or equal to 1", "不得小于 1", None),
+        ("roles", "ledger_keeper, teller", "记账员、柜员", None),
+        ("roles", "staff of the outlet or above", "该网点或上级网点的人员", None),
+        ("left", "2 accounts, 1 staff roles", "2 个账户、1 个岗位", None),
+        ("left", "held 3.00, 2 waiting records", "预留 3.00、2 条待批记录", None),
+        ("why", "last used on 2022-10-03", "最近使用于 2022-10-03", None),
+        ("state", "in_use", "在用", None),
+        ("act", "hours.void (复核)", "服务时长冲正复核", None),
+        ("what", "网点 outlet", "网点", "outlet"),
+        ("tier", "总行 head office", "总行", "head office"),
+        ("reason", "nobody knows this one", "nobody knows this one", None),
+        ("account", 7, 7, None),
+    ],
+)
+def test_a_fact_is_said_in_the_language_of_the_message(
+    name: str, fact: object, zh: object, en: object
+) -> None:
+    assert said(name, fact, "zh") == zh
+    assert said(name, fact, "en") == (fact if en is None else en)
+
+
+def test_two_moments_are_shown_on_one_clock() -> None:
+    zone = dt.timezone(dt.timedelta(hours=8))
+    ended_at = dt.datetime(2022, 11, 1, 3, 30, tzinfo=zone)
+    now = dt.datetime(2022, 10, 31, 15, 59, tzinfo=dt.UTC)
+    assert "2022-10-31 23:59:00+08:00" in ServiceInFuture(ended_at=ended_at, now=now).message("zh")
 
 
 def test_every_command_has_a_receipt_that_can_be_read_back() -> None:

@@ -1,11 +1,17 @@
 """The main job as people start it: exit status, output, files, and nothing half done."""
 
+import contextlib
+import csv
 import json
 import os
 import pty
+import resource
+import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +26,16 @@ def mini_story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copied_story(tmp_path_factory.mktemp("main") / "story", rows_max=30)
 
 
-def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: object, stdout: Any = subprocess.PIPE, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """`python -m gongyi_bank …` in `folder`."""
     return subprocess.run(
         [sys.executable, "-m", "gongyi_bank", *map(str, arguments)],
+        **options,
         cwd=folder,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
     )
@@ -50,9 +60,74 @@ def test_without_arguments_it_tells_the_packaged_story(tmp_path: Path) -> None:
     before = (tmp_path / "gongyi_bank.db").read_bytes()
     again = run(tmp_path)
     assert (again.returncode, again.stdout) == (1, "")
-    assert "已有这些账目" in again.stderr
-    assert "already holds these books" in again.stderr
+    for words in ("已有这些账目", "already holds these books", "add --show"):
+        assert words in again.stderr
+    shown = run(tmp_path, "--show")
+    assert shown.returncode == 0
+    # All but how many rows this run took over itself.
+    assert shown.stdout.partition("入折与兑换")[2] == done.stdout.partition("入折与兑换")[2]
+    figures = run(tmp_path, "--json", "later.json", "--problems", "problems.csv")
+    assert (figures.returncode, figures.stdout) == (0, "")
+    assert (tmp_path / "later.json").read_text("utf-8") == written
+    with (tmp_path / "problems.csv").open(encoding="utf-8-sig", newline="") as handle:
+        problems = list(csv.DictReader(handle))
+    assert len(problems) == 334
+    assert problems[0]["line"] == "30"
+    assert "须由两人经办" in problems[0]["reason_zh"]
+    assert "takes two people" in problems[0]["reason_en"]
     assert (tmp_path / "gongyi_bank.db").read_bytes() == before
+
+
+def test_in_a_districts_own_books_nothing_is_made_up(tmp_path: Path, mini_story: Path) -> None:
+    done = run(tmp_path, mini_story)
+    assert "存折号" in done.stdout
+    with contextlib.closing(sqlite3.connect(tmp_path / "gongyi_bank.db")) as books:
+        assert books.execute("SELECT count(*) FROM gb_passbook").fetchone() == (0,)
+        assert books.execute("SELECT count(*) FROM gb_hour_record").fetchone() != (0,)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_cannot_be_written_is_one_sentence(tmp_path: Path, mini_story: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = run(tmp_path, mini_story, stdout=full)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "the books are complete" in done.stderr
+    done = run(tmp_path, mini_story, "--json", "/dev/full")
+    assert done.returncode == 2
+    assert "the books are complete" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(
+    tmp_path: Path, mini_story: Path
+) -> None:
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = run(tmp_path, mini_story, preexec_fn=little_room)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert str(tmp_path / "gongyi_bank.db") in done.stderr
+    assert "run it again" in done.stderr
+    assert run(tmp_path, mini_story).returncode == 0
+
+
+def test_a_month_without_files_is_noted(tmp_path: Path) -> None:
+    folder = copied_story(tmp_path / "story", rows_max=5)
+    for name in ("services", "redemptions"):
+        (folder / f"{name}_2022-11.csv").unlink()
+    done = run(tmp_path, folder)
+    assert done.returncode == 0
+    assert "no files for 2022-11" in done.stderr
+    assert "2022-11 没有文件" in done.stdout
+
+
+def test_books_in_memory_are_said_to_be_gone(tmp_path: Path, mini_story: Path) -> None:
+    done = run(tmp_path, mini_story, "--database", "sqlite://", "--language", "en")
+    assert "are gone" in done.stdout
+    assert "the books are in:" not in done.stdout
 
 
 def test_another_folder_database_and_language(tmp_path: Path, mini_story: Path) -> None:
@@ -61,8 +136,10 @@ def test_another_folder_database_and_language(tmp_path: Path, mini_story: Path) 
         "--json", "out.json",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Waits for" in done.stdout
-    assert "insufficient points" in done.stdout
+    for words in ("Waits for", "insufficient points", "Ledger book", "Total", "Verified:"):
+        assert words in done.stdout
+    for words in ("合计", "志愿者", "接管", "依据规则"):
+        assert words not in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "other.db", "out.json", "out_indicators.csv",
     ]  # fmt: skip

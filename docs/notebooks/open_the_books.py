@@ -18,8 +18,9 @@
 # passbook page, the ledger book of a branch, the month's league as a chart, and one hour more in a
 # transaction that is rolled back.
 #
-# It is a script that converts: `jupytext --to ipynb open_the_books.py`, or open it in JupyterLab as
-# a notebook. It needs the extra `notebook`.
+# It is a script that converts: the extra `notebook` brings what the cells need and `jupytext --to
+# ipynb open_the_books.py`, which makes a notebook that any Jupyter opens. Jupyter itself is yours to
+# choose; with `pip install jupyterlab`, for one, `jupyter lab` does.
 
 # %%
 import contextlib

@@ -168,3 +168,5 @@ class CloseAccount(Command):
     """With `account`: the account that receives the balance."""
     reason: Reason
     """Why."""
+    second_person: Code | None = None
+    """复核: who agreed; needed when a balance leaves the account."""

@@ -56,11 +56,14 @@ class RedemptionRow:
             object.__setattr__(self, "account", parse_account_no(self.account))
         for field, length_max in (("store", 40), ("sku", 40), ("customer_ref", 100), ("ref", 100)):
             self._clean(field, length_max)
+        self._require_pieces()
+        if self.redeemed_on is not None and type(self.redeemed_on) is not dt.date:
+            raise InvalidValue.of("redeemed_on", self.redeemed_on, "a date")
+
+    def _require_pieces(self) -> None:
         quantity = self.quantity
         if type(quantity) is not int or not 1 <= quantity <= _PIECES_MAX:
             raise InvalidValue.of("quantity", quantity, f"a whole number from 1 to {_PIECES_MAX}")
-        if self.redeemed_on is not None and type(self.redeemed_on) is not dt.date:
-            raise InvalidValue.of("redeemed_on", self.redeemed_on, "a date")
 
     def _clean(self, field: str, length_max: int) -> None:
         value = getattr(self, field)
@@ -73,7 +76,11 @@ class RedemptionRow:
             object.__setattr__(self, field, cleaned)
 
     def digest(self, purpose: str = "redemption") -> bytes:
-        """SHA-256 over all fields and the purpose: what "the same row" means."""
+        """SHA-256 over all fields and the purpose: what "the same row" means.
+
+        Raises InvalidValue for a row that was changed behind its checks.
+        """
+        self._require_pieces()
         content = canonical(
             purpose, self.account, self.customer_ref, self.store, self.sku, self.quantity,
             self.ref, self.redeemed_on,

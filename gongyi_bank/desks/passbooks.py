@@ -19,6 +19,7 @@ from gongyi_bank.commands.passbooks import (
 from gongyi_bank.desks.base import Desk, act
 from gongyi_bank.display import Column, PassbookPage, PassbookRow, Table
 from gongyi_bank.errors import InvalidValue, UnknownOutlet
+from gongyi_bank.reports.words import TOTAL
 from gongyi_bank.rules.passbooks import (
     BLANK,
     DESTROYED,
@@ -57,7 +58,7 @@ _STATE_TITLES = {
     DESTROYED: ("已销毁", "Destroyed"),
 }
 _STOCK_COLUMNS = (
-    Column("outlet", "网点", "Outlet"),
+    Column("outlet", "网点", "Outlet", words=TOTAL),
     Column("name", "名称", "Name"),
     *(Column(key, zh, en, "right") for key, (zh, en) in _STATE_TITLES.items()),
     Column("printed", "合计", "Printed", "right"),
@@ -65,7 +66,7 @@ _STOCK_COLUMNS = (
 _BOOK_COLUMNS = (
     Column("volume", "册", "Volume", "right"),
     Column("serial", "存折号", "Serial"),
-    Column("state", "状态", "State"),
+    Column("state", "状态", "State", words={zh: (zh, en) for zh, en in _STATE_TITLES.values()}),
     Column("issued_on", "发放日期", "Issued on"),
     Column("outlet", "网点", "Outlet"),
     Column("first_line", "首行", "First line", "right"),
@@ -127,7 +128,12 @@ def _stock(tx: Transaction, code: str | None) -> Table:
     named.append(("合计", ""))
     counted.append(totals or _by_state({}, 0))
     rows = [(*names, *cells) for names, cells in zip(named, counted, strict=True)]
-    return Table(title="存折库存", columns=_STOCK_COLUMNS, rows=tuple(rows))
+    return Table(
+        title="存折库存",
+        title_en="Passbook stock",
+        columns=_STOCK_COLUMNS,
+        rows=tuple(rows),
+    )
 
 
 def _by_state(here: Mapping[str, int], lost: int) -> list[int]:
@@ -199,6 +205,7 @@ def _books(tx: Transaction, account_no: int) -> Table:
         ))  # fmt: skip
     return Table(
         title=f"账户 {format_account_no(account_no)} 的存折",
+        title_en=f"Passbooks of account {format_account_no(account_no)}",
         columns=_BOOK_COLUMNS,
         rows=tuple(rows),
     )

@@ -24,6 +24,7 @@ from gongyi_bank.commands.stores import (
 from gongyi_bank.desks.base import Desk, act
 from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import InvalidValue, UnknownStore
+from gongyi_bank.reports.words import REDEMPTION_STATES
 from gongyi_bank.rules.redemptions import LAPSED, RESERVED
 from gongyi_bank.service import redemptions, stores
 from gongyi_bank.store import redemptions as redemption_store
@@ -36,7 +37,7 @@ _SKU = Column("sku", "货号", "Article")
 _NAME = Column("name", "品名", "Name")
 _QUANTITY = Column("quantity", "数量", "Pieces", "right")
 _POINTS = Column("points", "积分", "Points", "right")
-_STATE = Column("state", "状态", "State")
+_STATE = Column("state", "状态", "State", words=REDEMPTION_STATES)
 _ID = Column("redemption_id", "兑换编号", "Redemption")
 
 
@@ -92,7 +93,7 @@ def _offers(tx: Transaction, code: str | None) -> Table:
     rows = tuple(
         (*row[:4], Points.of_units(row[4], scale), *row[5:]) for row in store.list_offers(tx, code)
     )
-    return Table(title="爱心联盟兑换品", columns=columns, rows=rows)
+    return Table(title="爱心联盟兑换品", title_en="Offers", columns=columns, rows=rows)
 
 
 def _of_account(tx: Transaction, account_no: int, count_max: int) -> Table:
@@ -105,7 +106,13 @@ def _of_account(tx: Transaction, account_no: int, count_max: int) -> Table:
         (UUID(bytes=row[0]), *row[1:6], Points.of_units(row[6], scale), *row[7:])
         for row in redemption_store.list_of_account(tx, account_no, count_max)
     )
-    return Table(title=f"账户 {format_account_no(account_no)} 兑换", columns=columns, rows=rows)
+    shown = format_account_no(account_no)
+    return Table(
+        title=f"账户 {shown} 兑换",
+        title_en=f"Redemptions of account {shown}",
+        columns=columns,
+        rows=rows,
+    )
 
 
 def _reserved(tx: Transaction, code: str | None, account_no: int | None) -> Table:
@@ -127,4 +134,4 @@ def _reserved(tx: Transaction, code: str | None, account_no: int | None) -> Tabl
         for row in redemption_store.list_reserved(tx)
         if code in (None, row[3]) and account_no in (None, row[2])
     )  # fmt: skip
-    return Table(title="预约兑换", columns=columns, rows=rows)
+    return Table(title="预约兑换", title_en="Reserved", columns=columns, rows=rows)

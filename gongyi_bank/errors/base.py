@@ -6,6 +6,8 @@ import functools
 import string
 from typing import Any, ClassVar, Self
 
+from gongyi_bank.errors.words import said
+
 Fact = Any
 _PARSE = string.Formatter().parse
 
@@ -58,11 +60,14 @@ class GongyiBankError(Exception):
         """The facts as text, for logs and JSON."""
         return {name: str(value) for name, value in self.facts.items()}
 
-    def message(self, language: str = "en") -> str:
+    def message(self, language: str = "en", *, with_advice: bool = True) -> str:
         """The sentence and the advice in one language, "zh" or "en"."""
-        if language == "zh":
-            return (self.zh + ("。" + self.next_zh if self.next_zh else "")).format(**self.facts)
-        return (self.en + (". " + self.next_en if self.next_en else "")).format(**self.facts)
+        is_zh = language == "zh"
+        sentence, advice = (self.zh, self.next_zh) if is_zh else (self.en, self.next_en)
+        if with_advice and advice:
+            sentence += ("。" if is_zh else ". ") + advice
+        words = {name: said(name, fact, language) for name, fact in self.facts.items()}
+        return sentence.format(**words)
 
     def __str__(self) -> str:
         return f"[{self.code}] {self.message('zh')} / {self.message('en')}"

@@ -12,13 +12,13 @@ class TakeoverError(GongyiBankError):
 
 
 class FileUnreadable(TakeoverError):
-    """The file is missing, or neither UTF-8 nor GB18030, or no CSV."""
+    """The file or folder is missing or incomplete, neither UTF-8 nor GB18030, or no CSV."""
 
     code = "file_unreadable"
     zh = "无法读取 {file}：{reason}"
     en = "cannot read {file}: {reason}"
-    next_zh = "请核对路径和编码（UTF-8 或 GB18030）"
-    next_en = "Check the path and the encoding (UTF-8 or GB18030)"
+    next_zh = "请核对路径、内容和编码（UTF-8 或 GB18030）"
+    next_en = "Check the path, the content and the encoding (UTF-8 or GB18030)"
 
 
 class ColumnMissing(TakeoverError):
@@ -37,8 +37,8 @@ class TakenOverBefore(TakeoverError):
     code = "taken_over_before"
     zh = "{database} 中已有这些账目"
     en = "{database} already holds these books"
-    next_zh = "请打开它，或换一个数据库"
-    next_en = "Open it, or name another database"
+    next_zh = "请打开它查看，或换一个数据库"
+    next_en = "Open it and look, or name another database"
 
 
 class EngineError(GongyiBankError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any
+
 from gongyi_bank.errors.base import GongyiBankError
 
 
@@ -174,11 +177,11 @@ class RowRefused(Refused):
 
 
 class ServiceNotPositive(RowRefused):
-    """The service ends at or before its start."""
+    """The service ends before its first minute is over, at its start or before it."""
 
     code = "not_positive"
-    zh = "服务结束时间 {ended_at} 不晚于开始时间 {started_at}"
-    en = "the service ends ({ended_at}) at or before its start ({started_at})"
+    zh = "服务自 {started_at} 至 {ended_at}，不足一分钟"
+    en = "the service from {started_at} to {ended_at} is less than a minute long"
     next_zh = "请更正起止时间"
     next_en = "Correct the times"
 
@@ -201,6 +204,13 @@ class ServiceInFuture(RowRefused):
     en = "the service ends at {ended_at}, after now ({now})"
     next_zh = "请在服务结束后登记"
     next_en = "Record it when it is over"
+
+    def __init__(self, **facts: Any) -> None:
+        now, ended_at = facts.get("now"), facts.get("ended_at")
+        if isinstance(now, dt.datetime) and isinstance(ended_at, dt.datetime):
+            # Two moments can be compared by a reader only on the same clock.
+            facts["now"] = now.astimezone(ended_at.tzinfo)
+        super().__init__(**facts)
 
 
 class ServiceBeforeRegistration(RowRefused):
@@ -239,8 +249,8 @@ class InsufficientPoints(RowRefused):
     code = "insufficient_points"
     zh = "账户 {account} 可用积分 {available}，需要 {needed}"
     en = "the account {account} has {available} points available, {needed} are needed"
-    next_zh = "请减少数量"
-    next_en = "Take less"
+    next_zh = "请减少所需积分，或待积分足够时再办"
+    next_en = "Ask for fewer points, or do it when there are enough"
 
 
 class NothingToTakeOver(RowRefused):

@@ -11,6 +11,16 @@ class WrongState(Refused):
     code = "wrong_state"
 
 
+class TransactionEnded(WrongState):
+    """A counter was used after its `with` block had ended."""
+
+    code = "transaction_ended"
+    zh = "此柜台的事务已结束"
+    en = "the transaction of this counter has ended"
+    next_zh = "请另开一个 begin、within 或 simulate"
+    next_en = "Begin another one"
+
+
 class CodeTaken(WrongState):
     """The code is already used in this bank."""
 
@@ -289,3 +299,23 @@ class PolicyNotLater(WrongState):
     en = "a {kind} policy effective {effective_on} must start after the newest one, {newest_on}"
     next_zh = "请改期；已生效的规则不得修改"
     next_en = "Choose a later day; what was in force is never edited"
+
+
+class PolicyTooLate(WrongState):
+    """Days on which the policy would hold were decided on already; those stand."""
+
+    code = "policy_too_late"
+    zh = "{effective_on} 起的日子已按原规则 {kind} 办理"
+    en = "days from {effective_on} on were decided under the {kind} policy there was"
+    next_zh = "请改为 {earliest_on} 或以后生效"
+    next_en = "Let it begin on {earliest_on} or later"
+
+
+class LastAdministrator(WrongState):
+    """The head office would be left without an administrator, and nobody could appoint one."""
+
+    code = "last_administrator"
+    zh = "{staff} 是总行最后一位管理员"
+    en = "{staff} is the last administrator of the head office"
+    next_zh = "请先聘任继任者"
+    next_en = "Appoint a successor first"

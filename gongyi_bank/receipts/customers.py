@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gongyi_bank.receipts.base import BulkReceipt, Receipt
-from gongyi_bank.values import Points
+from gongyi_bank.values import PointsSum
 
 
 class CustomersRegistered(BulkReceipt):
@@ -40,7 +40,7 @@ class AccountClosedOut(Receipt):
 
     account: int
     """The account."""
-    paid_out: Points
+    paid_out: PointsSum
     """The balance that went elsewhere."""
     target: int | None
     """The account that received it, if one did."""

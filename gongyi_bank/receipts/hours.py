@@ -10,7 +10,7 @@ from uuid import UUID
 
 from gongyi_bank.errors import GongyiBankError, error_of
 from gongyi_bank.receipts.base import Receipt
-from gongyi_bank.values import Points
+from gongyi_bank.values import Points, PointsSum
 
 
 class HoursRecorded(Receipt):
@@ -24,11 +24,11 @@ class HoursRecorded(Receipt):
     """`credited`, `waiting_branch` or `waiting_head_office`."""
     minutes: int
     """Verified minutes of the service."""
-    points: Points
+    points: PointsSum
     """Points credited; zero while it waits."""
     line_no: int | None
     """The line in the passbook, if there is one."""
-    balance: Points
+    balance: PointsSum
     """The balance after it."""
     replaces_record_no: int | None = None
     """The record that this one corrects."""
@@ -45,11 +45,11 @@ class HoursDecided(Receipt):
     """`credited`, `refused` or `voided`."""
     minutes: int
     """Minutes of the record."""
-    points: Points
+    points: PointsSum
     """Points credited, or taken back when it was voided."""
     line_no: int | None
     """The line in the passbook, if there is one."""
-    balance: Points
+    balance: PointsSum
     """The balance after it."""
 
 
@@ -92,8 +92,8 @@ class RowOutcome:
             record_no=record_no,
             line_no=line_no,
             minutes=minutes,
-            points=None if points is None else Points(points),
-            balance=None if balance is None else Points(balance),
+            points=None if points is None else Points.of_sum(points),
+            balance=None if balance is None else Points.of_sum(balance),
             error=error_of(*error) if error else None,
         )
 

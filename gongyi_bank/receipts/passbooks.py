@@ -7,7 +7,7 @@ import datetime as dt
 from pydantic import BaseModel, ConfigDict
 
 from gongyi_bank.receipts.base import Receipt
-from gongyi_bank.values import Points
+from gongyi_bank.values import PointsSum
 
 
 class StockPrinted(Receipt):
@@ -88,9 +88,9 @@ class PrintedLine(BaseModel):
     """The business day on which it was booked."""
     kind: str
     """What it was for, e.g. `service`."""
-    amount: Points
+    amount: PointsSum
     """Credited, or negative for debited."""
-    balance: Points
+    balance: PointsSum
     """The balance after it."""
 
 

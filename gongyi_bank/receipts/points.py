@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gongyi_bank.receipts.base import Receipt
-from gongyi_bank.values import Points
+from gongyi_bank.values import PointsSum
 
 
 class PointsGranted(Receipt):
@@ -11,9 +11,9 @@ class PointsGranted(Receipt):
 
     account: int
     """The account."""
-    points: Points
+    points: PointsSum
     """How many."""
     line_no: int
     """The line in the passbook."""
-    balance: Points
+    balance: PointsSum
     """The balance after it."""

@@ -6,7 +6,7 @@ import datetime as dt
 from uuid import UUID
 
 from gongyi_bank.receipts.base import BulkReceipt, Receipt
-from gongyi_bank.values import Points
+from gongyi_bank.values import PointsSum
 
 
 class GoodsRedeemed(Receipt):
@@ -22,11 +22,11 @@ class GoodsRedeemed(Receipt):
     """The article."""
     quantity: int
     """Pieces."""
-    points: Points
+    points: PointsSum
     """Points debited."""
     line_no: int
     """The line in the passbook."""
-    balance: Points
+    balance: PointsSum
     """The balance after it."""
 
 
@@ -43,7 +43,7 @@ class GoodsReserved(Receipt):
     """The article."""
     quantity: int
     """Pieces held."""
-    points: Points
+    points: PointsSum
     """Points held; they leave the balance when it is captured."""
     deadline_at: dt.datetime
     """From this moment on it has lapsed."""
@@ -58,11 +58,11 @@ class ReservationSettled(Receipt):
     """The reservation."""
     state: str
     """`captured`, `released` or `lapsed`."""
-    points: Points
+    points: PointsSum
     """Points debited, or free again."""
     line_no: int | None
     """The line in the passbook, if it was captured."""
-    balance: Points
+    balance: PointsSum
     """The balance after it."""
 
 
@@ -71,5 +71,5 @@ class ReservationsLapsed(BulkReceipt):
 
     redemption_ids: tuple[UUID, ...]
     """The reservations that lapsed, in the order of their deadlines."""
-    points: Points
+    points: PointsSum
     """Points that are no longer held."""

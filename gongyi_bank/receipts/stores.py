@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from gongyi_bank.receipts.base import BulkReceipt, Receipt
-from gongyi_bank.values import Points
+from gongyi_bank.values import PointsSum
 
 
 class StoresRecruited(BulkReceipt):
@@ -44,7 +44,7 @@ class OfferChanged(Receipt):
     """The store's code."""
     sku: str
     """The article."""
-    points: Points
+    points: PointsSum
     """What one piece costs."""
     stock: int
     """Pieces that are neither given out nor reserved, after it."""

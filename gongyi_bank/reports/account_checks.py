@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from gongyi_bank.policies import RATE_SCALE, PolicyBook, Tariff
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.rules.accrual import CREDITED, VOIDED, points_for
-from gongyi_bank.rules.ledger import Head, head_matches, line_hash
+from gongyi_bank.rules.ledger import (
+    CONTRA_KINDS,
+    Head,
+    expired_within,
+    head_matches,
+    internal_kind,
+    line_hash,
+)
 from gongyi_bank.store.verification import AuditBook, AuditLine, AuditRecord, AuditRedemption
 from gongyi_bank.values import NEVER, format_account_no, format_passbook_no
 
@@ -89,6 +96,9 @@ class AccountAudit:
             self.note("line_order", what, line.booked_at, f">= {before.booked_at}")
         if line.expires_on is not None and line.expires_on < before.last_expires_on:
             self.note("line_expiry", what, line.expires_on, f">= {before.last_expires_on}")
+        if internal_kind(line.contra_no) not in CONTRA_KINDS.get(line.kind, ()):
+            expected = " / ".join(k or "customer" for k in CONTRA_KINDS.get(line.kind, ()))
+            self.note("line_contra", what, line.contra_no, f"{line.kind}: {expected}")
         digest = self.rules.digests.get(line.voucher_id)
         if digest is None:
             self.note("voucher_missing", what, line.voucher_id.hex(), "a voucher")
@@ -107,14 +117,16 @@ class AccountAudit:
             self.note("head_debt", "", head.debt, f"<= {short}")
         if not head_matches(head):
             self.note("head_floor", "", head.debited + head.held, f"<= {head.credited}")
-        self._check_expiry(head, [line for line in lines if line.expires_on is not None])
+        # The auditor's clock may be behind the one by which the newest act was booked.
+        today = max([self.rules.today, *(line.business_day for line in lines)])
+        self._check_expiry(head, [line for line in lines if line.expires_on is not None], today)
 
-    def _check_expiry(self, head: Head, credits_: list[AuditLine]) -> None:
+    def _check_expiry(self, head: Head, credits_: list[AuditLine], today: dt.date) -> None:
         """`dead_no` ends a credit line past its date; the date looked at next follows it."""
         passed = [line for line in credits_ if line.credited_after <= head.dead_no]
         newest = passed[-1] if passed else None
         self.differ("head_dead_no", "", head.dead_no, newest.credited_after if newest else 0)
-        if newest is not None and newest.expires_on and newest.expires_on >= self.rules.today:
+        if newest is not None and newest.expires_on and newest.expires_on >= today:
             self.note("head_dead_no", "", head.dead_no, f"nothing past {newest.expires_on}")
         following = credits_[len(passed)] if len(passed) < len(credits_) else None
         expected = [(0, NEVER)]
@@ -175,12 +187,24 @@ class AccountAudit:
     def _check_reversal(
         self, record: AuditRecord, lines: Mapping[int, AuditLine], what: str
     ) -> None:
-        taken_back = sum(
-            line.amount
+        """What a void took back: the points less what of their numbers had expired by then."""
+        reversals = [
+            line
             for line in lines.values()
             if line.kind == "reversal" and line.voucher_id == record.decided_voucher_id
-        )
-        self.differ("record_reversal", what, taken_back, -record.points)
+        ]
+        credit, expected = lines.get(record.line_no or 0), record.points
+        if credit is not None:
+            before = min((line.line_no for line in reversals), default=max(lines) + 1)
+            expired = [
+                (line.debited_after + line.amount, line.debited_after)
+                for line in lines.values()
+                if line.kind == "expiry" and line.line_no < before
+            ]
+            low, high = credit.credited_after - credit.amount, credit.credited_after
+            expected -= expired_within(low, high, expired)
+        taken_back = sum(line.amount for line in reversals)
+        self.differ("record_reversal", what, taken_back, -expected)
 
     # --- redemptions and passbooks ---
 

@@ -11,6 +11,7 @@ from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import UnknownOutlet
 from gongyi_bank.periods import Period, require_day
 from gongyi_bank.reports.customers import KIND_NAMES
+from gongyi_bank.reports.words import HOLDERS, LEDGER_ACCOUNTS, TOTAL
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store import balances as store
 from gongyi_bank.store.balances import AccountSum
@@ -30,9 +31,9 @@ ACCOUNT_NAMES = {
 }
 
 _BOOK_COLUMNS = (
-    Column("account", "账号", "Account"),
+    Column("account", "账号", "Account", words=TOTAL),
     Column("holder", "户名", "Holder"),
-    Column("kind", "类别", "Kind"),
+    Column("kind", "类别", "Kind", words=HOLDERS),
     Column("outlet", "储蓄所", "Savings branch"),
     Column("outlet_name", "储蓄所名称", "Name"),
     Column("opening", "期初", "Opening", "right"),
@@ -42,9 +43,9 @@ _BOOK_COLUMNS = (
     Column("minutes", "服务分钟", "Minutes", "right"),
 )
 _TRIAL_COLUMNS = (
-    Column("outlet", "网点", "Outlet"),
-    Column("outlet_name", "网点名称", "Name"),
-    Column("kind", "科目", "Account"),
+    Column("outlet", "网点", "Outlet", words=TOTAL),
+    Column("outlet_name", "网点名称", "Name", words=TOTAL),
+    Column("kind", "科目", "Account", words=LEDGER_ACCOUNTS),
     Column("debits", "借方", "Debits", "right"),
     Column("credits", "贷方", "Credits", "right"),
     Column("balance", "余额", "Balance", "right"),
@@ -103,8 +104,10 @@ class LedgerBook:
         ]  # fmt: skip
         total = (self.opening, self.credited, self.debited, self.closing, self.minutes)
         span = "至今" if self.period is None else self.period.label
+        span_en = "to date" if self.period is None else self.period.label
         return Table(
             title=f"积分台账 {self.outlet} {self.outlet_name} {span}",
+            title_en=f"Ledger book {self.outlet} {self.outlet_name} {span_en}",
             columns=_BOOK_COLUMNS,
             rows=(*rows, ("合计", None, None, None, None, *total)),
         )
@@ -227,11 +230,14 @@ class TrialBalance:
             rows.append((None, "辖外网点 outside", None, None, None, self.outside))
         total = (self.debits, self.credits, self.credits - self.debits + self.outside)
         span = "至今" if self.as_of is None else f"截至 {self.as_of}"
+        span_en = "to date" if self.as_of is None else f"as of {self.as_of}"
         return Table(
             title=f"试算平衡表 {self.outlet or '全行'} {span}",
+            title_en=f"Trial balance {self.outlet or 'of the bank'} {span_en}",
             columns=_TRIAL_COLUMNS,
             rows=(*rows, ("合计", None, None, *total)),
             notes=("借贷平衡" if self.is_balanced else "借贷不平",),
+            notes_en=("balanced" if self.is_balanced else "not balanced",),
         )
 
     def to_pandas(self) -> Any:

@@ -9,6 +9,7 @@ from gongyi_bank.display import Column, Table, stars
 from gongyi_bank.errors import UnknownCustomer
 from gongyi_bank.periods import business_day
 from gongyi_bank.policies import VolunteerStars
+from gongyi_bank.reports.words import FACTS, SUMMARY_VALUES
 from gongyi_bank.rules.ratings import count_stars
 from gongyi_bank.store import balances as store
 from gongyi_bank.store.customers import load_names
@@ -99,7 +100,11 @@ class CustomerSummary:
         )
         return Table(
             title=f"客户概况 {format_account_no(self.account)}",
-            columns=(Column("fact", "项目", "Fact"), Column("value", "内容", "Value")),
+            title_en=f"Customer {format_account_no(self.account)}",
+            columns=(
+                Column("fact", "项目", "Fact", words=FACTS),
+                Column("value", "内容", "Value", words=SUMMARY_VALUES),
+            ),
             rows=tuple((title, value) for title, value in shown if value is not None),
         )
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 from gongyi_bank.display import Column, Table
 from gongyi_bank.policies import RATE_SCALE, PolicyBook, Tariff
 from gongyi_bank.reports.statements import StatementLine, require_line, shown_line
+from gongyi_bank.reports.words import FACTS
 from gongyi_bank.store import statements as store
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.statements import LineRecord, LineRedemption, VoucherFacts
@@ -64,7 +65,11 @@ class Explanation:
         shown = [("摘要", f"{self.line.summary} {self.line.amount}"), *facts]
         return Table(
             title=f"账户 {format_account_no(self.account)} 第 {self.line.line_no} 行",
-            columns=(Column("fact", "项目", "Fact"), Column("value", "内容", "Value")),
+            title_en=f"Account {format_account_no(self.account)}, line {self.line.line_no}",
+            columns=(
+                Column("fact", "项目", "Fact", words=FACTS),
+                Column("value", "内容", "Value"),
+            ),
             rows=tuple((title, value) for title, value in shown if value is not None),
         )
 

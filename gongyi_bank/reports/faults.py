@@ -13,6 +13,7 @@ _COLUMNS = (
     Column("found", "账面", "Found"),
     Column("expected", "应为", "Expected"),
 )
+#: What was looked at, as people say it.
 _COUNT_NAMES = {
     "accounts": "账户",
     "lines": "明细",
@@ -57,12 +58,15 @@ class Verification:
     def to_table(self) -> Table:
         """The faults as a table, with what was checked below it."""
         checked = "，".join(f"{_COUNT_NAMES.get(k, k)} {count}" for k, count in self.counts.items())
+        verdict_en = "the books agree" if self.is_clean else f"{len(self.faults)} faults"
         verdict = "账目相符" if self.is_clean else f"发现 {len(self.faults)} 处不符"
         return Table(
             title=f"核对：{verdict}",
+            title_en=f"Verified: {verdict_en}",
             columns=_COLUMNS,
             rows=tuple((f.kind, f.where, f.found, f.expected) for f in self.faults),
             notes=(f"已核对 {checked}",),
+            notes_en=("looked at " + ", ".join(f"{n} {k}" for k, n in self.counts.items()),),
         )
 
     def to_pandas(self) -> Any:
@@ -73,4 +77,5 @@ class Verification:
         return self.to_table().to_html()
 
     def __str__(self) -> str:
-        return self.to_table().to_text()
+        table = self.to_table()
+        return table.heading() if self.is_clean else table.to_text()

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import InvalidValue, UnknownCustomer, UnknownOutlet
+from gongyi_bank.reports.words import OUTLET_STATES, RECORD_STATES, ROLES
 from gongyi_bank.rules.outlets import TIER_NAMES
 from gongyi_bank.store import hours, outlets, staff
 from gongyi_bank.store.customers import ask_stored_by_ref
@@ -18,14 +19,14 @@ RECORDS_MAX = 1000
 _OUTLET_COLUMNS = (
     Column("code", "代码", "Code"),
     Column("name", "名称", "Name"),
-    Column("tier", "层级", "Tier"),
+    Column("tier", "层级", "Tier", words=OUTLET_STATES),
     Column("parent", "上级", "Parent"),
-    Column("setting", "城乡", "Setting"),
-    Column("state", "状态", "State"),
+    Column("setting", "城乡", "Setting", words=OUTLET_STATES),
+    Column("state", "状态", "State", words=OUTLET_STATES),
 )
 _ROLE_COLUMNS = (
     Column("staff", "人员", "Staff"),
-    Column("role", "岗位", "Role"),
+    Column("role", "岗位", "Role", words=ROLES),
     Column("outlet", "网点", "Outlet"),
     Column("store", "商家", "Store"),
     Column("since_on", "自", "Since"),
@@ -35,7 +36,7 @@ _RECORD_COLUMNS = (
     Column("account", "账号", "Account"),
     Column("record_no", "记录号", "Record", "right"),
     Column("ref", "外部编号", "Reference"),
-    Column("state", "状态", "State"),
+    Column("state", "状态", "State", words=RECORD_STATES),
     Column("outlet", "网点", "Outlet"),
     Column("category", "类别", "Category"),
     Column("project", "项目", "Project"),
@@ -57,7 +58,7 @@ def outlet_tree(tx: Transaction, code: str | None) -> Table:
         (own, name, TIER_NAMES[tier], parent or "", setting, state)
         for _, own, name, tier, parent, setting, state in found
     )
-    return Table(title=f"网点 {top}", columns=_OUTLET_COLUMNS, rows=rows)
+    return Table(title=f"网点 {top}", title_en=f"Outlets {top}", columns=_OUTLET_COLUMNS, rows=rows)
 
 
 def staff_roles(tx: Transaction, *, ended: bool) -> Table:
@@ -67,7 +68,7 @@ def staff_roles(tx: Transaction, *, ended: bool) -> Table:
         for code, role, outlet, store, since_on, ended_on in staff.list_roles(tx)
         if ended or ended_on is None
     )
-    return Table(title="岗位", columns=_ROLE_COLUMNS, rows=rows)
+    return Table(title="岗位", title_en="Roles", columns=_ROLE_COLUMNS, rows=rows)
 
 
 def waiting_records(tx: Transaction, code: str | None) -> Table:
@@ -77,7 +78,7 @@ def waiting_records(tx: Transaction, code: str | None) -> Table:
     if not found:
         raise UnknownOutlet(outlet=top)
     listed = hours.list_waiting(tx, [row[0] for row in found])
-    return _records(f"待批 {top}", listed, tx)
+    return _records((f"待批 {top}", f"Waiting {top}"), listed, tx)
 
 
 def records_of(tx: Transaction, account: int | str, before: int | None, newest: int) -> Table:
@@ -88,13 +89,14 @@ def records_of(tx: Transaction, account: int | str, before: int | None, newest: 
     if account_no not in tx.look(hours.ask_customers([account_no])):
         raise UnknownCustomer(account=account_no)
     listed = hours.list_records(tx, account_no, before or 2**62, newest)
-    return _records(f"服务记录 {format_account_no(account_no)}", listed, tx)
+    shown = format_account_no(account_no)
+    return _records((f"服务记录 {shown}", f"Hour records {shown}"), listed, tx)
 
 
-def _records(title: str, listed: Rows, tx: Transaction) -> Table:
+def _records(titles: tuple[str, str], listed: Rows, tx: Transaction) -> Table:
     zone, scale = tx.bank.zone, tx.bank.scale
     rows = tuple(_record(row, zone, scale) for row in listed)
-    return Table(title=title, columns=_RECORD_COLUMNS, rows=rows)
+    return Table(title=titles[0], title_en=titles[1], columns=_RECORD_COLUMNS, rows=rows)
 
 
 def _record(row: tuple[object, ...], zone: ZoneInfo, scale: int) -> tuple[object, ...]:

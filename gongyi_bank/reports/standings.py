@@ -17,19 +17,13 @@ from typing import Any
 from gongyi_bank import display
 from gongyi_bank.display import Column, Table
 from gongyi_bank.periods import Period
+from gongyi_bank.reports.words import RECORD_STATES
 from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.rules.ratings import OutletIndicators, OutletStanding, VolunteerStanding
 from gongyi_bank.store.ratings import RecordTally
 from gongyi_bank.values import format_account_no, format_minutes
 
 _BAR_WIDTH = 16
-_STATES = {
-    "credited": "计入",
-    "waiting_branch": "待分行审批",
-    "waiting_head_office": "待总行审批",
-    "refused": "已驳回",
-    "voided": "已冲正",
-}
 _KINDS = {"service": "服务", "opening": "期初"}
 _INDICATORS = (
     Column("registered_accounts", "注册账户", "Accounts", "right"),
@@ -38,6 +32,7 @@ _INDICATORS = (
     Column("points_redeemed", "兑换总额", "Redeemed", "right"),
     Column("enterprises", "吸纳企业", "Enterprises", "right"),
 )
+_INDICATOR_WORDS = {one.title_zh: (one.title_zh, one.title_en) for one in _INDICATORS}
 _OUTLET = Column("outlet_code", "储蓄所", "Savings branch")
 _OUTLET_NAME = Column("outlet_name", "名称", "Name")
 _RANK = Column("rank", "名次", "Rank", "right")
@@ -91,6 +86,11 @@ class PolicyVersion:
         since = "" if self.effective_on == EARLIEST else f"，自 {self.effective_on} 起施行"
         return f"依据规则 {self.kind} 第 {self.policy_id} 号{since}"
 
+    def in_english(self) -> str:
+        """The same in English."""
+        since = "" if self.effective_on == EARLIEST else f", in force from {self.effective_on}"
+        return f"by the policy {self.kind}, no. {self.policy_id}{since}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolunteerRating(Shown):
@@ -124,9 +124,12 @@ class VolunteerRating(Shown):
             gap = format_minutes(missing) if missing else None
             rows.append((display.stars(star), hours, not missing, gap))
         scheme = f"{self.period} 服务时长" if self.period else "累计服务时长"
+        scheme_en = f"service in {self.period}" if self.period else "service to date"
         who = format_account_no(self.account) + (f"（{self.ref}）" if self.ref else "")
         return Table(
             title=f"{who} {display.stars(self.stars)} {scheme} {format_minutes(self.minutes)}",
+            title_en=f"{who.replace('（', ' (').replace('）', ')')} {display.stars(self.stars)} "
+            f"{scheme_en}: {format_minutes(self.minutes, 'en')}",
             columns=(
                 _STARS,
                 Column("hours", "需小时数", "Hours", "right"),
@@ -135,14 +138,22 @@ class VolunteerRating(Shown):
             ),
             rows=tuple(rows),
             notes=(*map(_tally_note, self.tallies), str(self.policy)),
+            notes_en=(*map(_tally_note_en, self.tallies), self.policy.in_english()),
         )
 
 
 def _tally_note(tally: RecordTally) -> str:
     verdict = "" if tally.state == "credited" else "，不计入"
     what = f"{_KINDS.get(tally.kind, tally.kind)}记录 {tally.records} 条"
-    state = _STATES.get(tally.state, tally.state)
+    state = RECORD_STATES.get(tally.state, (tally.state,))[0]
     return f"{what}，{format_minutes(tally.minutes)}：{state}{verdict}"
+
+
+def _tally_note_en(tally: RecordTally) -> str:
+    verdict = "" if tally.state == "credited" else ", not counted"
+    state = RECORD_STATES.get(tally.state, (tally.state, tally.state))[1]
+    time = format_minutes(tally.minutes, "en")
+    return f"{tally.records} {tally.kind} records, {time}: {state}{verdict}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -168,12 +179,14 @@ class VolunteersByStars(Shown, Mapping[int, int]):
         """One row per number of stars, the most first."""
         return Table(
             title="志愿者星级分布",
+            title_en="Volunteers by stars",
             columns=(_STARS, Column("volunteers", "人数", "Volunteers", "right"), _CHART),
             rows=tuple(
                 (display.stars(star), self[star], _bar(self[star], max(self.counts)))
                 for star in reversed(self)
             ),
             notes=(f"共 {sum(self.counts)} 名志愿者", str(self.policy)),
+            notes_en=(f"{sum(self.counts)} volunteers in all", self.policy.in_english()),
         )
 
     def __reversed__(self) -> Iterator[int]:
@@ -182,7 +195,12 @@ class VolunteersByStars(Shown, Mapping[int, int]):
     def to_plain_table(self) -> Table:
         """Stars and counts as numbers."""
         columns = (_STARS, Column("volunteers", "人数", "Volunteers", "right"))
-        return Table(title="志愿者星级分布", columns=columns, rows=tuple(self.items()))
+        return Table(
+            title="志愿者星级分布",
+            title_en="Volunteers by stars",
+            columns=columns,
+            rows=tuple(self.items()),
+        )
 
 
 def _bar(value: int, maximum: int) -> str:
@@ -200,6 +218,7 @@ class Indicators(Shown):
         """One row per savings branch."""
         return Table(
             title=f"储蓄所五项指标 {self.period}",
+            title_en=f"Five indicators of the savings branches, {self.period}",
             columns=(_OUTLET, _OUTLET_NAME, *_INDICATORS),
             rows=tuple((row.outlet_code, row.outlet_name, *_measures(row)) for row in self.rows),
         )
@@ -237,6 +256,7 @@ class VolunteerLeague(Shown):
                 rows.append((*row, one.stars))
         return Table(
             title=f"志愿者排行 {self.period}",
+            title_en=f"Volunteer league {self.period}",
             columns=(
                 _RANK,
                 Column("account", "账号", "Account"),
@@ -248,6 +268,7 @@ class VolunteerLeague(Shown):
             ),
             rows=tuple(rows),
             notes=(f"期内共 {self.served} 名参加服务", str(self.policy)),
+            notes_en=(f"{self.served} served in the period", self.policy.in_english()),
         )
 
     def to_table(self) -> Table:
@@ -289,12 +310,18 @@ class OutletLeague(Shown):
         chart = [_CHART] if with_pictures else []
         return Table(
             title=f"储蓄所排行 {self.period}",
+            title_en=f"Savings branch league {self.period}",
             columns=(_RANK, _OUTLET, _OUTLET_NAME, *_INDICATORS, score, *chart, _STARS),
             rows=tuple(rows),
             notes=(
                 f"共 {self.outlets} 个储蓄所参评；满分 {score_text(self.score_max)}；"
                 "各项按最高者折算，并列者同星",
                 str(self.policy),
+            ),
+            notes_en=(
+                f"{self.outlets} savings branches compared; full score "
+                f"{score_text(self.score_max)}; each figure by the highest, equals share stars",
+                self.policy.in_english(),
             ),
         )
 
@@ -341,13 +368,22 @@ class OutletRating(Shown):
             if self.gap is not None
             else "没有更高的星级可评"
         )
+        quotas_en = ", ".join(f"{stars} stars {quota}" for stars, quota in self.quotas)
+        gap_en = (
+            f"with {score_text(self.gap)} more, the others unchanged, one star more"
+            if self.gap is not None
+            else "there is no higher star to reach"
+        )
+        place = f"{one.indicators.outlet_code} {one.indicators.outlet_name} {self.period}"
         return Table(
             title=(
-                f"{one.indicators.outlet_code} {one.indicators.outlet_name} {self.period}"
-                f" {display.stars(one.stars)} 第 {one.rank} 名，得分 {score_text(one.score)}"
+                f"{place} {display.stars(one.stars)} 第 {one.rank} 名，得分 {score_text(one.score)}"
+            ),
+            title_en=(
+                f"{place} {display.stars(one.stars)} rank {one.rank}, score {score_text(one.score)}"
             ),
             columns=(
-                Column("indicator", "指标", "Indicator"),
+                Column("indicator", "指标", "Indicator", words=_INDICATOR_WORDS),
                 Column("figure", "本所", "Own", "right"),
                 Column("best", "最高", "Best", "right"),
                 Column("score", "千分比", "Thousandths", "right"),
@@ -358,4 +394,9 @@ class OutletRating(Shown):
                 for column, own, top, score, weight in figures
             ),
             notes=(f"共 {self.outlets} 个参评，累计名额：{quotas}", gap, str(self.policy)),
+            notes_en=(
+                f"{self.outlets} compared; at most, counted from above: {quotas_en}",
+                gap_en,
+                self.policy.in_english(),
+            ),
         )

@@ -14,6 +14,7 @@ from uuid import UUID
 from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import InvalidValue, UnknownCustomer, UnknownLine
 from gongyi_bank.periods import Period, PeriodKind, instants, require_aware, require_day
+from gongyi_bank.reports.words import LINE_SUMMARIES_EN
 from gongyi_bank.rules.ledger import LINE_SUMMARIES
 from gongyi_bank.store import statements as store
 from gongyi_bank.store.statements import StoredLine, StoredTotals
@@ -27,7 +28,7 @@ Days = tuple[dt.date, dt.date]
 _COLUMNS = (
     Column("line_no", "序号", "No.", "right"),
     Column("day", "日期", "Date"),
-    Column("summary", "摘要", "Details"),
+    Column("summary", "摘要", "Details", words=LINE_SUMMARIES_EN),
     Column("amount", "发生额", "Amount", "right"),
     Column("balance", "余额", "Balance", "right"),
     Column("outlet", "网点", "Outlet"),
@@ -90,11 +91,16 @@ class Statement:
         """The statement as a table."""
         return Table(
             title=f"账户明细 {format_account_no(self.account)}",
+            title_en=f"Statement {format_account_no(self.account)}",
             columns=_COLUMNS,
             rows=tuple(line.to_row() for line in self.lines),
             notes=(
                 f"期初 {self.opening} ＋ 存入 {self.credited} － 支取 {self.debited}"
                 f" ＝ 期末 {self.closing}",
+            ),
+            notes_en=(
+                f"opening {self.opening} + credited {self.credited} − debited {self.debited}"
+                f" = closing {self.closing}",
             ),
         )
 

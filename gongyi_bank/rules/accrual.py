@@ -4,7 +4,8 @@ Each row sees the facts as changed by the rows before it, so a list gives the sa
 one by one. A row is decided by the first rule that applies, in this order: the same
 reference (replay or conflict), unknown customer, closed account, unknown category, not
 positive, too long, in the future, before the registration, unknown or closed outlet,
-unknown recorder or checker, four eyes, overlap; then the daily limits.
+unknown recorder or checker, four eyes, a sender who is neither of them, overlap; then the
+daily limits.
 """
 
 from __future__ import annotations
@@ -32,7 +33,12 @@ from gongyi_bank.errors import (
     UnknownStaff,
 )
 from gongyi_bank.policies import RATE_SCALE, HourLimits, PolicyBook
-from gongyi_bank.rules.staff import OutletFacts, StaffFacts
+from gongyi_bank.rules.staff import (
+    OutletFacts,
+    StaffFacts,
+    require_not_own,
+    require_stands_behind,
+)
 
 CREDITED = "credited"
 WAITING_BRANCH = "waiting_branch"
@@ -84,6 +90,8 @@ class HourFacts:
     customers: dict[int, CustomerFacts]
     customers_by_ref: dict[str, CustomerFacts]
     outlets: dict[str, OutletFacts]
+    #: Who sends the rows, and whom they name.
+    actor: StaffFacts
     staff: dict[str, StaffFacts]
     #: Accepted records by their reference.
     refs: dict[str, RecordFacts]
@@ -229,7 +237,10 @@ def require_open_outlet(outlets: dict[str, OutletFacts], code: str) -> OutletFac
 def _require_two_people(
     facts: HourFacts, row: ServiceRow, outlet: OutletFacts, customer: CustomerFacts
 ) -> tuple[StaffFacts, StaffFacts]:
-    """经办 and 复核: two known people of the outlet or above, neither of them the volunteer."""
+    """经办 and 复核: two known people of the outlet or above, neither of them the volunteer.
+
+    Whoever sends the row is one of them, or sends what others recorded; never their own hours.
+    """
     if row.recorded_by == row.checked_by:
         raise FourEyesRequired(act="hours.record", staff=row.recorded_by)
     people = []
@@ -243,6 +254,8 @@ def _require_two_people(
         if person.own_account_no == customer.account_no:
             raise FourEyesRequired(act="hours.record", staff=code)
         people.append(person)
+    require_not_own("hours.record", facts.actor, customer.account_no)
+    require_stands_behind("hours.record", facts.actor, outlet, (row.recorded_by, row.checked_by))
     return people[0], people[1]
 
 

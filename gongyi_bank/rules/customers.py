@@ -98,3 +98,10 @@ def require_closable(
     shown += [f"{waiting} waiting records"] if waiting else []
     if shown:
         raise AccountNotEmpty(account=head.account_no, left=", ".join(shown))
+
+
+def require_second(head: Head, second_person: str | None) -> None:
+    """A balance that leaves takes two people. Raises InvalidValue that names the field."""
+    if head.balance > head.expirable and second_person is None:
+        reason = "a balance leaves the account: name the person who checked it"
+        raise InvalidValue.of("second_person", None, reason)

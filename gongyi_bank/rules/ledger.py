@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gongyi_bank.errors import InsufficientPoints
+from gongyi_bank.errors import InsufficientPoints, InvalidAmount
 from gongyi_bank.values import NEVER, Points, canonical
 
 #: Version of the canonical form that a line's hash covers.
@@ -22,6 +23,9 @@ GENESIS_HASH: Final = bytes(32)
 POINTS: Final = "points"
 #: Before any date that the books can hold; every engine can store it.
 EARLIEST: Final = dt.date(1900, 1, 1)
+
+#: All that an account is ever credited, in the smallest part: the columns end at 2⁶³.
+CREDITED_MAX: Final = 2**62
 
 #: Internal accounts: one of each kind per outlet, and one per store.
 INTERNAL_KINDS: Final = {
@@ -33,6 +37,17 @@ INTERNAL_KINDS: Final = {
 }
 OUTLET_KINDS: Final = ("issued", "brought_forward", "expired", "returned")
 _KIND_STEP: Final = 10_000_000
+_KIND_OF: Final = {number: kind for kind, number in INTERNAL_KINDS.items()}
+#: The account on the other side of each kind of line; None is another customer's.
+CONTRA_KINDS: Final[dict[str, tuple[str | None, ...]]] = {
+    "service": ("issued",),
+    "opening": ("brought_forward",),
+    "grant": ("issued",),
+    "redemption": ("store",),
+    "reversal": ("issued",),
+    "expiry": ("expired",),
+    "close": ("returned", None),
+}
 #: 摘要: what a line of each kind is called in a passbook and a statement.
 LINE_SUMMARIES: Final = {
     "service": "服务入折",
@@ -52,6 +67,15 @@ def internal_no(kind: str, owner_no: int) -> int:
     10001002
     """
     return INTERNAL_KINDS[kind] * _KIND_STEP + owner_no
+
+
+def internal_kind(account_no: int) -> str | None:
+    """What kind of internal account a number is; None for a customer's.
+
+    >>> internal_kind(internal_no("store", 7))
+    'store'
+    """
+    return _KIND_OF.get(account_no // _KIND_STEP)
 
 
 @dataclass(slots=True)
@@ -77,9 +101,10 @@ class Head:
     #: The second book: lifetime verified minutes, and the newest record's number.
     verified_minutes: int = 0
     record_no: int = 0
-    #: `line_no` and `record_no` as loaded: the guard of the write.
+    #: `line_no`, `record_no` and `held` as loaded: the guard of the write.
     seen_line_no: int = 0
     seen_record_no: int = 0
+    seen_held: int = 0
     #: Set by whatever changes a head without writing a line: holds, hours.
     is_touched: bool = False
 
@@ -127,7 +152,8 @@ class Mark:
     value_on: dt.date
     outlet_no: int
     policy_id: int | None = None
-    expires_on: dt.date = NEVER
+    #: The last day of the points: a credit must say it, a debit has none.
+    expires_on: dt.date | None = None
 
 
 @dataclass(slots=True)
@@ -146,8 +172,11 @@ class Posting:
     def post(self, leg: Leg, mark: Mark) -> None:
         """Turn one leg into rows: a line on each floored side, or else an internal move."""
         if leg.amount <= 0:
-            raise ValueError("a leg's amount is positive")
+            raise InvalidAmount.of("points", self._shown(leg.amount), "it must be above zero")
         source, target = self.heads.get(leg.source_no), self.heads.get(leg.target_no)
+        if target is not None and target.credited + leg.amount > CREDITED_MAX:
+            reason = "more than an account can be credited in its life"
+            raise InvalidAmount.of("points", self._shown(leg.amount), reason)
         if source is not None:
             self._debit(source, leg, mark)
         if target is not None:
@@ -175,6 +204,9 @@ class Posting:
             self._append(head, -amount, leg.target_no, mark, None)
         return amount
 
+    def _shown(self, amount: int) -> str:
+        return str(Points.of_units(amount, self.scale))
+
     def _debit(self, head: Head, leg: Leg, mark: Mark) -> None:
         # First of all, since a refused row of a list must leave no expiry line either.
         require_available(head, leg.amount, self.scale)
@@ -183,6 +215,8 @@ class Posting:
         self._append(head, -leg.amount, leg.target_no, mark, None)
 
     def _credit(self, head: Head, leg: Leg, mark: Mark) -> None:
+        if mark.expires_on is None:
+            raise ValueError("a credit needs the date until which its points are good")
         expires_on = max(mark.expires_on, head.last_expires_on)
         head.credited += leg.amount
         head.last_expires_on = expires_on
@@ -214,6 +248,18 @@ class Posting:
             head.head_hash = line_hash(head.head_hash, content, voucher_digest, seal_key)
             sealed.append((*content, head.head_hash))
         return sealed
+
+
+def expired_within(low: int, high: int, expired: Iterable[tuple[int, int]]) -> int:
+    """How many of the points low + 1 to high have expired.
+
+    `expired` are the numbers that expiry lines took, each as (number below, last number):
+    `debited_after` of the line less its amount, and `debited_after`.
+
+    >>> expired_within(0, 100, [(0, 30), (90, 200)])
+    40
+    """
+    return sum(max(0, min(high, last) - max(low, below)) for below, last in expired)
 
 
 def require_available(head: Head, amount: int, scale: int) -> None:

@@ -13,12 +13,14 @@ from gongyi_bank.errors import (
     UnknownOutlet,
     WrongTier,
 )
-from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.rules.staff import ADMINISTRATOR, LEDGER_KEEPER, OutletFacts
 
 HEAD_OFFICE: Final = 1
 BRANCH: Final = 2
 SAVINGS_BRANCH: Final = 3
 TIER_NAMES: Final = {1: "总行 head office", 2: "分行 branch", 3: "储蓄所 savings branch"}
+#: The lowest tier that a role is bound to; the others may be bound anywhere.
+_LOWEST_TIERS: Final = {ADMINISTRATOR: HEAD_OFFICE, LEDGER_KEEPER: BRANCH}
 
 
 def decide_openings(known: dict[str, OutletFacts], wanted: Sequence[tuple[str, str]]) -> list[int]:
@@ -47,6 +49,13 @@ def require_tier(outlet: OutletFacts, tier: int) -> None:
     """Raise WrongTier unless the outlet is of this tier."""
     if outlet.tier != tier:
         raise WrongTier(outlet=outlet.code, tier=TIER_NAMES[outlet.tier], wanted=TIER_NAMES[tier])
+
+
+def require_role_tier(role: str, outlet: OutletFacts) -> None:
+    """Raise WrongTier where the role decides more than an outlet of this tier is there for."""
+    lowest = _LOWEST_TIERS.get(role, SAVINGS_BRANCH)
+    if outlet.tier > lowest:
+        raise WrongTier(outlet=outlet.code, tier=TIER_NAMES[outlet.tier], wanted=TIER_NAMES[lowest])
 
 
 def require_movable(outlet: OutletFacts, branch: OutletFacts) -> None:

@@ -18,6 +18,7 @@ from gongyi_bank.errors import (
 from gongyi_bank.rules.accrual import CustomerFacts, Declined, RecordFacts, Replayed
 from gongyi_bank.rules.customers import require_open
 from gongyi_bank.rules.ledger import Head
+from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_not_own, require_permission
 
 
 @dataclass(slots=True)
@@ -26,6 +27,9 @@ class OpeningFacts:
 
     today: dt.date
     scale: int
+    #: Who brings forward, and the customers' own outlets by number.
+    actor: StaffFacts
+    outlets: dict[int, OutletFacts]
     customers: dict[int, CustomerFacts]
     customers_by_ref: dict[str, CustomerFacts]
     heads: dict[int, Head]
@@ -76,6 +80,8 @@ def _judge(
         customer = facts.customers_by_ref.get(row.customer_ref or "")
     if customer is None:
         raise UnknownCustomer(account=row.account or row.customer_ref)
+    require_permission(facts.actor, "points.bring_forward", facts.outlets[customer.outlet_no])
+    require_not_own("points.bring_forward", facts.actor, customer.account_no)
     earlier = facts.openings.get(customer.account_no)
     if earlier is not None:
         if earlier.row_digest == row_digest:

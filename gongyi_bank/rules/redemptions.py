@@ -4,8 +4,9 @@ Each row sees stock and points as changed by the rows before it, so a list gives
 books as one by one. A row is decided by the first rule that applies, in this order: the
 same reference (replay or conflict), in the future, unknown customer, closed or frozen
 account, passbook reported lost, unknown store, store not in the alliance that day or its
-outlet closed, unknown or withdrawn offer, more pieces than the policy allows at once, out
-of stock, insufficient points. A reservation is judged by the same rules.
+outlet closed, store not in the alliance today (unless an importer sends what was redeemed
+before), unknown or withdrawn offer, more pieces than the policy allows at once, out of
+stock, insufficient points. A reservation is judged by the same rules.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from gongyi_bank.errors import (
 from gongyi_bank.policies import PolicyBook, RedemptionRules
 from gongyi_bank.rules.accrual import Declined, require_open_outlet
 from gongyi_bank.rules.customers import require_usable
-from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.rules.staff import OutletFacts, StaffFacts
 from gongyi_bank.rules.stores import (
     OfferFacts,
     OfferKey,
@@ -75,6 +76,8 @@ class RedemptionFacts:
     today: dt.date
     scale: int
     policies: PolicyBook
+    #: Who sends the rows.
+    actor: StaffFacts
     #: The state of each customer's account.
     customers: Mapping[int, str]
     customers_by_ref: Mapping[str, int]
@@ -121,7 +124,10 @@ def decide_redemptions(
 
 
 def _decide(facts: RedemptionFacts, row: RedemptionRow, purpose: str) -> RedemptionDecision:
-    row_digest = row.digest(purpose)
+    try:
+        row_digest = row.digest(purpose)
+    except InvalidValue as error:
+        return Declined(row, error)
     earlier = facts.refs.get(row.ref) if row.ref is not None else None
     if earlier is not None:
         if earlier.row_digest == row_digest:
@@ -145,6 +151,8 @@ def _judge(
     store = require_store(facts.stores, row.store)
     require_member(store, day)
     outlet = require_open_outlet(facts.outlets, store.outlet_code)
+    if not facts.actor.sends_for_others(outlet):
+        require_member(store, facts.today)  # Nobody serves any more at a store that left.
     offer = require_offer(facts.offers, store, row.sku)
     require_listed(offer, store)
     _require_pieces(facts, offer, row.quantity, day)

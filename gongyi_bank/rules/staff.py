@@ -6,6 +6,7 @@ so a customer is served anywhere (通存通兑); an act outside one's subtree is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +24,11 @@ _COUNTER = frozenset({TELLER, LEDGER_KEEPER, ADMINISTRATOR, SERVICE_ACCOUNT})
 _KEEPER = frozenset({LEDGER_KEEPER, ADMINISTRATOR})
 _HEAD = frozenset({ADMINISTRATOR})
 _STORE = _COUNTER | {STORE_CLERK}
+#: Who takes over paper books, or forwards what an app collected, in the names of others.
+_SENDERS = frozenset({ADMINISTRATOR, SERVICE_ACCOUNT})
+
+#: The tiers of outlets end here: a role of any tier.
+_ANY_TIER: Final = 3
 
 #: The roles that may do each act, within the subtree of the outlet they are bound to.
 PERMISSIONS: Final[dict[str, frozenset[str]]] = {
@@ -109,13 +115,35 @@ class StaffFacts:
     own_account_no: int | None
     roles: tuple[RoleFacts, ...] = field(default=())
 
-    def may(self, act: str, outlet: OutletFacts, store_no: int | None = None) -> bool:
-        """Whether one of the roles allows the act at this outlet (and store)."""
+    def may(
+        self,
+        act: str,
+        outlet: OutletFacts,
+        store_no: int | None = None,
+        tier_max: int = _ANY_TIER,
+    ) -> bool:
+        """Whether one of the roles allows the act at this outlet (and store).
+
+        `tier_max`: 2 leaves out the roles bound to a savings branch.
+        """
         allowed = PERMISSIONS.get(act, frozenset())
         return any(
             role.role in allowed
+            and role.tier <= tier_max
             and outlet.lies_within(role.outlet_no, role.tier)
             and (role.store_no is None or role.store_no == store_no)
+            for role in self.roles
+        )
+
+    def roles_for(self, act: str) -> tuple[RoleFacts, ...]:
+        """The roles that allow the act somewhere, in the order in which they were given."""
+        allowed = PERMISSIONS.get(act, frozenset())
+        return tuple(role for role in self.roles if role.role in allowed)
+
+    def sends_for_others(self, outlet: OutletFacts) -> bool:
+        """Whether they bring in what others did there: by administration or by a service."""
+        return any(
+            role.role in _SENDERS and outlet.lies_within(role.outlet_no, role.tier)
             for role in self.roles
         )
 
@@ -128,10 +156,14 @@ class StaffFacts:
 
 
 def require_permission(
-    staff: StaffFacts, act: str, outlet: OutletFacts, store_no: int | None = None
+    staff: StaffFacts,
+    act: str,
+    outlet: OutletFacts,
+    store_no: int | None = None,
+    tier_max: int = _ANY_TIER,
 ) -> None:
-    """Raise NotPermitted unless the act is allowed there."""
-    if not staff.may(act, outlet, store_no):
+    """Raise NotPermitted unless the act is allowed there, by a role of this tier or above."""
+    if not staff.may(act, outlet, store_no, tier_max):
         roles = ", ".join(sorted(PERMISSIONS.get(act, frozenset()))) or "nobody"
         raise NotPermitted(staff=staff.code, act=act, outlet=outlet.code, roles=roles)
 
@@ -152,6 +184,32 @@ def require_second_person(
             roles="staff of the outlet or above",
         )
     return checker
+
+
+def require_stands_behind(
+    act: str, staff: StaffFacts, outlet: OutletFacts, named: Iterable[str]
+) -> None:
+    """Raise NotPermitted unless the staff member is one of those named, or sends for others."""
+    if staff.code not in named and not staff.sends_for_others(outlet):
+        roles = "the row's own recorder or checker, administrator, service_account"
+        raise NotPermitted(staff=staff.code, act=act, outlet=outlet.code, roles=roles)
+
+
+def handling_role(staff: StaffFacts, act: str, outlets: Iterable[OutletFacts]) -> RoleFacts | None:
+    """The role by which one person acts at several outlets: the lowest that covers them all.
+
+    Where each is covered by another role, the first that allows the act; None without any.
+    """
+    places = tuple(outlets)
+    roles = staff.roles_for(act)
+    covering = [
+        role
+        for role in roles
+        if all(place.lies_within(role.outlet_no, role.tier) for place in places)
+    ]
+    if covering:
+        return max(covering, key=lambda role: role.tier)
+    return roles[0] if roles else None
 
 
 def require_not_own(act: str, staff: StaffFacts, account_no: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gongyi_bank.commands.customers import (
     CloseAccount,
     FreezeAccount,
@@ -19,7 +21,7 @@ from gongyi_bank.errors import (
     PassbookFrozen,
     UnknownCustomer,
 )
-from gongyi_bank.policies import AccountRules
+from gongyi_bank.policies import AccountRules, PointsExpiry
 from gongyi_bank.receipts.customers import (
     AccountChanged,
     AccountClosedOut,
@@ -29,12 +31,17 @@ from gongyi_bank.receipts.customers import (
 from gongyi_bank.rules import customers as rules
 from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
-from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.rules.staff import (
+    OutletFacts,
+    StaffFacts,
+    require_not_own,
+    require_second_person,
+)
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import customers as store
 from gongyi_bank.store import ledger, passbooks, serials
 from gongyi_bank.store.customers import StoredCustomer
-from gongyi_bank.store.outlets import load_outlets_by_no, share_outlets
+from gongyi_bank.store.outlets import ask_share, load_outlets_by_no, share_outlets
 from gongyi_bank.values import Points, compose_account_no, format_passbook_no
 
 
@@ -47,23 +54,32 @@ def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
     held = store.ask_documents([index for index in indexes if index])
     # Nothing is locked that two clerks with the same person share. So these are read in one
     # breath with the key: a repeated call must find its own voucher before its own customers.
-    visit.enter(command, outlets_at=codes, asks=(by_ref, held))
+    visit.enter(
+        command,
+        outlets_at=codes,
+        asks=(by_ref, held),
+        before_replay=lambda again: _require_same_documents(visit, command, again, indexes),
+    )
     outlets = {code: visit.outlet_for(command.act, code) for code in sorted(codes)}
     for outlet in outlets.values():
         require_tier(outlet, SAVINGS_BRANCH)
     known = by_ref.answer
+    accounts_known = [stored.account_no for stored in known.values()]
+    documents = store.load_document_indexes(visit.tx, accounts_known) if known else {}
     fresh = [part for part in command.customers if part.ref not in known]
-    for part in command.customers:
+    for part, index in zip(command.customers, indexes, strict=True):
         if part.ref in known:
-            _require_same(visit, part, known[part.ref], outlets[part.outlet])
-    indexes = [
+            _require_same(part, known[part.ref], outlets[part.outlet])
+            _require_document(part.ref, known[part.ref].account_no, index, documents)
+    shown = [
         index
         for part, index in zip(command.customers, indexes, strict=True)
         if part.ref not in known
     ]
-    _require_new(fresh, indexes, held.answer)
+    _require_new(fresh, shown, held.answer)
+    _require_days(visit, fresh, outlets)
     numbers = _draw_numbers(visit, fresh, outlets)
-    _write_new(visit, fresh, numbers, indexes, outlets)
+    _write_new(visit, fresh, numbers, shown, outlets)
     drawn = iter(numbers)
     accounts = tuple(
         known[part.ref].account_no if part.ref in known else next(drawn)
@@ -77,14 +93,28 @@ def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
         replayed=tuple(sorted(stored.account_no for stored in known.values())),
     )
     if fresh:
-        handled_at = outlets[fresh[0].outlet] if len(outlets) == 1 else None
-        visit.book(command, receipt, handled_at or visit.outlet_for(command.act, None))
+        places = [outlets[part.outlet] for part in fresh]
+        visit.book(command, receipt, visit.handled_at(command.act, places))
     return receipt
 
 
-def _require_same(
-    visit: Visit, part: NewCustomer, known: StoredCustomer, outlet: OutletFacts
+def _require_same_documents(
+    visit: Visit, command: RegisterCustomers, again: CustomersRegistered, indexes: list[str | None]
 ) -> None:
+    """No digest knows the documents: the key answers only for those that it was used with."""
+    documents = store.load_document_indexes(visit.tx, again.accounts)
+    for account_no, index in zip(again.accounts, indexes, strict=True):
+        _require_document(command.idempotency_key, account_no, index, documents)
+
+
+def _require_document(
+    key: str | None, account_no: int, index: str | None, documents: dict[int, str | None]
+) -> None:
+    if documents.get(account_no) != index:
+        raise IdempotencyConflict(key=key)
+
+
+def _require_same(part: NewCustomer, known: StoredCustomer, outlet: OutletFacts) -> None:
     """A repeated reference must say what it said before (personal data aside)."""
     registered_on = part.registered_on or known.registered_on
     same = (part.kind, registered_on) == (known.kind, known.registered_on)
@@ -114,13 +144,22 @@ def _require_new(fresh: list[NewCustomer], indexes: list[str | None], held: dict
         raise InvalidValue.of("ref", next(r for r in refs if refs.count(r) > 1), "comes twice")
 
 
+def _require_days(visit: Visit, fresh: list[NewCustomer], outlets: dict[str, OutletFacts]) -> None:
+    """Today, or an earlier day in books that are taken over."""
+    for part in fresh:
+        day = part.registered_on or visit.today
+        if day > visit.today:
+            raise InvalidValue.of("registered_on", day, "is in the future")
+        if day < visit.today and not visit.staff.sends_for_others(outlets[part.outlet]):
+            reason = "only an administrator or a service account registers in the past"
+            raise InvalidValue.of("registered_on", day, reason)
+
+
 def _draw_numbers(
     visit: Visit, fresh: list[NewCustomer], outlets: dict[str, OutletFacts]
 ) -> list[int]:
     counts: dict[int, int] = {}
     for part in fresh:
-        if part.registered_on is not None and part.registered_on > visit.today:
-            raise InvalidValue.of("registered_on", part.registered_on, "is in the future")
         outlet_no = outlets[part.outlet].outlet_no
         counts[outlet_no] = counts.get(outlet_no, 0) + 1
     following = serials.draw_many(visit.tx, "account", counts) if counts else {}
@@ -159,7 +198,6 @@ def _write_new(
 
 def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     """Move an account to another savings branch; authority is the receiving outlet's."""
-    share_outlets(visit.tx, [command.outlet])
     stored, _ = _enter(visit, command, command.account, outlets_at=[command.outlet])
     target = visit.outlet_for(command.act, command.outlet)
     require_tier(target, SAVINGS_BRANCH)
@@ -226,6 +264,7 @@ def _book_state(
     reason: str | None,
 ) -> AccountChanged:
     store.write_customer_change(visit.writes, stored, state=state, state_since_on=visit.today)
+    ledger.write_touch(visit.writes, stored.account_no)
     receipt = AccountChanged(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
@@ -240,19 +279,24 @@ def _book_state(
 def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     """Close an account and move its balance where the command says."""
     accounts = [command.account] + ([command.target] if command.target else [])
-    stored, customers = _enter(visit, command, *accounts)
+    people = [command.second_person] if command.second_person else []
+    stored, customers = _enter(visit, command, *accounts, people=people)
     handled_at = visit.outlet_for(command.act, None)
+    second = _require_two_for_closing(visit, command, handled_at, accounts)
     rules.require_usable(command.account, stored.state)
     _require_passbook_not_lost(visit, command.account)
     heads = visit.heads(accounts)
     head = heads[command.account]
     waiting = store.count_waiting(visit.tx, command.account)
     rules.require_closable(head, waiting, command.balance_to, command.target, visit.tx.bank.scale)
+    rules.require_second(head, command.second_person)
     if command.target is not None:
         target = customers.get(command.target)
         rules.require_open(command.target, target.state if target else None)
     posting = visit.posting(heads)
-    paid_out = _pay_out(posting, head, command.target, handled_at.outlet_no)
+    expires_on = visit.policies.in_force(PointsExpiry, visit.today)[1].expires_on(visit.today)
+    mark = Mark("close", visit.today, handled_at.outlet_no, expires_on=expires_on)
+    paid_out = _pay_out(posting, head, command.target, mark)
     head.is_touched = True
     store.write_customer_change(
         visit.writes, stored, state=rules.CLOSED, state_since_on=visit.today, closed_on=visit.today
@@ -265,8 +309,23 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
         paid_out=Points.of_units(paid_out, visit.tx.bank.scale),
         target=command.target,
     )
-    visit.book(command, receipt, handled_at, posting=posting, reason=command.reason)
+    visit.book(command, receipt, handled_at, posting=posting, second=second, reason=command.reason)
     return receipt
+
+
+def _require_two_for_closing(
+    visit: Visit, command: CloseAccount, outlet: OutletFacts, accounts: list[int]
+) -> StaffFacts | None:
+    """The second person, if one is named; neither account is one of the people's own."""
+    code, second = command.second_person, None
+    if code is not None:
+        named = visit.people.get(code)
+        second = require_second_person(command.act, visit.staff, named, code, outlet)
+    for person in (visit.staff, second):
+        for account_no in accounts:
+            if person is not None:
+                require_not_own(command.act, person, account_no)
+    return second
 
 
 def _require_passbook_not_lost(visit: Visit, account_no: int) -> None:
@@ -277,14 +336,13 @@ def _require_passbook_not_lost(visit: Visit, account_no: int) -> None:
         raise PassbookFrozen(account=account_no, serial=serial)
 
 
-def _pay_out(posting: Posting, head: Head, target: int | None, outlet_no: int) -> int:
+def _pay_out(posting: Posting, head: Head, target: int | None, mark: Mark) -> int:
     """Empty the account: what is past its date expires, the rest goes to the target or back."""
-    posting.expire(head, outlet_no)
+    posting.expire(head, mark.outlet_no)
     amount = head.balance
     if amount:
-        to_no = target if target is not None else internal_no("returned", outlet_no)
-        leg = Leg(head.account_no, to_no, amount)
-        posting.post(leg, Mark("close", posting.business_day, outlet_no))
+        to_no = target if target is not None else internal_no("returned", mark.outlet_no)
+        posting.post(Leg(head.account_no, to_no, amount), mark)
     return amount
 
 
@@ -298,11 +356,12 @@ def _enter(
     | CloseAccount,
     account: int,
     *more: int,
-    outlets_at: list[str] | None = None,
+    outlets_at: Sequence[str] = (),
+    people: Sequence[str] = (),
 ) -> tuple[StoredCustomer, dict[int, StoredCustomer]]:
     """Lock the accounts and read the customers; the first one must exist."""
-    visit.lock([account, *more])
-    visit.enter(command, outlets_at=outlets_at or [])
+    visit.lock([account, *more], *([ask_share(outlets_at)] if outlets_at else []))
+    visit.enter(command, outlets_at=outlets_at, people=people)
     customers = store.load_stored(visit.tx, [account, *more])
     stored = customers.get(account)
     if stored is None:

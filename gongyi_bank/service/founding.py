@@ -5,23 +5,61 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import sqlalchemy as sa
 
 from gongyi_bank.commands.base import DIGEST_VERSION
+from gongyi_bank.errors import BankExists
 from gongyi_bank.policies import POLICIES, Policy
 from gongyi_bank.rules.ledger import EARLIEST, OUTLET_KINDS, POINTS, internal_no
 from gongyi_bank.rules.staff import ADMINISTRATOR
+from gongyi_bank.store import founding as store
 from gongyi_bank.store import serials
 from gongyi_bank.store.customers import write_accounts
+from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.outlets import write_new_outlets
 from gongyi_bank.store.policies import write_policies
 from gongyi_bank.store.staff import write_first_staff
-from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.store.transaction import BankIdentity, Keys, Transaction
 from gongyi_bank.store.writing import Writes
 from gongyi_bank.values import new_uuid7
 
 #: The head office's number; the others follow.
 HEAD_OFFICE_NO = 1000
+
+
+def establish(
+    connection: sa.Connection,
+    engine: StoreEngine,
+    *,
+    bank: str,
+    scale: int,
+    time_zone: str,
+    now: dt.datetime,
+    key_marks: tuple[str | None, str | None],
+    keys_of: Callable[[BankIdentity], Keys],
+    head_office: str,
+    head_office_name: str,
+    administrator: str,
+    policies: Iterable[Policy],
+) -> BankIdentity:
+    """Create the schema where it is missing, and the bank in it. Raises BankExists."""
+    if not store.has_schema(connection):
+        store.create_schema(connection, engine)
+    if bank in store.list_banks(connection):
+        raise BankExists(bank=bank)
+    identity = store.write_bank(
+        connection, bank, scale=scale, time_zone=time_zone, founded_at=now, key_marks=key_marks
+    )
+    found(
+        Transaction(connection, engine, identity, lambda: now, keys_of(identity)),
+        code=head_office,
+        name=head_office_name,
+        administrator=administrator,
+        policies=policies,
+    )
+    return identity
 
 
 def found(

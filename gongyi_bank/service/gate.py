@@ -21,7 +21,12 @@ from gongyi_bank.policies import PolicyBook
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.rules.accrual import require_open_outlet
 from gongyi_bank.rules.ledger import Head, Posting, voucher_digest
-from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_permission
+from gongyi_bank.rules.staff import (
+    OutletFacts,
+    StaffFacts,
+    handling_role,
+    require_permission,
+)
 from gongyi_bank.store import ledger, outlets, policies, staff, vouchers
 from gongyi_bank.store.engines import KeyTaken
 from gongyi_bank.store.transaction import Ask, Transaction
@@ -34,6 +39,9 @@ ReceiptT = TypeVar("ReceiptT", bound=AnyReceipt)
 Serve = Callable[["Visit", CommandT], ReceiptT]
 #: How often an act whose key was claimed meanwhile looks again before it gives up.
 _TRIES = 3
+#: Acts that change by what other acts are judged. They change the bank's own row, so that a
+#: transaction with an older snapshot is told, and open handles read the rules again.
+_HOUSE_ACTS = ("outlets.", "policies.", "staff.", "stores.leave")
 
 
 class PolicyShelf:
@@ -105,12 +113,14 @@ class Visit:
         outlets_at: Iterable[str] = (),
         people: Iterable[str] = (),
         asks: Sequence[Ask[Any]] = (),
+        before_replay: Callable[[Any], None] | None = None,
     ) -> None:
         """Read who acts, the outlets and people named, the key, and the rules in force.
 
         `asks` are the act's own questions, answered in the same breath. A key that is in the
         books ends the act here: same request, its receipt; another request,
-        IdempotencyConflict. Raises UnknownStaff for an actor not in service.
+        IdempotencyConflict. `before_replay` looks at that receipt first, where
+        the digest cannot tell everything. Raises UnknownStaff for an actor not in service.
         """
         key, codes = command.idempotency_key, list(outlets_at)
         ask_staff = staff.ask_staff([self.staff_code, *people])
@@ -118,7 +128,7 @@ class Visit:
         ask_key = [vouchers.ask_by_key(key)] if key is not None else []
         self.tx.gather(ask_staff, *ask_outlets, *ask_key, *asks)
         for ask in ask_key:
-            self._answer_again(command, ask.answer)
+            self._answer_again(command, ask.answer, before_replay)
         self.people, stamp = ask_staff.answer
         actor = self.people.get(self.staff_code)
         if actor is None or not actor.roles or stamp is None:
@@ -127,26 +137,45 @@ class Visit:
         self.outlets = ask_outlets[0].answer if ask_outlets else {}
         self.policies = self.shelf.book(self.tx, stamp)
 
-    def _answer_again(self, command: Command, earlier: EarlierVoucher | None) -> None:
+    def _answer_again(
+        self,
+        command: Command,
+        earlier: EarlierVoucher | None,
+        before_replay: Callable[[Any], None] | None,
+    ) -> None:
         """End the act if its key is in the books already."""
         if earlier is None:
             return
         if earlier.act != command.act or earlier.request_digest != command.request_digest():
             raise IdempotencyConflict(key=command.idempotency_key)
         body = json.loads(earlier.body)
-        raise _Replayed(command.receipt.from_json(body["receipt"]))
+        receipt = command.receipt.from_json(body["receipt"])
+        if before_replay is not None:
+            before_replay(receipt)
+        raise _Replayed(receipt)
 
     def outlet_for(self, act: str, code: str | None, *, store_no: int | None = None) -> OutletFacts:
         """The open outlet that handles the act, and the proof that the actor may do it there.
 
-        Without a code it is the outlet of the actor's first role.
+        Without a code it is the outlet from which the actor may do it.
         """
-        outlet = self._own_outlet() if code is None else require_open_outlet(self.outlets, code)
+        if code is None:
+            outlet = self.outlet_over(act, ())
+        else:
+            outlet = require_open_outlet(self.outlets, code)
         require_permission(self.staff, act, outlet, store_no)
         return outlet
 
-    def _own_outlet(self) -> OutletFacts:
-        own_no = self.staff.roles[0].outlet_no
+    def handled_at(self, act: str, places: Iterable[OutletFacts]) -> OutletFacts:
+        """Where an act on several things is booked: their only outlet, or else one over them."""
+        different = {place.outlet_no: place for place in places}
+        if len(different) == 1:
+            return next(iter(different.values()))
+        return self.outlet_over(act, different.values())
+
+    def outlet_over(self, act: str, places: Iterable[OutletFacts]) -> OutletFacts:
+        """The outlet of the actor's role by which the act reaches these places."""
+        own_no = (handling_role(self.staff, act, places) or self.staff.roles[0]).outlet_no
         found = outlets.load_outlets_by_no(self.tx, [own_no])[own_no]
         return require_open_outlet({found.code: found}, found.code)
 
@@ -209,6 +238,8 @@ class Visit:
             digest = voucher_digest(self.tx.bank.bank_id, fields)
             ledger.write_posting(self.writes, posting, digest, self.tx.seal_key)
         self.tx.write(self.writes)
+        if command.act.startswith(_HOUSE_ACTS):
+            policies.write_stamp(self.tx, self.voucher_id)
 
 
 def perform(

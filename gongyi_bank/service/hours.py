@@ -27,7 +27,8 @@ from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.receipts.hours import HoursDecided, HoursRecorded, ManyRecorded, RowOutcome
 from gongyi_bank.rules import accrual
 from gongyi_bank.rules.accrual import Accepted, Declined, HourFacts, Replayed
-from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
+from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, expired_within, internal_no
+from gongyi_bank.rules.outlets import BRANCH
 from gongyi_bank.rules.staff import (
     OutletFacts,
     require_not_own,
@@ -37,8 +38,13 @@ from gongyi_bank.rules.staff import (
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import hours as store
 from gongyi_bank.store.hours import StoredRecord
-from gongyi_bank.store.ledger import ask_heads
-from gongyi_bank.store.outlets import load_head_office, load_outlets_by_no
+from gongyi_bank.store.ledger import ask_heads, load_lot
+from gongyi_bank.store.outlets import (
+    ask_share,
+    load_head_office,
+    load_outlets_by_no,
+    share_place,
+)
 from gongyi_bank.values import Points
 
 
@@ -70,7 +76,8 @@ def record_many(visit: Visit, command: RecordManyHours) -> ManyRecorded:
         outcomes=outcomes,
     )
     if accepted:
-        handled_at = visit.outlet_for(command.act, None)
+        places = [decision.outlet for decision in accepted]
+        handled_at = visit.handled_at(command.act, places)
         keep = command.idempotency_key is not None
         visit.book(command, receipt, handled_at, posting=run.posting, keep_receipt=keep)
     return receipt
@@ -154,7 +161,8 @@ def _judge(
     by_ref = store.load_customers_by_ref(visit.tx, [r.customer_ref for r in rows if r.customer_ref])
     numbers = {r.account for r in rows if r.account is not None}
     numbers |= {customer.account_no for customer in by_ref.values()}
-    visit.lock(numbers)
+    # A record that waits keeps its outlet open; until it is committed, this does.
+    visit.lock(numbers, ask_share(row.outlet for row in rows))
     facts, heads = _enter_with_rows(visit, command, rows, numbers)
     for outlet in visit.outlets.values():
         require_permission(visit.staff, command.act, outlet)
@@ -198,6 +206,7 @@ def _enter_with_rows(
         customers=customers.answer,
         customers_by_ref={},
         outlets=visit.outlets,
+        actor=visit.staff,
         staff=visit.people,
         refs=refs.answer,
         spans=taken,
@@ -328,8 +337,9 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
         require_not_own(command.act, person, record.account_no)
     heads = visit.heads([record.account_no])
     head, posting = heads[record.account_no], visit.posting(heads)
-    line_no = _take_back(visit, posting, head, record)
-    receipt = _decided(visit, record, accrual.VOIDED, record.points, line_no, head)
+    points = _unexpired(visit, posting, head, record)
+    line_no = _take_back(visit, posting, head, record, points)
+    receipt = _decided(visit, record, accrual.VOIDED, points, line_no, head)
     visit.book(
         command,
         receipt,
@@ -346,9 +356,9 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     """Void a credited record and record the right one, in one act: never an edit."""
     visit.lock([command.account])
     record = store.load_record(visit.tx, command.account, command.record_no)
-    if record is None:
+    if record is None or record.kind != "service":
         raise UnknownRecord(record=f"{command.account}/{command.record_no}")
-    place = load_outlets_by_no(visit.tx, [record.outlet_no])[record.outlet_no]
+    place = share_place(visit.tx, record.outlet_no)
     row = ServiceRow(
         account=record.account_no, category=command.category, started_at=command.started_at,
         ended_at=command.ended_at, outlet=place.code, project=command.project,
@@ -365,8 +375,12 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     if not isinstance(decision, Accepted):
         raise _error_of(decision)
     run = _Run(visit, [decision], heads)
+    head = heads[record.account_no]
+    # What has expired of the wrong record stays expired: to correct is not to revive.
+    alive = _unexpired(visit, run.posting, head, record)
+    decision.points = max(0, decision.points - (record.points - alive))
     run.post(replaces=record.record_no)
-    _take_back(visit, run.posting, heads[record.account_no], record)
+    _take_back(visit, run.posting, head, record, alive)
     key = (record.account_no, decision.record_no)
     run.results[key] = (run.results[key][0], heads[record.account_no].balance)
     receipt = _recorded(visit, run, decision, replaces=record.record_no)
@@ -415,25 +429,31 @@ def _require_credited(record: StoredRecord) -> None:
 
 
 def _require_decider(visit: Visit, act: str, record: StoredRecord, outlet: OutletFacts) -> None:
-    """The level that the record waits for, and neither its maker nor its checker."""
+    """The level that the record waits for; not its maker, its checker or who sent it."""
     if record.state == accrual.WAITING_HEAD_OFFICE:
         head_office = load_head_office(visit.tx)
         require_permission(visit.staff, act, head_office)
-    if visit.staff.staff_no in (record.recorded_by_no, record.checked_by_no):
+    else:
+        require_permission(visit.staff, act, outlet, tier_max=BRANCH)
+    makers = (record.recorded_by_no, record.checked_by_no, record.sent_by_no)
+    if visit.staff.staff_no in makers:
         raise FourEyesRequired(act=act, staff=visit.staff.code)
     require_not_own(act, visit.staff, record.account_no)
 
 
-def _take_back(visit: Visit, posting: Posting, head: Head, record: StoredRecord) -> int | None:
+def _take_back(
+    visit: Visit, posting: Posting, head: Head, record: StoredRecord, points: int
+) -> int | None:
     """Void the record: its minutes leave the second book, its points go back to the issuer.
 
-    Points that are spent already cannot be taken back: InsufficientPoints.
+    `points` is what has not expired of them, so that other services' points stay. Those that
+    are spent cannot be taken back: InsufficientPoints. Returns the line, if there is one.
     """
     head.verified_minutes -= record.minutes
     head.is_touched = True
     line_no = None
-    if record.points:
-        leg = Leg(head.account_no, internal_no("issued", record.outlet_no), record.points)
+    if points:
+        leg = Leg(head.account_no, internal_no("issued", record.outlet_no), points)
         posting.post(leg, Mark("reversal", record.service_on, record.outlet_no, record.policy_id))
         line_no = head.line_no
     store.write_decision(
@@ -441,6 +461,16 @@ def _take_back(visit: Visit, posting: Posting, head: Head, record: StoredRecord)
         points=record.points, line_no=record.line_no, policy_id=record.policy_id,
     )  # fmt: skip
     return line_no
+
+
+def _unexpired(visit: Visit, posting: Posting, head: Head, record: StoredRecord) -> int:
+    """The record's points less those of their numbers that have expired, until today."""
+    expired_now = posting.expire(head, record.outlet_no)
+    if record.line_no is None or not head.dead_no:
+        return record.points
+    (low, high), expired = load_lot(visit.tx, head.account_no, record.line_no)
+    expired.append((head.debited - expired_now, head.debited))
+    return record.points - expired_within(low, high, expired)
 
 
 def _forget(facts: HourFacts, record: StoredRecord) -> None:

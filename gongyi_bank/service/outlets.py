@@ -13,7 +13,7 @@ from gongyi_bank.commands.outlets import (
 from gongyi_bank.errors import UnknownOutlet
 from gongyi_bank.receipts.outlets import OutletChanged, OutletsOpened
 from gongyi_bank.rules import outlets as rules
-from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.rules.staff import OutletFacts, require_permission
 from gongyi_bank.service.founding import write_outlet_accounts
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import outlets as store
@@ -22,11 +22,16 @@ from gongyi_bank.store import serials
 
 def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
     """Open outlets, each under a parent that exists or stands earlier in the list."""
-    named = [part.code for part in command.outlets] + [part.parent for part in command.outlets]
+    codes = [part.code for part in command.outlets] + [part.parent for part in command.outlets]
     store.lock_house(visit.tx)
-    visit.enter(command, outlets_at=named)
+    visit.enter(command, outlets_at=codes)
     head_office = store.load_head_office(visit.tx)
-    handled_at = visit.outlet_for(command.act, None)
+    # One that is opened in this call lies below a parent that was there before.
+    named = {part.parent for part in command.outlets}
+    parents = [outlet for code, outlet in visit.outlets.items() if code in named]
+    handled_at = visit.outlet_over(command.act, parents)
+    for outlet in (*parents, handled_at):
+        require_permission(visit.staff, command.act, outlet)
     planned = rules.decide_openings(visit.outlets, [(p.code, p.parent) for p in command.outlets])
     first_no = serials.draw(visit.tx, "outlet", 0, len(planned))
     numbers = {head_office.code: head_office.outlet_no}
@@ -68,6 +73,7 @@ def rename(visit: Visit, command: RenameOutlet) -> OutletChanged:
 def move(visit: Visit, command: MoveOutlet) -> OutletChanged:
     """Move a savings branch to another branch; accounts and history go with it."""
     outlet = _enter(visit, command, command.branch)
+    require_permission(visit.staff, command.act, store.load_head_office(visit.tx))
     branch = visit.outlet_for(command.act, command.branch)
     rules.require_movable(outlet, branch)
     was = visit.parent_code(outlet)
@@ -99,14 +105,14 @@ Changing = RenameOutlet | MoveOutlet | CloseOutlet | ReopenOutlet
 
 
 def _enter(visit: Visit, command: Changing, *more: str) -> OutletFacts:
-    """Lock the outlet, then read it; the actor must be allowed at the head office."""
+    """Lock the outlet, then read it; the actor must be allowed there."""
     store.lock_house(visit.tx)
     store.lock_outlets(visit.tx, [command.outlet, *more])
     visit.enter(command, outlets_at=[command.outlet, *more])
-    visit.outlet_for(command.act, None)
     outlet = visit.outlets.get(command.outlet)
     if outlet is None:
         raise UnknownOutlet(outlet=command.outlet)
+    require_permission(visit.staff, command.act, outlet)
     return outlet
 
 
@@ -130,6 +136,6 @@ def _changed(
         parent=parent or visit.parent_code(outlet),
         state=state or ("open" if outlet.is_open else "closed"),
     )
-    handled_at = visit.outlet_for(command.act, None)
+    handled_at = visit.outlet_over(command.act, [outlet])
     visit.book(command, receipt, handled_at, reason=reason, facts={"was": was})
     return receipt

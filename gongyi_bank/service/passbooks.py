@@ -47,6 +47,7 @@ from gongyi_bank.rules.staff import OutletFacts, require_permission, require_sec
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import outlets, serials
 from gongyi_bank.store import passbooks as store
+from gongyi_bank.store.ledger import write_touch
 from gongyi_bank.values import Points, compose_passbook_no, format_passbook_no
 
 # --- stock -----------------------------------------------------------------------------------
@@ -280,6 +281,7 @@ def report_loss(visit: Visit, command: ReportLoss) -> LossReported:
         *terms, visit.voucher_id, None,
     )  # fmt: skip
     store.write_report(visit.writes, row)
+    write_touch(visit.writes, command.account)
     receipt = LossReported(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
@@ -302,6 +304,7 @@ def lift_loss(visit: Visit, command: LiftLoss) -> LossLifted:
     newest = store.load_newest_report(visit.tx, command.account)
     report = rules.require_liftable(command.account, newest, visit.now)
     store.write_report_settled(visit.writes, report, "lifted", visit.voucher_id)
+    write_touch(visit.writes, command.account)
     receipt = LossLifted(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,

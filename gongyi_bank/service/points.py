@@ -17,6 +17,7 @@ from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts
 from gongyi_bank.rules.staff import require_not_own, require_second_person
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import hours
+from gongyi_bank.store.outlets import load_outlets_by_no
 from gongyi_bank.store.points import load_openings
 from gongyi_bank.values import Points
 
@@ -71,12 +72,15 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
     numbers |= {customer.account_no for customer in by_ref.values()}
     visit.lock(numbers)
     visit.enter(command)
-    handled_at = visit.outlet_for(command.act, None)
+    visit.outlet_for(command.act, None)
     heads = visit.heads(numbers)
     customers = visit.tx.look(hours.ask_customers(heads))
+    homes = load_outlets_by_no(visit.tx, [customer.outlet_no for customer in customers.values()])
     facts = OpeningFacts(
         today=visit.today,
         scale=visit.tx.bank.scale,
+        actor=visit.staff,
+        outlets=homes,
         customers=customers,
         customers_by_ref={ref: customers[c.account_no] for ref, c in by_ref.items()},
         heads=heads,
@@ -94,6 +98,8 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
         outcomes=tuple(_outcome(visit, heads, i, d) for i, d in enumerate(decisions)),
     )
     if accepted:
+        places = [homes[decision.customer.outlet_no] for decision in accepted]
+        handled_at = visit.handled_at(command.act, places)
         keep = command.idempotency_key is not None
         visit.book(command, receipt, handled_at, posting=posting, keep_receipt=keep)
     return receipt

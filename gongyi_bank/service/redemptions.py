@@ -84,8 +84,7 @@ def redeem_many(visit: Visit, command: RedeemMany) -> ManyRecorded:
         outcomes=tuple(_outcome(i, run, d) for i, d in enumerate(run.decisions)),
     )
     if accepted:
-        outlets = {decision.outlet.outlet_no: decision.outlet for decision in accepted}
-        own = accepted[0].outlet if len(outlets) == 1 else visit.outlet_for(command.act, None)
+        own = visit.handled_at(command.act, [decision.outlet for decision in accepted])
         keep = command.idempotency_key is not None
         visit.book(
             command, receipt, own, posting=run.posting, keep_receipt=keep,
@@ -237,6 +236,7 @@ def _judge(
         today=visit.today,
         scale=visit.tx.bank.scale,
         policies=visit.policies,
+        actor=visit.staff,
         customers={no: customer.state for no, customer in customers.answer.items()},
         customers_by_ref={ref: customer.account_no for ref, customer in by_ref.items()},
         frozen=frozen.answer,
@@ -386,7 +386,9 @@ def _enter_settling(visit: Visit, command: Capture | Release) -> _Held:
     frozen = passbooks.ask_frozen([account_no], visit.now)
     asks = (ask, offers, heads, customers, frozen)
     visit.enter(command, outlets_at=[seen.outlet_code], asks=asks)
-    outlet = visit.outlet_for(command.act, seen.outlet_code, store_no=seen.store_no)
+    # A store may leave and its outlet close: what is reserved there is still honoured.
+    outlet = visit.outlets[seen.outlet_code]
+    require_permission(visit.staff, command.act, outlet, seen.store_no)
     reservation = ask.answer
     assert reservation is not None
     return _Held(

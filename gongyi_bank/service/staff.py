@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from gongyi_bank.commands.outlets import Appointment, AppointStaff, EndRole
-from gongyi_bank.errors import InvalidValue, UnknownStaff, UnknownStore
+from gongyi_bank.errors import (
+    InvalidValue,
+    LastAdministrator,
+    UnknownCustomer,
+    UnknownStaff,
+    UnknownStore,
+)
 from gongyi_bank.receipts.outlets import RoleEnded, StaffAppointed
-from gongyi_bank.rules.accrual import require_open_outlet
-from gongyi_bank.rules.staff import STORE_CLERK
+from gongyi_bank.rules.outlets import HEAD_OFFICE, require_role_tier
+from gongyi_bank.rules.staff import (
+    ADMINISTRATOR,
+    STORE_CLERK,
+    OutletFacts,
+    StaffFacts,
+    require_permission,
+)
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import serials
 from gongyi_bank.store import staff as store
+from gongyi_bank.store.customers import load_stored
 from gongyi_bank.store.outlets import lock_house
 from gongyi_bank.store.stores import load_store_numbers
 
@@ -19,11 +32,15 @@ def appoint(visit: Visit, command: AppointStaff) -> StaffAppointed:
     parts = command.appointments
     lock_house(visit.tx)
     visit.enter(command, outlets_at=[p.outlet for p in parts], people=[part.code for part in parts])
-    handled_at = visit.outlet_for(command.act, None)
+    places = [visit.outlet_for(command.act, part.outlet) for part in parts]
+    for part, place in zip(parts, places, strict=True):
+        require_role_tier(part.role, place)
+    _require_accounts(visit, [part.own_account for part in parts if part.own_account is not None])
+    handled_at = visit.outlet_over(command.act, places)
     stores = load_store_numbers(visit.tx, [part.store for part in parts if part.store])
     wanted = [
-        (part, require_open_outlet(visit.outlets, part.outlet).outlet_no, _store_no(part, stores))
-        for part in parts
+        (part, place.outlet_no, _store_no(part, stores))
+        for part, place in zip(parts, places, strict=True)
     ]
     fresh = _add_people_and_roles(visit, wanted)
     receipt = StaffAppointed(
@@ -34,6 +51,14 @@ def appoint(visit: Visit, command: AppointStaff) -> StaffAppointed:
     )
     visit.book(command, receipt, handled_at)
     return receipt
+
+
+def _require_accounts(visit: Visit, accounts: list[int]) -> None:
+    """An own account that nobody has would keep no one from their own."""
+    known = load_stored(visit.tx, accounts) if accounts else {}
+    for account in accounts:
+        if account not in known:
+            raise UnknownCustomer(account=account)
 
 
 Wanted = tuple[Appointment, int, int | None]
@@ -87,13 +112,18 @@ def _store_no(part: Appointment, stores: dict[str, int]) -> int | None:
 def end_role(visit: Visit, command: EndRole) -> RoleEnded:
     """End a role; nothing that the person did changes."""
     lock_house(visit.tx)
-    visit.enter(command, people=[command.code])
-    handled_at = visit.outlet_for(command.act, None)
+    visit.enter(command, outlets_at=[command.outlet], people=[command.code])
+    for place in visit.outlets.values():
+        require_permission(visit.staff, command.act, place)
+    handled_at = visit.outlet_over(command.act, visit.outlets.values())
+    require_permission(visit.staff, command.act, handled_at)
     person = visit.people.get(command.code)
     roles = store.list_roles_in_force(visit.tx, person.staff_no) if person else []
     ending = [no for no, role, at in roles if (role, at) == (command.role, command.outlet)]
     if person is None or not ending:
         raise UnknownStaff(staff=f"{command.code} ({command.role} @ {command.outlet})")
+    if command.role == ADMINISTRATOR and visit.outlets[command.outlet].tier == HEAD_OFFICE:
+        _require_successor(visit, person, visit.outlets[command.outlet])
     store.write_role_end(visit.writes, person.staff_no, ending[0], visit.today)
     receipt = RoleEnded(
         voucher_id=visit.voucher_uuid,
@@ -104,3 +134,10 @@ def end_role(visit: Visit, command: EndRole) -> RoleEnded:
     )
     visit.book(command, receipt, handled_at, reason=command.reason)
     return receipt
+
+
+def _require_successor(visit: Visit, person: StaffFacts, head_office: OutletFacts) -> None:
+    """Acts on the house queue, so two administrators cannot end each other at once."""
+    holders = store.list_holders(visit.tx, ADMINISTRATOR, head_office.outlet_no)
+    if holders == [person.staff_no]:
+        raise LastAdministrator(staff=person.code)

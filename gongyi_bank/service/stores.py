@@ -50,7 +50,7 @@ def recruit(visit: Visit, command: RecruitStores) -> StoresRecruited:
         replayed=tuple(code for code in codes if code in known),
     )
     if fresh:
-        visit.book(command, receipt, _handled_at(visit, command.act, outlets))
+        visit.book(command, receipt, visit.handled_at(command.act, outlets.values()))
     return receipt
 
 
@@ -71,11 +71,6 @@ def _write_new(
         ))  # fmt: skip
     write_accounts(visit.writes, accounts)
     store.write_stores(visit.writes, rows)
-
-
-def _handled_at(visit: Visit, act: str, outlets: dict[str, OutletFacts]) -> OutletFacts:
-    """The one outlet that the act is about, or else the actor's own."""
-    return next(iter(outlets.values())) if len(outlets) == 1 else visit.outlet_for(act, None)
 
 
 def leave(visit: Visit, command: LeaveAlliance) -> AllianceLeft:
@@ -126,7 +121,7 @@ def publish_offers(visit: Visit, command: PublishOffers) -> OffersPublished:
         replayed=len(command.offers) - len(fresh),
     )
     if fresh:
-        visit.book(command, receipt, _handled_at(visit, command.act, outlets))
+        visit.book(command, receipt, visit.handled_at(command.act, outlets.values()))
     return receipt
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from gongyi_bank.errors import OutcomeUnknown, RetryTransaction
 from gongyi_bank.store.engines import StoreEngine, Wire
@@ -37,6 +38,8 @@ def own_transaction(
         connection = engine.connect()
     except sa.exc.DBAPIError as error:
         raise support.classify_wrapped(error) from None
+    except sa.exc.TimeoutError:
+        raise RetryTransaction(reason="no connection is free") from None
     with connection:
         if read_only:
             connection = support.for_reading(connection)
@@ -90,26 +93,43 @@ def retrying(
         except RetryTransaction:
             if tried == TRIES_MAX or time.monotonic() > give_up_at:
                 raise
-            time.sleep(random.uniform(0, 0.01 * 2**tried))
+            _pause(engine, random.uniform(0, 0.01 * 2**tried))
     raise AssertionError("the loop returns or raises")
+
+
+def _pause(engine: sa.Engine, seconds: float) -> None:
+    """Wait; under an asynchronous driver (aio.py) the event loop goes on meanwhile."""
+    if engine.dialect.is_async:
+        import asyncio
+
+        sa.util.await_only(asyncio.sleep(seconds))
+    else:
+        time.sleep(seconds)
 
 
 @contextmanager
 def savepoint_within(
-    connection: sa.Connection, support: StoreEngine, bank_id: int
-) -> Iterator[None]:
-    """A savepoint in the caller's transaction: released at the end, or undone alone."""
+    caller: sa.Connection | Session, support: StoreEngine, bank_id: int
+) -> Iterator[sa.Connection]:
+    """A savepoint in the caller's transaction: released at the end, or undone alone.
+
+    A session makes its own savepoint, so that what it had pending before is flushed before.
+    The caller's own database errors pass through as they are.
+    """
     try:
+        connection = caller if isinstance(caller, sa.Connection) else caller.connection()
+        if not connection.in_transaction():
+            connection.begin()
         support.begin_writing(Wire(connection, support), bank_id)
-        savepoint = connection.begin_nested()
+        savepoint = caller.begin_nested()
     except sa.exc.DBAPIError as error:
         raise support.classify_wrapped(error) from None
     try:
-        yield
-        savepoint.commit()
-    except sa.exc.DBAPIError as error:
-        savepoint.rollback()
-        raise support.classify_wrapped(error) from None
+        yield connection
     except BaseException:
         savepoint.rollback()
         raise
+    try:
+        savepoint.commit()
+    except sa.exc.DBAPIError as error:
+        raise support.classify_wrapped(error) from None

@@ -63,6 +63,13 @@ def _people(engine: StoreEngine) -> sa.Select[Any]:
 
 
 @query
+def _indexes(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(person.c.account_no, person.c.document_index).where(
+        of_bank(person), engine.among(person.c.account_no, "accounts")
+    )
+
+
+@query
 def _newest_use(_: StoreEngine) -> sa.Select[Any]:
     """The newest line's business day and the newest service day of one account."""
     mine: sa.BindParameter[int] = sa.bindparam("account")
@@ -112,6 +119,11 @@ def ask_documents(indexes: Iterable[str]) -> Ask[dict[str, int]]:
     return _by_documents.ask(
         lambda rows: {row[0]: row[1] for row in rows}, indexes=sorted(set(indexes))
     )
+
+
+def load_document_indexes(tx: Transaction, accounts: Iterable[int]) -> dict[int, str | None]:
+    """The blind index of the document that each account's holder showed, if any."""
+    return dict(_indexes(tx, accounts=sorted(set(accounts))))
 
 
 def load_names(tx: Transaction, accounts: Iterable[int]) -> dict[int, str]:

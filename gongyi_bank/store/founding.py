@@ -39,15 +39,25 @@ def load_identity(connection: sa.Connection, name: str | None) -> BankIdentity:
     wanted = name if name is not None else names[0] if len(names) == 1 else None
     if wanted not in names:
         raise UnknownBank(bank=name or "（未指明）")
-    columns = (bank.c.bank_id, bank.c.name, bank.c.scale, bank.c.time_zone)
-    row = connection.execute(sa.select(*columns).where(bank.c.name == wanted)).one()
+    row = connection.execute(sa.select(bank).where(bank.c.name == wanted)).one()
     return BankIdentity(
-        bank_id=row.bank_id, name=row.name, scale=row.scale, zone=ZoneInfo(row.time_zone)
+        bank_id=row.bank_id,
+        name=row.name,
+        scale=row.scale,
+        zone=ZoneInfo(row.time_zone),
+        founded_at=row.founded_at,
+        key_marks=(row.seal_key_mark, row.index_key_mark),
     )
 
 
 def write_bank(
-    connection: sa.Connection, name: str, *, scale: int, time_zone: str, founded_at: dt.datetime
+    connection: sa.Connection,
+    name: str,
+    *,
+    scale: int,
+    time_zone: str,
+    founded_at: dt.datetime,
+    key_marks: tuple[str | None, str | None],
 ) -> BankIdentity:
     """The row of a new bank."""
     newest = connection.scalar(sa.select(sa.func.max(bank.c.bank_id)))
@@ -60,6 +70,8 @@ def write_bank(
             time_zone=time_zone,
             policies_stamp=0,
             founded_at=founded_at,
+            seal_key_mark=key_marks[0],
+            index_key_mark=key_marks[1],
         )
     )
-    return BankIdentity(bank_id=bank_id, name=name, scale=scale, zone=ZoneInfo(time_zone))
+    return load_identity(connection, name)

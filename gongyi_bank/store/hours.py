@@ -44,6 +44,8 @@ class StoredRecord:
     points: int
     line_no: int | None
     policy_id: int | None
+    #: Who sent it, which need not be the recorder.
+    sent_by_no: int
 
 
 def is_waiting() -> sa.ColumnElement[bool]:
@@ -52,7 +54,7 @@ def is_waiting() -> sa.ColumnElement[bool]:
     return hour_record.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
 
 
-_STORED = tuple(hour_record.c[name] for name in StoredRecord.__slots__)
+_STORED = tuple(hour_record.c[name] for name in StoredRecord.__slots__ if name != "sent_by_no")
 
 
 @query
@@ -109,10 +111,18 @@ def _spans(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _one(_: StoreEngine) -> sa.Select[Any]:
-    return sa.select(*_STORED).where(
-        of_bank(hour_record),
-        hour_record.c.account_no == sa.bindparam("account"),
-        hour_record.c.record_no == sa.bindparam("record"),
+    its_voucher = sa.and_(
+        voucher.c.bank_id == hour_record.c.bank_id,
+        voucher.c.voucher_id == hour_record.c.voucher_id,
+    )
+    return (
+        sa.select(*_STORED, voucher.c.staff_no)
+        .select_from(hour_record.join(voucher, its_voucher))
+        .where(
+            of_bank(hour_record),
+            hour_record.c.account_no == sa.bindparam("account"),
+            hour_record.c.record_no == sa.bindparam("record"),
+        )
     )
 
 
@@ -149,12 +159,13 @@ def ask_spans(
 
     `longest` is how long one record can be at the most: an earlier start cannot reach in.
     """
-    day = dt.timedelta(days=1)
+    # A local day has more than 24 hours when clocks are set back; two days hold any.
+    days = dt.timedelta(days=2)
     return _spans.ask(
         _spans_and_days,
         accounts=sorted(set(accounts)),
-        earliest=earliest - max(day, longest),
-        latest=latest + day,
+        earliest=earliest - max(days, longest),
+        latest=latest + days,
     )
 
 
@@ -166,6 +177,28 @@ def _spans_and_days(rows: Rows) -> tuple[Spans, Daily]:
         key = (account_no, service_on)
         daily[key] = daily.get(key, 0) + minutes
     return spans, daily
+
+
+@query
+def _newest_service(_: StoreEngine) -> sa.Select[Any]:
+    """By outlet, so that each is one seek in the index, however many records there are."""
+    newest = (
+        sa.select(sa.func.max(hour_record.c.service_on).label("newest"))
+        .where(
+            hour_record.c.bank_id == outlet.c.bank_id,
+            hour_record.c.outlet_no == outlet.c.outlet_no,
+            hour_record.c.kind == "service",
+        )
+        .correlate(outlet)
+        .scalar_subquery()
+    )
+    return sa.select(sa.func.max(newest)).where(of_bank(outlet))
+
+
+def newest_service_on(tx: Transaction) -> dt.date | None:
+    """The newest day of service in the books."""
+    newest: dt.date | None = _newest_service(tx)[0][0]
+    return newest
 
 
 def load_record(tx: Transaction, account_no: int, record_no: int) -> StoredRecord | None:

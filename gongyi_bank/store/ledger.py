@@ -20,7 +20,7 @@ _HEAD_FIELDS = columns_of(account_head)
 assert tuple(Head.__slots__)[: len(_HEAD_FIELDS)] == _HEAD_FIELDS, "Head begins as the table does"
 _LINE_COLUMNS = columns_of(account_line)
 _MOVE_COLUMNS = columns_of(internal_move)
-_GUARDS = ("line_no", "record_no")
+_GUARDS = ("line_no", "record_no", "held")
 #: What a posting may change about a head.
 _CHANGES = tuple(name for name in _HEAD_FIELDS if name not in ("account_no", "overdraft_limit"))
 _changed_values = operator.attrgetter(*_CHANGES)
@@ -89,6 +89,7 @@ def _heads_of(rows: Rows) -> dict[int, Head]:
     for row in rows:
         head = Head(*row)
         head.seen_line_no, head.seen_record_no = head.line_no, head.record_no
+        head.seen_held = head.held
         heads[head.account_no] = head
     return heads
 
@@ -117,16 +118,61 @@ def load_heads(tx: Transaction, accounts: Iterable[int], today: dt.date) -> dict
     return heads
 
 
+@query
+def _lot(_: StoreEngine) -> sa.Select[Any]:
+    """A credit line, and the expiry lines after it: no earlier one can have taken its points."""
+    line = account_line
+    return (
+        sa.select(line.c.amount, line.c.credited_after, line.c.debited_after)
+        .where(
+            of_bank(line),
+            line.c.account_no == sa.bindparam("account"),
+            line.c.line_no >= sa.bindparam("line"),
+            sa.or_(line.c.line_no == sa.bindparam("line"), line.c.kind == "expiry"),
+        )
+        .order_by(line.c.line_no)
+    )
+
+
+def load_lot(
+    tx: Transaction, account_no: int, line_no: int
+) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """The numbers of a credit line's points, and those that expiry lines have taken since.
+
+    Each as (number below, last number); see `rules.ledger.expired_within`.
+    """
+    (amount, credited_after, _), *expiries = _lot(tx, account=account_no, line=line_no)
+    expired = [(debited_after + taken, debited_after) for taken, _, debited_after in expiries]
+    return (credited_after - amount, credited_after), expired
+
+
 def write_posting(writes: Writes, posting: Posting, digest: bytes, seal_key: bytes | None) -> None:
     """Add an act's lines, moves and changed heads to what it writes."""
     writes.insert(account_line, _LINE_COLUMNS, posting.sealed_lines(digest, seal_key))
     writes.insert(internal_move, _MOVE_COLUMNS, posting.moves)
     rows = [
-        (head.account_no, head.seen_line_no, head.seen_record_no, *_changed_values(head))
+        (
+            head.account_no,
+            head.seen_line_no,
+            head.seen_record_no,
+            head.seen_held,
+            *_changed_values(head),
+        )
         for head in posting.heads.values()
         if head.is_changed
     ]
     writes.update(account_head, rows, key=("account_no",), guards=_GUARDS, changes=_CHANGES)
+
+
+def write_touch(writes: Writes, account_no: int) -> None:
+    """Leave a mark on a head that changes nothing: whoever locks it knows that it is new.
+
+    For acts that change what postings go by without a posting of their own: a transaction
+    with an older snapshot then fails to lock the head instead of going by what was.
+    """
+    writes.update(
+        account_head, [(account_no, account_no)], key=("account_no",), changes=("account_no",)
+    )
 
 
 def write_new_heads(writes: Writes, heads: Iterable[Head]) -> None:

@@ -156,6 +156,15 @@ def _share(engine: StoreEngine) -> sa.Select[Any]:
     return _locked_rows(engine).with_for_update(read=True)
 
 
+@query
+def _share_by_no(engine: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(outlet.c.outlet_no)
+        .where(of_bank(outlet), outlet.c.outlet_no == sa.bindparam("outlet"))
+        .with_for_update(read=True)
+    )
+
+
 def _locked_rows(engine: StoreEngine) -> sa.Select[Any]:
     return (
         sa.select(outlet.c.outlet_no)
@@ -176,10 +185,29 @@ def lock_outlets(tx: Transaction, codes: Iterable[str]) -> None:
         _lock(tx, codes=sorted(set(codes)))
 
 
+def ask_share(codes: Iterable[str]) -> Ask[Rows]:
+    """Keep these outlets from closing until this transaction ends; others may share them.
+
+    To be locked after the heads, with `visit.lock(accounts, ask_share(codes))`.
+    """
+    return _share.ask(list, codes=sorted(set(codes)))
+
+
 def share_outlets(tx: Transaction, codes: Iterable[str]) -> None:
-    """Keep these outlets from closing until this transaction ends; others may share them."""
+    """`ask_share` for an act that locks no head."""
     if not tx.engine.locks_at_begin:
-        _share(tx, codes=sorted(set(codes)))
+        tx.look(ask_share(codes))
+
+
+def share_place(tx: Transaction, outlet_no: int) -> OutletFacts:
+    """The outlet with this number, kept from closing.
+
+    Its code and number never change; whether it is open must be read in a later statement.
+    """
+    place = _by_numbers.ask(list, numbers=[outlet_no])
+    keep = [] if tx.engine.locks_at_begin else [_share_by_no.ask(list, outlet=outlet_no)]
+    tx.gather(*keep, place)
+    return _facts(place.answer[0])
 
 
 @query

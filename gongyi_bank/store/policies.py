@@ -52,6 +52,6 @@ def write_stamp(tx: Transaction, voucher_id: bytes) -> None:
     The stamp comes from the voucher's random part: one that was rolled back never returns.
     """
     stamp = int.from_bytes(voucher_id[-7:], "big")
-    tx.connection.execute(
+    tx.execute(
         sa.update(bank).where(bank.c.bank_id == tx.bank.bank_id).values(policies_stamp=stamp)
     )

@@ -40,7 +40,7 @@ def draw_many(
     missing = [owner for owner in owners if owner not in found]
     if missing:
         rows = [key | {"owner_no": owner, "last_no": first - 1} for owner in missing]
-        tx.engine.insert_missing(tx.connection, serial_counter, rows)
+        tx.execute(tx.engine.insert_if_missing(serial_counter), rows)
         found = dict(_last(tx, series=series, owners=owners))
     counter = serial_counter.c
     statement = (
@@ -52,7 +52,7 @@ def draw_many(
         )
         .values(last_no=sa.bindparam("last"))
     )
-    tx.connection.execute(
+    tx.execute(
         statement, [{"owner": owner, "last": found[owner] + counts[owner]} for owner in owners]
     )
     return {owner: found[owner] + 1 for owner in owners}

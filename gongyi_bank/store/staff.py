@@ -141,6 +141,25 @@ def list_roles_in_force(tx: Transaction, staff_no: int) -> list[tuple[int, str, 
 
 
 @query
+def _holders(_: StoreEngine) -> sa.Select[Any]:
+    return (
+        sa.select(staff_role.c.staff_no)
+        .where(
+            of_bank(staff_role),
+            staff_role.c.role == sa.bindparam("role"),
+            staff_role.c.outlet_no == sa.bindparam("outlet"),
+            staff_role.c.ended_on.is_(None),
+        )
+        .order_by(staff_role.c.staff_no)
+    )
+
+
+def list_holders(tx: Transaction, role: str, outlet_no: int) -> list[int]:
+    """The numbers of the people who hold this role at this very outlet."""
+    return [row[0] for row in _holders(tx, role=role, outlet=outlet_no)]
+
+
+@query
 def _everybody(_: StoreEngine) -> sa.Select[Any]:
     role = staff_role
     holder = sa.and_(staff.c.bank_id == role.c.bank_id, staff.c.staff_no == role.c.staff_no)

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from pydantic_core import from_json
 
-from gongyi_bank.errors import EngineError, GongyiBankError, RetryTransaction
-from gongyi_bank.store.engines import Capability, StoreEngine, Wire
+from gongyi_bank.errors import GongyiBankError, RetryTransaction, TransactionEnded
+from gongyi_bank.store.engines import Capability, KeyTaken, StoreEngine, Wire
 from gongyi_bank.store.writing import Writes
 
 Clock = Callable[[], dt.datetime]
@@ -35,6 +35,9 @@ class BankIdentity:
     #: Decimal places of a point, 0 to 4.
     scale: int
     zone: ZoneInfo
+    founded_at: dt.datetime
+    #: Marks of the seal key and the index key it was founded with, if any.
+    key_marks: tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,37 +70,61 @@ class Transaction:
         self.index_key = keys.index_key
         #: Set when a write failed half-way: nothing more may be done, only rolled back.
         self.doomed: str | None = None
+        self.is_closed = False
 
     def write(self, writes: Writes) -> None:
         """Write an act's rows. A failure dooms this transaction, except for a taken key."""
         self.require_sound()
         try:
             self.engine.write(self.wire, self.bank.bank_id, writes)
-        except GongyiBankError as error:
-            self.doomed = error.code
+        except KeyTaken:
+            raise
+        except BaseException as error:  # a cancelled task may have written half of them
+            self.doomed = _name_of(error)
             raise
 
+    def execute(self, statement: sa.Executable, rows: list[dict[str, Any]] | None = None) -> None:
+        """Run a statement that is no select and off the hot path; its errors are ours."""
+        try:
+            self.connection.execute(statement, rows)
+        except sa.exc.DBAPIError as error:
+            failure = self.engine.classify_wrapped(error)
+            self.doomed = failure.code
+            raise failure from None
+
+    def close(self) -> None:
+        """Nothing more may be done: the block that this transaction belongs to has ended."""
+        self.is_closed = True
+
     def require_sound(self) -> None:
-        """Refuse to go on after a failed write."""
+        """Refuse to go on after a failed write, or after the end."""
+        if self.is_closed:
+            raise TransactionEnded()
         if self.doomed:
             raise RetryTransaction(reason=f"an earlier act failed: {self.doomed}")
 
     def gather(self, *asks: Ask[Any]) -> None:
         """Answer several questions as of one moment, in one statement where the engine can."""
+        if self.is_closed:
+            raise TransactionEnded()
         try:
             if len(asks) > 1 and Capability.FUSED_STATEMENTS in self.engine.capabilities:
                 _fused(tuple(ask.query for ask in asks)).answer(self, asks)
             else:
                 for ask in asks:
                     ask.rows = ask.query.compiled(self).run(self, ask.params)
-        except EngineError as error:
-            self.doomed = error.code
+        except BaseException as error:
+            self.doomed = _name_of(error)
             raise
 
     def look(self, ask: Ask[AnswerT]) -> AnswerT:
         """Answer one question."""
         self.gather(ask)
         return ask.answer
+
+
+def _name_of(error: BaseException) -> str:
+    return error.code if isinstance(error, GongyiBankError) else type(error).__name__
 
 
 @dataclass(slots=True)

@@ -56,16 +56,18 @@ class AuditLine:
     line_no: int
     kind: str
     amount: int
+    contra_no: int
     credited_after: int
     debited_after: int
     expires_on: dt.date | None
     booked_at: dt.datetime
+    business_day: dt.date
     voucher_id: bytes
 
     @classmethod
     def of_row(cls, row: Row) -> AuditLine:
         """A line from all its columns."""
-        return cls(row[:-1], row[-1], *row[:4], *row[5:8], *row[9:13:3])
+        return cls(row[:-1], row[-1], *row[:8], *row[9:11], *row[12:13])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,20 @@
 
 The books never show part of a chunk, and every row has its reference, so a takeover that was
 interrupted is simply run again. Rows are judged in the order of the file; what the bank
-refuses is a problem with the row's line number.
+refuses is a problem with the row's line number. A list of rows that can be refused one by one
+has an idempotency key made of its rows: sent again it is not judged again, but told what it
+was told the first time, refusals included.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,11 +23,30 @@ from gongyi_bank.bank import Bank, Counter
 from gongyi_bank.commands.base import refusal_of
 from gongyi_bank.commands.customers import RegisterCustomers
 from gongyi_bank.errors import EngineError, GongyiBankError, RetryTransaction
-from gongyi_bank.receipts.hours import RowOutcome
+from gongyi_bank.receipts.hours import ManyRecorded, RowOutcome
+from gongyi_bank.store.vouchers import ask_by_key
 from gongyi_bank.takeover.reading import Line, Sheet
 from gongyi_bank.takeover.report import Progress, RowProblem, StepReport
 
+
+class Digested(Protocol):
+    """A row that can say whether it is the same as another one."""
+
+    def digest(self) -> bytes:
+        """SHA-256 over all its fields."""
+        ...
+
+
+class ActOnMany(Protocol):
+    """A desk's act over a list, of which each row is judged by itself."""
+
+    def __call__(self, *, rows: Any, idempotency_key: str) -> ManyRecorded:
+        """What became of each row."""
+        ...
+
+
 RowT = TypeVar("RowT")
+DigestedT = TypeVar("DigestedT", bound=Digested)
 #: A chunk is tried this often when the database says that it was certainly not applied.
 _TRIES = 8
 TAKEN, REPLAYED, REFUSED = "taken", "replayed", "refused"
@@ -180,6 +203,35 @@ def in_parts(
             return [RowOutcome(0, None, REFUSED, error=error)]
     half = len(rows) // 2
     return [*in_parts(rows[:half], act), *in_parts(rows[half:], act)]
+
+
+def key_of(as_at: dt.datetime, rows: Sequence[Digested]) -> str:
+    """The idempotency key of a list: the day it is judged at, and what is in it."""
+    content = hashlib.sha256(b"".join(row.digest() for row in rows)).hexdigest()
+    return f"takeover:{as_at.date()}:{content}"
+
+
+def is_booked(counter: Counter, key: str) -> bool:
+    """Whether a list of this key is in the books."""
+    return counter.read(lambda tx: tx.look(ask_by_key(key))) is not None
+
+
+def keyed(
+    counter: Counter, as_at: dt.datetime, rows: Sequence[DigestedT], act: ActOnMany
+) -> list[RowOutcome]:
+    """What becomes of each row, or became of it when the same list was booked before.
+
+    A list of which nothing was accepted has left no voucher, so it is judged again.
+    """
+    key = key_of(as_at, rows)
+    before = is_booked(counter, key)
+    outcomes = act(rows=tuple(rows), idempotency_key=key).outcomes
+    if not before:
+        return list(outcomes)
+    return [
+        outcome if outcome.error else dataclasses.replace(outcome, outcome=REPLAYED)
+        for outcome in outcomes
+    ]
 
 
 def outcomes_of(is_replayed: Sequence[bool]) -> list[RowOutcome]:

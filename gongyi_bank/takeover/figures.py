@@ -22,7 +22,9 @@ def figures(bank: Bank, report: TakeoverReport) -> dict[str, Any]:
     """The figures of `expected.json`: from the books, and the refused rows from the report.
 
     So they are the same whether the takeover went through in one go or was interrupted and
-    run again; only the reasons of refused redemptions are those of the later run.
+    run again in chunks of the same size: what was booked is told again as it was told first.
+    A chunk of which nothing was accepted, or which was cut otherwise, is judged again; then the
+    reasons of its refusals are those of the later run.
     """
     stars = bank.ratings.volunteers_by_stars()
     return bank.read(lambda tx: _all(tx, report)) | {

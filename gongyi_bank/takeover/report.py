@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -92,6 +94,8 @@ class TakeoverReport:
     #: The steps before the months: outlets, stores, offers, tariff, customers, opening.
     steps: tuple[StepReport, ...]
     months: tuple[MonthReport, ...]
+    #: Between the first and the last month, those without files: "2022-11".
+    missing_months: tuple[str, ...] = ()
 
     def step(self, name: str) -> StepReport:
         """One of the steps before the months, by name."""
@@ -108,6 +112,20 @@ class TakeoverReport:
         """Every refused row, file by file and in the order of each file."""
         return tuple(problem for step in self.all_steps for problem in step.problems)
 
+    def problems_csv(self) -> str:
+        """Every refused row as CSV: file, line, column, value, code, and why in zh and en."""
+        buffer = io.StringIO()
+        # The mark at the beginning tells spreadsheets that this is UTF-8.
+        buffer.write("\ufeff")
+        writer = csv.writer(buffer)
+        writer.writerow(("file", "line", "column", "value", "code", "reason_zh", "reason_en"))
+        for problem in self.problems:
+            reasons = (problem.error.message("zh"), problem.error.message("en"))
+            writer.writerow((
+                problem.file, problem.line, problem.column, problem.value, problem.code, *reasons,
+            ))  # fmt: skip
+        return buffer.getvalue()
+
     @property
     def is_replay(self) -> bool:
         """Whether the books held these customers and all else already: nothing was changed."""
@@ -122,7 +140,14 @@ class TakeoverReport:
              sum(step.refused.values()))
             for step in self.all_steps
         ]  # fmt: skip
-        return Table(title="接管 Takeover", columns=_COLUMNS, rows=tuple(rows))
+        return Table(
+            title="接管",
+            title_en="Takeover",
+            columns=_COLUMNS,
+            rows=tuple(rows),
+            notes=tuple(f"{label} 没有文件" for label in self.missing_months),
+            notes_en=tuple(f"there are no files for {label}" for label in self.missing_months),
+        )
 
     def __str__(self) -> str:
         return str(self.table)
@@ -131,11 +156,19 @@ class TakeoverReport:
         return self.table.to_html()
 
 
+_STEPS = {
+    "outlets": ("网点", "outlets"),
+    "stores": ("商家", "stores"),
+    "offers": ("兑换品", "offers"),
+    "tariff": ("积分标准", "tariff"),
+    "customers": ("客户", "customers"),
+    "opening": ("期初余额", "opening"),
+}
 _COLUMNS = (
-    Column("step", "步骤", "Step"),
+    Column("step", "步骤", "Step", words=_STEPS),
     Column("rows", "行数", "Rows", "right"),
-    Column("taken", "已入账", "Taken over", "right"),
+    Column("taken", "受理", "Accepted", "right"),
     Column("waiting", "其中待批", "Of them waiting", "right"),
-    Column("replayed", "原已在账", "There already", "right"),
+    Column("replayed", "重复或已在账", "Repeated or there already", "right"),
     Column("refused", "不予受理", "Refused", "right"),
 )

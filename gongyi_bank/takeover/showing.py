@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 from gongyi_bank.bank import Bank, Counter, Desks
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, PassbookPage, Table
 from gongyi_bank.periods import Period
 from gongyi_bank.rules.accrual import WAITING_HEAD_OFFICE
 from gongyi_bank.store.outlets import load_all_outlets
@@ -23,7 +24,7 @@ REASONS = {
     "idempotency_conflict": ("编号已用于不同内容", "reference used for other content"),
     "in_future": ("晚于入账时点", "in the future"),
     "insufficient_points": ("积分不足", "insufficient points"),
-    "not_positive": ("结束不晚于开始", "ends at or before its start"),
+    "not_positive": ("服务不足一分钟", "less than a minute long"),
     "out_of_stock": ("库存不足", "out of stock"),
     "overlap": ("时间重叠", "overlaps another record"),
     "replayed": ("重复报送，不再入账", "sent again, no effect"),
@@ -40,7 +41,8 @@ def what_was_credited(figures: dict[str, Any], language: str = "zh") -> Table:
         rows.append((
             label, told["service_rows"], told["credited_records"], told["points_credited"],
             format_minutes(told["minutes_credited"], language), sum(told["waiting"].values()),
-            sum(told["refused"].values()), told["redemption_rows"], told["redeemed"],
+            *_without_effect(told["refused"]), told["redemption_rows"], told["redeemed"],
+            *_without_effect(told["redemption_refused"]),
             told["points_redeemed"], told["points_outstanding_after"],
         ))  # fmt: skip
     columns = (
@@ -50,13 +52,27 @@ def what_was_credited(figures: dict[str, Any], language: str = "zh") -> Table:
         Column("points", "入折积分", "Points", "right"),
         Column("hours", "服务时长", "Hours", "right"),
         Column("waiting", "待批", "Waiting", "right"),
-        Column("refused", "未入账", "Not taken", "right"),
+        Column("repeated", "重复", "Repeated", "right"),
+        Column("refused", "不予受理", "Refused", "right"),
         Column("redemption_rows", "兑换申请", "Redemption rows", "right"),
         Column("redeemed", "已兑换", "Redeemed", "right"),
+        Column("redemptions_repeated", "重复", "Repeated", "right"),
+        Column("redemptions_refused", "不予受理", "Refused", "right"),
         Column("points_redeemed", "兑换积分", "Points redeemed", "right"),
         Column("outstanding", "月末结余", "Points outstanding", "right"),
     )
-    return Table(title="入折与兑换 Credited and redeemed", columns=columns, rows=tuple(rows))
+    return Table(
+        title="入折与兑换",
+        title_en="Credited and redeemed",
+        columns=columns,
+        rows=tuple(rows),
+    )
+
+
+def _without_effect(refused: dict[str, int]) -> tuple[int, int]:
+    """Rows that repeat another one, and refused ones, of the figures' counts by reason."""
+    repeated = refused.get("replayed", 0)
+    return repeated, sum(refused.values()) - repeated
 
 
 def what_was_refused(figures: dict[str, Any], language: str = "zh") -> Table:
@@ -77,7 +93,12 @@ def what_was_refused(figures: dict[str, Any], language: str = "zh") -> Table:
         *(Column(label, label, label, "right") for label in months),
         Column("total", "合计", "Total", "right"),
     )
-    return Table(title="未入账及原因 Refused and why", columns=columns, rows=tuple(rows))
+    return Table(
+        title="未受理和重复的行，按原因",
+        title_en="Refused and repeated rows by reason",
+        columns=columns,
+        rows=tuple(rows),
+    )
 
 
 def what_waits(bank: Bank, language: str = "zh") -> Table:
@@ -90,7 +111,7 @@ def what_waits(bank: Bank, language: str = "zh") -> Table:
         Column("first_on", "最早服务日", "Oldest day", "right"),
     )
     rows = tuple(bank.read(lambda tx: list(_waiting_rows(tx, language))))
-    return Table(title="待审批 Waiting for approval", columns=columns, rows=rows)
+    return Table(title="待审批", title_en="Waiting for approval", columns=columns, rows=rows)
 
 
 def _waiting_rows(tx: Transaction, language: str) -> Iterator[tuple[str, str, int, str, dt.date]]:
@@ -106,40 +127,57 @@ def _waiting_rows(tx: Transaction, language: str) -> Iterator[tuple[str, str, in
         yield facts.code, facts.name, records, format_minutes(total, language), oldest
 
 
-def first_problems(report: TakeoverReport, count_max: int = 8) -> Table:
+def first_problems(report: TakeoverReport, language: str = "zh", count_max: int = 8) -> Table:
     """The first refused rows with line, column, value and reason."""
     columns = (
         Column("file", "文件", "File"),
         Column("line", "行", "Line", "right"),
         Column("column", "列", "Column"),
         Column("value", "值", "Value"),
-        Column("code", "代码", "Code"),
+        Column("reason", "原因", "Reason"),
     )
     rows = tuple(
-        (problem.file, problem.line, problem.column, problem.value, problem.code)
+        (problem.file, problem.line, problem.column, problem.value,
+         problem.error.message(language, with_advice=False))
         for problem in report.problems[:count_max]
+    )  # fmt: skip
+    count = len(report.problems)
+    return Table(
+        title="退回的行",
+        title_en="Rows returned",
+        columns=columns,
+        rows=rows,
+        notes=(f"共 {count} 行；--problems FILE.csv 写出全部行、原因和办法",),
+        notes_en=(f"{count} rows in all; --problems FILE.csv writes them all, why and what to do",),
     )
-    notes = (f"共 {len(report.problems)} 行 {len(report.problems)} rows in all",)
-    return Table(title="退回的行 Rows returned", columns=columns, rows=rows, notes=notes)
 
 
 # --- passbooks -----------------------------------------------------------------------------
 
 
-def issue_passbooks(bank: Bank, quarter: Period, count_max: int = 3) -> list[int]:
+def passbook_page(bank: Bank, quarter: Period, *, is_kept: bool) -> PassbookPage | None:
+    """The page of the busiest volunteer's passbook; None where nobody served.
+
+    Whoever has no book yet gets one, and that is rolled back unless it `is_kept`. `bank`
+    stands at the end of the quarter.
+    """
+    with bank.begin() if is_kept else bank.simulate() as counter:
+        holders = issue_passbooks(counter, quarter)
+        return counter.passbooks.page(holders[0]) if holders else None
+
+
+def issue_passbooks(counter: Counter, quarter: Period, count_max: int = 3) -> list[int]:
     """发放存折: books for the busiest volunteers, printed up to date; returns their accounts.
 
     The books go the way of all books: printed at the head office, allotted to the branch and
-    to the savings branch. Whoever has one already keeps it. `bank` stands at the end of the
-    quarter.
+    to the savings branch. Whoever has one already keeps it.
     """
-    standings = bank.ratings.volunteer_league(quarter, top=count_max).standings
+    standings = counter.ratings.volunteer_league(quarter, top=count_max).standings
     accounts = [standing.account for standing in standings[:count_max]]
-    with bank.begin() as counter:
-        for account in accounts:
-            if not len(counter.passbooks.of(account)):
-                home = counter.reports.customer_summary(account).outlet
-                _issue(counter, account, home, branch_of(counter, home))
+    for account in accounts:
+        if not len(counter.passbooks.of(account)):
+            home = counter.reports.customer_summary(account).outlet
+            _issue(counter, account, home, branch_of(counter, home))
     return accounts
 
 
@@ -163,7 +201,9 @@ def ledger_book_extract(bank: Bank, outlet: str, period: Period, count_max: int 
     table = bank.reports.ledger_book(outlet, period, names=True).to_table()
     rows, total = table.rows[:-1], table.rows[-1]
     left = len(rows) - count_max
-    notes = (f"另有 {left} 户 and {left} more accounts",) if left > 0 else ()
-    return Table(
-        title=table.title, columns=table.columns, rows=(*rows[:count_max], total), notes=notes
+    return dataclasses.replace(
+        table,
+        rows=(*rows[:count_max], total),
+        notes=(f"另有 {left} 户",) if left > 0 else (),
+        notes_en=(f"and {left} more accounts",) if left > 0 else (),
     )

@@ -39,6 +39,9 @@ from gongyi_bank.takeover.chunks import (
     Office,
     Step,
     in_parts,
+    is_booked,
+    key_of,
+    keyed,
     outcomes_of,
     run,
 )
@@ -295,17 +298,15 @@ def opening(office: Office, sheet: Sheet, as_at: dt.datetime) -> StepReport:
     step = Step(
         name="opening",
         build=lambda values: OpeningRow(**values),
-        act=lambda counter, rows: in_parts(rows, lambda part: _bring_forward(counter, part)),
+        act=lambda counter, rows: in_parts(
+            rows, lambda part: keyed(counter, as_at, part, counter.points.bring_forward)
+        ),
         columns={
             "unknown_customer": "customer_ref", "account_closed": "customer_ref",
             "idempotency_conflict": "customer_ref", "already_opened_balance": "customer_ref",
         },
     )  # fmt: skip
     return run(office, sheet, step, as_at)
-
-
-def _bring_forward(counter: Counter, rows: Sequence[OpeningRow]) -> list[RowOutcome]:
-    return list(counter.points.bring_forward(rows=tuple(rows)).outcomes)
 
 
 # --- services ------------------------------------------------------------------------------
@@ -317,7 +318,7 @@ def services(office: Office, sheet: Sheet, as_at: dt.datetime, *, name: str) -> 
 
     def act(counter: Counter, rows: Sequence[ServiceRow]) -> Sequence[RowOutcome]:
         appointing.appoint_unknown(counter, rows)
-        return in_parts(rows, lambda part: _record(counter, part))
+        return in_parts(rows, lambda part: keyed(counter, as_at, part, counter.hours.record_many))
 
     step = Step(name=name, build=_service, act=act, columns=_SERVICE_COLUMNS,
                  staff_columns=("recorded_by", "checked_by"))  # fmt: skip
@@ -331,10 +332,6 @@ _SERVICE_COLUMNS = {
     "unknown_outlet": "outlet_code", "outlet_closed": "outlet_code", "four_eyes": "checked_by",
     "overlap": "started_at", "outlet": "outlet_code",
 }  # fmt: skip
-
-
-def _record(counter: Counter, rows: Sequence[ServiceRow]) -> list[RowOutcome]:
-    return list(counter.hours.record_many(rows=tuple(rows)).outcomes)
 
 
 def _service(values: dict[str, Any]) -> ServiceRow:
@@ -383,9 +380,9 @@ def redemptions(office: Office, sheet: Sheet, as_at: dt.datetime, *, name: str) 
     """兑换: redeem a month's rows as at its end."""
 
     def act(counter: Counter, rows: Sequence[RedemptionRow]) -> Sequence[RowOutcome]:
-        late = _too_late(counter, rows, as_at)
+        late = {} if is_booked(counter, key_of(as_at, rows)) else _too_late(counter, rows, as_at)
         sent = [row for index, row in enumerate(rows) if index not in late]
-        judged = iter(in_parts(sent, lambda part: _redeem(counter, part)) if sent else ())
+        judged = iter(in_parts(sent, lambda part: _redeem(counter, as_at, part)) if sent else ())
         return [late.get(index) or next(judged) for index in range(len(rows))]
 
     step = Step(
@@ -403,8 +400,10 @@ def redemptions(office: Office, sheet: Sheet, as_at: dt.datetime, *, name: str) 
     return run(office, sheet, step, as_at)
 
 
-def _redeem(counter: Counter, rows: Sequence[RedemptionRow]) -> list[RowOutcome]:
-    return list(counter.redemptions.redeem_many(rows=tuple(rows)).outcomes)
+def _redeem(
+    counter: Counter, as_at: dt.datetime, rows: Sequence[RedemptionRow]
+) -> list[RowOutcome]:
+    return keyed(counter, as_at, rows, counter.redemptions.redeem_many)
 
 
 def _too_late(
@@ -412,8 +411,9 @@ def _too_late(
 ) -> dict[int, RowOutcome]:
     """Rows that only points credited after `as_at` could pay, and that are not in the books.
 
-    The row was refused when the month was taken over; running it again must not find the
-    points of later months in the book and spend them in this one.
+    The row was refused when the month was taken over. Where its list is judged again, because
+    other rows were mended, chunks are of another size or nothing of it was accepted, it must
+    not find the points of later months in the book and spend them in this one.
     """
     refs = [row.customer_ref for row in rows if row.customer_ref]
     left = counter.read(lambda tx: load_late_balances(tx, refs, as_at))

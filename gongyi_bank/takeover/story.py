@@ -149,6 +149,15 @@ class Story:
         """The first and the last day of the months that the story tells."""
         return self.months[0].period.first_on, self.months[-1].period.last_on
 
+    @property
+    def missing_months(self) -> tuple[str, ...]:
+        """The months between the first and the last one that have no files."""
+        labels = {told.period.label for told in self.months}
+        first, last = (self.months[index].period.first_on for index in (0, -1))
+        numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+        every = (f"{number // 12:04}-{number % 12 + 1:02}" for number in numbers)
+        return tuple(label for label in every if label not in labels)
+
 
 _MONTHLY = re.compile(r"(services|redemptions)_([0-9]{4}-[0-9]{2})\.csv")
 _OPENING = re.compile(r"opening_([0-9]{4}-[0-9]{2}-[0-9]{2})\.csv")
@@ -295,6 +304,7 @@ def take_over_story(
             steps.opening(office, story.opening, opened_at),
         ),
         months=tuple(_month(office, told) for told in story.months),
+        missing_months=story.missing_months,
     )
 
 

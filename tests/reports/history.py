@@ -188,5 +188,9 @@ class History:
             return None
         account, target = self.accounts[-1], self.accounts[0]
         return self.district.bank.accounts.close(
-            account=account, balance_to="account", target=target, reason="迁出"
+            account=account,
+            balance_to="account",
+            target=target,
+            reason="迁出",
+            second_person="ADM2",
         )

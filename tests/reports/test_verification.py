@@ -244,13 +244,27 @@ def test_a_pair_of_lines_without_its_mirror_is_a_fault(sqlite_url: str, tmp_path
     district = District(sqlite_url)
     first, second = district.customer(), district.customer(name="李四")
     district.serve(first, "10-03 08:00")
-    district.bank.accounts.close(account=first, balance_to="account", target=second, reason="迁出")
+    district.bank.accounts.close(
+        account=first, balance_to="account", target=second, reason="迁出", second_person="ADM2"
+    )
     assert district.bank.verify().is_clean
     district.close()
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     sql = "UPDATE gb_account_line SET amount = amount + 1 WHERE account_no = ?"
     found = tampered((path, second), tmp_path, (sql, (second,)))
     assert "line_pair" in {fault.kind for fault in found.faults}
+
+
+@pytest.mark.parametrize("kind", ["service", "opening", "grant", "redemption", "reversal"])
+def test_a_line_against_an_account_of_another_kind_is_a_fault(
+    books: tuple[Path, int], tmp_path: Path, kind: str
+) -> None:
+    wrong = "(SELECT account_no FROM gb_account WHERE kind = ?)"
+    sql = f"UPDATE gb_account_line SET contra_no = {wrong} WHERE kind = ?"
+    for other in ("returned", "customer"):
+        only_one = sql.replace("kind = ?)", "kind = ? LIMIT 1)")
+        found = tampered(books, tmp_path, (only_one, (other, kind)))
+        assert "line_contra" in {fault.kind for fault in found.faults}
 
 
 def test_a_chain_that_was_computed_anew_shows_only_where_it_is_keyed(

@@ -95,6 +95,7 @@ def facts(**changes: Any) -> HourFacts:
         "customers": customers,
         "customers_by_ref": {"C-1": customers[ANNA]},
         "outlets": {o.code: o for o in (HEAD, BRANCH, OTHER_BRANCH, SAVINGS, SHUT)},
+        "actor": STAFF[2],
         "staff": {p.code: p for p in STAFF},
         "refs": {},
         "spans": {},

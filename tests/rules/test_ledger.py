@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gongyi_bank.errors import InsufficientPoints
+from gongyi_bank.errors import InsufficientPoints, InvalidAmount
 from gongyi_bank.rules.ledger import (
+    CREDITED_MAX,
     EARLIEST,
     GENESIS_HASH,
     INTERNAL_KINDS,
@@ -19,6 +20,7 @@ from gongyi_bank.rules.ledger import (
     Leg,
     Mark,
     Posting,
+    expired_within,
     head_matches,
     internal_no,
     line_hash,
@@ -44,7 +46,8 @@ def posting(*heads: Head, day: dt.date = TODAY, booked_at: dt.datetime = NOON) -
 
 
 def mark(kind: str = "service", **changes: Any) -> Mark:
-    return Mark(**({"kind": kind, "value_on": TODAY, "outlet_no": 1003} | changes))
+    said = {"kind": kind, "value_on": TODAY, "outlet_no": 1003, "expires_on": NEVER}
+    return Mark(**(said | changes))
 
 
 def lines_of(made: Posting) -> list[dict[str, Any]]:
@@ -90,7 +93,7 @@ def test_a_leg_between_two_internal_accounts_is_a_move_and_no_line() -> None:
 
 @pytest.mark.parametrize("amount", [0, -1])
 def test_a_leg_moves_something(amount: int) -> None:
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(InvalidAmount, match="above zero"):
         posting(Head(ANNA)).post(Leg(ISSUED, ANNA, amount), mark())
 
 
@@ -405,3 +408,61 @@ def test_heads_agree_with_single_points_after_every_step(
         story.step(*step)
         story.check()
         assert story.conserved() == 0
+
+
+def test_a_credit_says_until_when_its_points_are_good() -> None:
+    with pytest.raises(ValueError, match="date"):
+        posting(Head(ANNA)).post(Leg(ISSUED, ANNA, 1), mark(expires_on=None))
+
+
+def test_an_account_is_credited_up_to_its_limit_and_no_further() -> None:
+    head, other = Head(ANNA, credited=CREDITED_MAX - 5), Head(BELA, credited=50)
+    made = posting(head, other)
+    for leg in (Leg(ISSUED, ANNA, 6), Leg(BELA, ANNA, 6)):
+        with pytest.raises(InvalidAmount):
+            made.post(leg, mark())
+    assert made.lines == []
+    assert not head.is_changed
+    assert not other.is_changed
+    made.post(Leg(BELA, ANNA, 5), mark())
+    assert (head.credited, other.debited) == (CREDITED_MAX, 5)
+
+
+# --- what has expired of a number range ----------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(("credit", "debit", "expire")), st.integers(1, 6)), max_size=20
+)
+
+
+@given(STEPS)
+def test_what_has_expired_of_a_credit_is_what_happened_to_each_of_its_points(
+    steps: list[tuple[str, int]],
+) -> None:
+    """Beside a model that keeps every point by itself, oldest first."""
+    head = Head(ANNA)
+    fates: list[str] = []
+    lots: list[tuple[int, int]] = []
+    expiries: list[tuple[int, int]] = []
+    for what, size in steps:
+        made = posting(head)
+        living = [number for number, fate in enumerate(fates) if fate == "lives"]
+        if what == "credit":
+            made.post(Leg(ISSUED, ANNA, size), mark(expires_on=TODAY))
+            lots.append((len(fates), len(fates) + size))
+            fates += ["lives"] * size
+        elif what == "debit" and size <= head.available:
+            made.post(Leg(ANNA, TAKEN, size), mark("redemption"))
+            for number in living[:size]:
+                fates[number] = "spent"
+        elif what == "expire":
+            head.dead_no = max(head.dead_no, min(head.credited, head.debited + size))
+            for number in living[: made.expire(head, 1003)]:
+                fates[number] = "expired"
+        expiries.extend(
+            (after + amount, after)
+            for kind, amount, after in short(made, "kind", "amount", "debited_after")
+            if kind == "expiry"
+        )
+    for low, high in lots:
+        assert expired_within(low, high, expiries) == fates[low:high].count("expired")

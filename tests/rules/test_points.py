@@ -10,16 +10,19 @@ import pytest
 from gongyi_bank.commands.points import OpeningRow
 from gongyi_bank.errors import (
     AccountClosed,
+    FourEyesRequired,
     IdempotencyConflict,
     InvalidAmount,
     InvalidInstant,
     InvalidValue,
     NothingToTakeOver,
+    NotPermitted,
     UnknownCustomer,
 )
 from gongyi_bank.rules.accrual import CustomerFacts, Declined, Replayed
 from gongyi_bank.rules.ledger import Head
 from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts, decide_openings, require_past
+from gongyi_bank.rules.staff import OutletFacts, RoleFacts, StaffFacts
 from gongyi_bank.values import Points, compose_account_no
 
 ANNA, BELA, GONE, USED, SERVED = (compose_account_no(1003, serial) for serial in range(1, 6))
@@ -27,7 +30,14 @@ NOBODY = compose_account_no(1003, 9)
 TODAY = dt.date(2022, 10, 15)
 
 
-def facts(scale: int = 2) -> OpeningFacts:
+def administrator(outlet_no: int = 1000, tier: int = 1, own: int | None = None) -> StaffFacts:
+    return StaffFacts(1, "A", own, (RoleFacts("administrator", outlet_no, tier),))
+
+
+ADMINISTRATOR = administrator()
+
+
+def facts(scale: int = 2, actor: StaffFacts = ADMINISTRATOR) -> OpeningFacts:
     states = {ANNA: "active", BELA: "frozen", GONE: "closed", USED: "active", SERVED: "active"}
     customers = {
         no: CustomerFacts(no, state, dt.date(2022, 1, 1), 1003) for no, state in states.items()
@@ -35,7 +45,10 @@ def facts(scale: int = 2) -> OpeningFacts:
     heads = {no: Head(no) for no in states}
     heads[USED].line_no = 1
     heads[SERVED].record_no = 1
-    return OpeningFacts(TODAY, scale, customers, {"C-1": customers[ANNA]}, heads, {})
+    home = OutletFacts(1003, "B01S01", "储蓄所", 3, 1001, is_open=True)
+    return OpeningFacts(
+        TODAY, scale, actor, {1003: home}, customers, {"C-1": customers[ANNA]}, heads, {}
+    )
 
 
 def row(**fields: Any) -> OpeningRow:
@@ -103,3 +116,20 @@ def test_a_grant_is_for_today_or_earlier(value_on: dt.date | None, expected: dt.
 def test_a_grant_is_never_for_tomorrow() -> None:
     with pytest.raises(InvalidInstant):
         require_past(TODAY + dt.timedelta(days=1), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("actor", "error"),
+    [
+        (administrator(), None),
+        (administrator(1001, 2), None),
+        (administrator(1002, 2), NotPermitted),
+        (administrator(own=ANNA), FourEyesRequired),
+        (administrator(own=BELA), None),
+    ],
+)
+def test_points_are_brought_forward_by_who_rules_the_customers_outlet_and_is_not_the_customer(
+    actor: StaffFacts, error: type[Exception] | None
+) -> None:
+    (decision,) = decide_openings(facts(actor=actor), [row()])
+    assert (type(decision.error) if isinstance(decision, Declined) else None) is error

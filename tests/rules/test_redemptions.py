@@ -43,7 +43,7 @@ from gongyi_bank.rules.redemptions import (
     decide_release,
     require_capturable,
 )
-from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.rules.staff import OutletFacts, RoleFacts, StaffFacts
 from gongyi_bank.rules.stores import LISTED, WITHDRAWN, OfferFacts, StoreFacts
 from gongyi_bank.values import compose_account_no
 
@@ -56,7 +56,13 @@ POLICIES = PolicyBook(
 )
 
 
-def facts(*, stock: int = 5, points: int = 300, available: int = 1500) -> RedemptionFacts:
+TELLER = StaffFacts(1, "T", None, (RoleFacts("teller", 1001, 2),))
+IMPORTER = StaffFacts(2, "A", None, (RoleFacts("administrator", 1000, 1),))
+
+
+def facts(
+    *, stock: int = 5, points: int = 300, available: int = 1500, actor: StaffFacts = TELLER
+) -> RedemptionFacts:
     since = dt.date(2022, 7, 1)
     accounts = {
         ACTIVE: "active", FROZEN: "frozen", CLOSED: "closed", DORMANT: "dormant", LOST: "active",
@@ -76,6 +82,7 @@ def facts(*, stock: int = 5, points: int = 300, available: int = 1500) -> Redemp
         today=TODAY,
         scale=2,
         policies=POLICIES,
+        actor=actor,
         customers=accounts,
         customers_by_ref={"C1": ACTIVE},
         frozen={LOST: 123},
@@ -133,7 +140,12 @@ def test_a_row_is_refused_by_the_first_rule_that_applies(
                {"store": "LEFT", "redeemed_on": TODAY - dt.timedelta(days=1)}],
 )  # fmt: skip
 def test_these_rows_are_redeemed(fields: dict[str, Any]) -> None:
-    assert refusal(facts(), row(**fields)) is None
+    assert refusal(facts(actor=IMPORTER), row(**fields)) is None
+
+
+def test_at_a_store_that_left_only_an_importer_sends_what_was_redeemed_before() -> None:
+    wanted = row(store="LEFT", redeemed_on=TODAY - dt.timedelta(days=1))
+    assert isinstance(refusal(facts(actor=TELLER), wanted), StoreClosed)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from gongyi_bank.rules.staff import (
     OutletFacts,
     RoleFacts,
     StaffFacts,
+    handling_role,
     require_not_own,
     require_permission,
     require_second_person,
+    require_stands_behind,
 )
 
 HEAD = OutletFacts(1000, "H", "总行", 1, None, True)
@@ -156,3 +158,58 @@ def test_nobody_decides_on_their_own_account(own: int | None, is_refused: bool) 
             require_not_own("hours.approve", staff, 5)
     else:
         require_not_own("hours.approve", staff, 5)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_allowed"), [(HEAD, True), (B1, True), (B2, False), (S11, False)]
+)
+def test_what_a_branch_decides_takes_a_role_of_its_tier_or_above(
+    place: OutletFacts, is_allowed: bool
+) -> None:
+    keeper = person("ledger_keeper", place)
+    assert keeper.may("hours.approve", S11, tier_max=2) is is_allowed
+    if not is_allowed:
+        with pytest.raises(NotPermitted):
+            require_permission(keeper, "hours.approve", S11, tier_max=2)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.code)
+def test_who_is_not_named_sends_for_others_only_by_office_and_only_in_its_place(
+    role: str, place: OutletFacts
+) -> None:
+    sender = person(role, place)
+    is_importer = role in ("administrator", "service_account") and S11 in REACH[place]
+    assert sender.sends_for_others(S11) is is_importer
+    require_stands_behind("hours.record", sender, S11, ("P1", "P2"))
+    if is_importer:
+        require_stands_behind("hours.record", sender, S11, ("P2", "P3"))
+    else:
+        with pytest.raises(NotPermitted):
+            require_stands_behind("hours.record", sender, S11, ("P2", "P3"))
+
+
+AUDITS = RoleFacts("auditor", 1000, 1)
+TELLS = RoleFacts("teller", 1003, 3)
+KEEPS = RoleFacts("ledger_keeper", 1001, 2)
+ELSEWHERE = RoleFacts("teller", 1005, 3)
+
+
+@pytest.mark.parametrize(
+    ("roles", "places", "expected"),
+    [
+        ((AUDITS, TELLS), (), TELLS),
+        ((AUDITS, TELLS), (S11,), TELLS),
+        ((KEEPS, TELLS), (S11,), TELLS),
+        ((TELLS, KEEPS), (S11, S12), KEEPS),
+        ((TELLS, ELSEWHERE), (S11, S21), TELLS),
+        ((ELSEWHERE, TELLS), (S11, S21), ELSEWHERE),
+        ((AUDITS,), (S11,), None),
+        ((), (), None),
+    ],
+)
+def test_an_act_at_several_places_is_done_by_the_lowest_role_over_them_all(
+    roles: tuple[RoleFacts, ...], places: tuple[OutletFacts, ...], expected: RoleFacts | None
+) -> None:
+    staff = StaffFacts(1, "P1", None, roles)
+    assert handling_role(staff, "hours.record_many", places) is expected

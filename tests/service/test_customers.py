@@ -175,7 +175,9 @@ def test_a_frozen_account_earns_but_gives_nothing(district: District) -> None:
     assert district.serve(account, "10-03 08:00").balance == Points(1)
     for attempt in (
         lambda: district.bank.accounts.freeze(account=account, reason="x"),
-        lambda: district.bank.accounts.close(account=account, balance_to="pool", reason="x"),
+        lambda: district.bank.accounts.close(
+            account=account, balance_to="pool", reason="x", second_person="ADM2"
+        ),
     ):
         with pytest.raises(AccountFrozen):
             attempt()
@@ -192,7 +194,7 @@ def test_a_balance_goes_where_the_teller_says(district: District, balance_to: st
         district.bank.accounts.close(account=account, reason="迁出")
     target = heir if balance_to == "account" else None
     closed = district.acting("T1").accounts.close(
-        account=account, balance_to=balance_to, target=target, reason="迁出"
+        account=account, balance_to=balance_to, target=target, reason="迁出", second_person="K1"
     )
     assert (closed.paid_out, closed.target) == (Points("1.50"), target)
     heads = {head["account_no"]: head for head in books(district.bank)["gb_account_head"]}
@@ -213,7 +215,7 @@ def test_a_closed_account_takes_part_in_nothing(district: District) -> None:
         lambda: district.bank.accounts.wake(account=account),
         lambda: district.bank.customers.move(account=account, outlet="B02S01"),
         lambda: district.bank.accounts.close(
-            account=other, balance_to="account", target=account, reason="x"
+            account=other, balance_to="account", target=account, reason="x", second_person="ADM2"
         ),
         lambda: district.acting("K1").points.grant(
             account=account, points=1, reason="x", second_person="K1b", outlet="B01"

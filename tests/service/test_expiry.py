@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.receipts.hours import HoursDecided
 from gongyi_bank.store import tables
 from gongyi_bank.values import Points
-from tests.district import District
+from tests.district import District, at
 
 
 @pytest.fixture
@@ -32,7 +33,9 @@ def lines(district: District, account: int) -> list[tuple[str, int]]:
 
 
 def close_to_pool(district: District, account: int) -> Points:
-    return district.bank.accounts.close(account=account, balance_to="pool", reason="x").paid_out
+    return district.bank.accounts.close(
+        account=account, balance_to="pool", reason="x", second_person="ADM2"
+    ).paid_out
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,102 @@ def test_a_later_policy_never_shortens_what_was_promised(expiring: District) -> 
     expiring.serve(account, "10-03 09:00")  # would be good for the 16th alone
     expiring.clock.advance(days=10)
     assert close_to_pool(expiring, account) == Points(2)
+
+
+def void(district: District, account: int, record_no: int) -> HoursDecided:
+    hours = district.acting("K1").hours
+    return hours.void(account=account, record_no=record_no, reason="误记", second_person="K1b")
+
+
+def test_a_void_takes_no_points_for_those_that_have_expired(expiring: District) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00")  # good until 15 November
+    expiring.clock.advance(days=20)
+    expiring.serve(account, "11-01 08:00")  # good until 4 December
+    expiring.clock.advance(days=15)
+    receipt = void(expiring, account, 1)
+    assert (receipt.points, receipt.line_no, receipt.balance) == (0, None, 1)
+    assert lines(expiring, account) == [("service", 100), ("service", 100), ("expiry", -100)]
+    assert expiring.bank.verify().is_clean
+    # An expiry line that is in the books already tells the same.
+    expiring.serve(account, "10-04 08:00")
+    assert void(expiring, account, 2).points == 1
+    assert expiring.bank.reports.balance(account) == 1
+    assert expiring.bank.verify().is_clean
+
+
+def test_a_void_takes_what_was_spent_or_lives_of_a_number_range_in_part_expired(
+    expiring: District,
+) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00", 60)
+    expiring.serve(account, "10-03 10:00", 30)
+    void(expiring, account, 2)  # takes points 1 to 50 back, the oldest
+    expiring.clock.advance(days=20)
+    expiring.serve(account, "11-01 08:00", 60)
+    expiring.clock.advance(days=15)
+    receipt = void(expiring, account, 1)  # of points 1 to 100 the last 50 have expired
+    assert (receipt.points, receipt.balance) == (Points("0.50"), Points("0.50"))
+    # Points 101 to 150 have expired too: they stood for the record that was voided first.
+    assert lines(expiring, account)[2:] == [
+        ("reversal", -50), ("service", 100), ("expiry", -100), ("reversal", -50),
+    ]  # fmt: skip
+    assert expiring.bank.verify().is_clean
+
+
+def test_a_correction_takes_back_no_more_than_has_not_expired(expiring: District) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00")
+    expiring.clock.advance(days=20)
+    expiring.serve(account, "11-01 08:00")
+    expiring.clock.advance(days=15)
+    receipt = expiring.acting("K1").hours.correct(
+        account=account, record_no=1, reason="时间有误", category="sanitation",
+        started_at=at("10-03 08:00"), ended_at=at("10-03 08:30"), recorded_by="T1",
+        checked_by="K1",
+    )  # fmt: skip
+    assert receipt.balance == Points("1.50")
+    assert lines(expiring, account)[2:] == [("service", 50), ("expiry", -100)]
+    assert expiring.bank.verify().is_clean
+
+
+def test_nothing_taken_back_though_nothing_had_expired_is_a_fault(expiring: District) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00")
+    expiring.serve(account, "10-03 10:00")
+    void(expiring, account, 1)
+    record = tables.hour_record
+    with expiring.bank.engine.begin() as connection:
+        connection.execute(
+            record.update()
+            .where(record.c.account_no == account, record.c.record_no == 2)
+            .values(state="voided", decided_voucher_id=record.c.voucher_id)
+        )
+    assert "record_reversal" in {fault.kind for fault in expiring.bank.verify().faults}
+
+
+def test_points_of_a_closed_account_have_a_date_where_they_go(expiring: District) -> None:
+    account, target = expiring.customer(), expiring.customer()
+    expiring.serve(account, "10-03 08:00")
+    expiring.bank.accounts.close(
+        account=account, balance_to="account", target=target, reason="x", second_person="ADM2"
+    )
+    expiring.serve(target, "10-03 08:00", 30)
+    expiring.clock.advance(days=31)
+    assert expiring.bank.reports.customer_summary(target).available == Points("1.50")
+    expiring.clock.advance(days=1)  # 16 November
+    assert expiring.bank.reports.customer_summary(target).available == 0
+    assert close_to_pool(expiring, target) == 0
+    assert expiring.bank.verify().is_clean
+
+
+def test_a_clock_that_is_set_back_makes_no_fault_of_what_had_expired(expiring: District) -> None:
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00")
+    expiring.clock.advance(days=60)
+    expiring.serve(account, "11-30 08:00")
+    expiring.clock.advance(days=-40)
+    assert expiring.bank.verify().is_clean
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,9 @@ def _role(district: District, code: str) -> Callable[[], object]:
 def _waiting(district: District, code: str) -> Callable[[], object]:
     account = district.customer("B02S01")
     row = {"outlet": code, "recorded_by": "K2", "checked_by": "ADM2"}
-    done = district.bank.hours.record_many(rows=[district.row(account, "10-03 08:00", 481, **row)])
+    done = district.acting("K2").hours.record_many(
+        rows=[district.row(account, "10-03 08:00", 481, **row)]
+    )
     assert done.count("waiting_branch") == 1
     refuse = district.bank.hours.refuse
     return lambda: refuse(account=account, record_no=1, reason="x")

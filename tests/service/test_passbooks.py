@@ -352,7 +352,9 @@ def test_the_last_lines_of_a_closed_account_can_be_printed(shelf: District) -> N
     account = shelf.customer()
     shelf.acting("T1").passbooks.issue(account=account)
     serve_times(shelf, account, 1)
-    shelf.acting("T1").accounts.close(account=account, balance_to="pool", reason="本人要求")
+    shelf.acting("T1").accounts.close(
+        account=account, balance_to="pool", reason="本人要求", second_person="K1"
+    )
     printed = shelf.acting("T1").passbooks.update(account=account).lines
     assert [(p.kind, str(p.amount)) for p in printed] == [("service", "1.00"), ("close", "-1.00")]
 

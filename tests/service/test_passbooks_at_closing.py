@@ -27,7 +27,9 @@ def test_a_closed_accounts_book_takes_its_last_lines_and_is_void(
 ) -> None:
     district, account = with_book
     teller = district.acting("T1")
-    closed = teller.accounts.close(account=account, balance_to="pool", reason="迁出")
+    closed = teller.accounts.close(
+        account=account, balance_to="pool", reason="迁出", second_person="K1"
+    )
     assert closed.paid_out == Points(1)
     assert [line.kind for line in teller.passbooks.update(account=account).lines] == [
         "service",
@@ -44,4 +46,4 @@ def test_an_account_whose_book_is_lost_pays_nothing_out(with_book: tuple[Distric
     teller = district.acting("T1")
     teller.passbooks.report_loss(account=account, kind="oral")
     with pytest.raises(PassbookFrozen):
-        teller.accounts.close(account=account, balance_to="pool", reason="迁出")
+        teller.accounts.close(account=account, balance_to="pool", reason="迁出", second_person="K1")

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from gongyi_bank.commands.points import OpeningRow
+from gongyi_bank.commands.points import GrantPoints, OpeningRow
 from gongyi_bank.errors import (
     FourEyesRequired,
     IdempotencyConflict,
+    InvalidAmount,
     InvalidInstant,
     InvalidValue,
     NothingToTakeOver,
     UnknownCustomer,
+    UnknownRecord,
 )
 from gongyi_bank.values import Points, compose_account_no
 from tests.district import District
@@ -95,3 +97,55 @@ def test_a_grant_takes_a_reason_and_two_people(district: District) -> None:
     assert keeper.points.grant(**wish, second_person="K1b") == receipt
     with pytest.raises(FourEyesRequired):
         keeper.points.grant(**wish | {"idempotency_key": "G2"}, second_person="K1")
+
+
+def test_a_balance_beyond_every_single_amount_is_in_a_receipt_that_can_be_read_again(
+    district: District,
+) -> None:
+    account = district.customer()
+    grant = {"account": account, "points": Points(10**12), "reason": "压力", "outlet": "B01"}
+    points = district.acting("K1").points
+    for key in ("one", "two"):
+        receipt = points.grant(**grant, second_person="K1b", idempotency_key=key)
+        assert points.grant(**grant, second_person="K1b", idempotency_key=key) == receipt
+    assert receipt.balance == Points(10**12) + Points(10**12)
+
+
+def test_a_bulk_receipt_of_large_balances_can_be_read_again(district: District) -> None:
+    account = district.customer()
+    grant = {"account": account, "points": Points(10**12), "reason": "压力", "outlet": "B01"}
+    district.acting("K1").points.grant(**grant, second_person="K1b")
+    rows = [district.row(account, "10-03 08:00", ref="R1")]
+    hours = district.bank.hours
+    done = hours.record_many(rows=rows, idempotency_key="many")
+    assert done.outcomes[0].balance == Points(10**12) + Points(1)
+    assert hours.record_many(rows=rows, idempotency_key="many") == done
+
+
+@pytest.mark.parametrize("points", ["-1", "0"])
+def test_a_command_changed_behind_its_checks_is_refused(district: District, points: str) -> None:
+    command = GrantPoints(
+        account=district.customer(), points=Points(1), reason="表彰", outlet="B01",
+        second_person="K1b",
+    )  # fmt: skip
+    with pytest.raises(InvalidAmount):
+        district.acting("K1").execute(command.model_copy(update={"points": Points(points)}))
+    assert district.bank.verify().counts["lines"] == 0
+
+
+def test_an_opening_record_is_no_service_that_could_be_decided_on(district: District) -> None:
+    account = district.customer()
+    district.bank.points.bring_forward(rows=[opening(account)])
+    hours, which = district.acting("K1").hours, {"account": account, "record_no": 1}
+    row = district.row(account, "10-03 08:00")
+    again = {"recorded_by": "T1", "checked_by": "K1", "category": "sanitation"}
+    span = {"started_at": row.started_at, "ended_at": row.ended_at}
+    for call in (
+        lambda: hours.correct(**which, **again, **span, reason="有误"),
+        lambda: hours.void(**which, reason="有误", second_person="K1b"),
+        lambda: hours.approve(**which),
+        lambda: hours.refuse(**which, reason="有误"),
+    ):
+        with pytest.raises(UnknownRecord):
+            call()
+    assert district.bank.verify().is_clean

@@ -210,7 +210,9 @@ def test_a_balance_is_paid_out_once(district: District) -> None:
     teller = district.acting("T1").accounts
 
     def close() -> Any:
-        return teller.close(account=account, balance_to="account", target=target, reason="x")
+        return teller.close(
+            account=account, balance_to="account", target=target, reason="x", second_person="K1"
+        )
 
     results = at_once(*[close] * 4)
     assert kinds(results) == {"AccountClosedOut": 1, "AccountClosed": 3}
@@ -228,10 +230,10 @@ def test_two_accounts_paid_into_each_other_at_once_do_not_wait_in_a_circle(
             district.serve(account, f"10-{day:02d} 08:00")
         results = at_once(
             lambda a=one, b=other: teller.close(
-                account=a, balance_to="account", target=b, reason="x"
+                account=a, balance_to="account", target=b, reason="x", second_person="K1"
             ),
             lambda a=other, b=one: teller.close(
-                account=a, balance_to="account", target=b, reason="x"
+                account=a, balance_to="account", target=b, reason="x", second_person="K1"
             ),
         )
         assert kinds(results) == {"AccountClosedOut": 1, "AccountClosed": 1}
@@ -267,3 +269,39 @@ def test_a_policy_adopted_while_others_record_is_followed_by_all_who_come_after(
     assert district.serve(account, "10-05 07:00").points == Points(2)
     other.close()
     check_books(district)
+
+
+def test_an_outlet_cannot_close_under_a_record_that_will_wait(district: District) -> None:
+    account = district.customer()
+    place = {"account": account, "category": "sanitation", "outlet": "B02S02"}
+    people = {"recorded_by": "K2", "checked_by": "admin"}
+    start = dt.datetime(2022, 10, 3, tzinfo=dt.UTC)
+    span = {"started_at": start, "ended_at": start + dt.timedelta(hours=10)}
+    with ThreadPoolExecutor(1) as pool:
+        with district.bank.begin(staff="K2") as counter:
+            receipt = counter.hours.record(**place, **people, **span)
+            assert receipt.state.startswith("waiting")
+            closing = pool.submit(district.bank.outlets.close, outlet="B02S02", reason="撤并")
+            with pytest.raises(TimeoutError):
+                closing.result(timeout=0.5)
+        assert isinstance(closing.exception(), OutletNotEmpty)
+
+
+def test_an_outlet_cannot_close_under_a_correction_that_will_wait(district: District) -> None:
+    account = district.customer()
+    start = dt.datetime(2022, 10, 3, tzinfo=dt.UTC)
+    given = {"recorded_by": "K2", "checked_by": "admin", "category": "sanitation"}
+    short = {"started_at": start, "ended_at": start + dt.timedelta(hours=1)}
+    long = {"started_at": start, "ended_at": start + dt.timedelta(hours=10)}
+    hours = district.acting("K2").hours
+    record_no = hours.record(account=account, outlet="B02S02", **given, **short).record_no
+    with ThreadPoolExecutor(1) as pool:
+        with district.bank.begin(staff="K2") as counter:
+            receipt = counter.hours.correct(
+                account=account, record_no=record_no, reason="时间有误", **given, **long
+            )
+            assert receipt.state.startswith("waiting")
+            closing = pool.submit(district.bank.outlets.close, outlet="B02S02", reason="撤并")
+            with pytest.raises(TimeoutError):
+                closing.result(timeout=0.5)
+        assert isinstance(closing.exception(), OutletNotEmpty)

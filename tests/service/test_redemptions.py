@@ -20,6 +20,7 @@ from gongyi_bank.errors import (
     GongyiBankError,
     IdempotencyConflict,
     InsufficientPoints,
+    InvalidValue,
     NotPermitted,
     OfferWithdrawn,
     OutOfStock,
@@ -560,3 +561,38 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(
         assert district.bank.redemptions.redeem_many(rows=rows(20, "many")).count("redeemed") == 20
     assert len(few) == len(many) > 0
     assert [statement.split()[0] for statement in few] == [s.split()[0] for s in many]
+
+
+@pytest.mark.parametrize("state", ["captured", "released"])
+def test_a_reservation_outlives_the_outlet_of_its_store(district: District, state: str) -> None:
+    district.bank.stores.recruit(stores=[new_store(recruited_by="B02S02")])
+    district.bank.stores.publish_offers(offers=[new_offer()])
+    account = saver(district)
+    desk = district.bank.redemptions
+    reserved = desk.reserve(account=account, store="P1", sku="A")
+    district.bank.stores.leave(store="P1", reason="歇业")
+    district.bank.outlets.close(outlet="B02S02", reason="撤并")
+    with pytest.raises(NotPermitted):
+        district.acting("T1").redemptions.capture(redemption=reserved.redemption_id)
+    if state == "captured":
+        settled = district.acting("K2").redemptions.capture(redemption=reserved.redemption_id)
+    else:
+        settled = desk.release(redemption=reserved.redemption_id, reason="改期")
+    assert settled.state == state
+    require_books_agree(district)
+    assert district.bank.verify().is_clean
+
+
+@pytest.mark.parametrize("quantity", [-3, 0, 2.0, 0.5, True])
+def test_a_row_changed_behind_its_checks_is_refused(district: District, quantity: Any) -> None:
+    a_shop(district)
+    account = saver(district)
+    row = RedemptionRow(account=account, store="P1", sku="A", quantity=1)
+    object.__setattr__(row, "quantity", quantity)
+    before = books(district)
+    outcome = district.bank.redemptions.redeem_many(rows=[row]).outcomes[0]
+    assert isinstance(outcome.error, InvalidValue)
+    good = RedemptionRow(account=account, store="P1", sku="A", quantity=1)
+    with pytest.raises(InvalidValue):
+        district.bank.redemptions.redeem_many(rows=[good, row], idempotency_key="K")
+    assert books(district) == before

@@ -30,12 +30,12 @@ EXPECTED: dict[str, tuple[int, int]] = {
     "accounts.mark_dormant": (7, 6),
     "accounts.unfreeze": (6, 5),
     "accounts.wake": (6, 5),
-    "customers.move": (7, 6),
+    "customers.move": (7, 5),
     "customers.register": (14, 7),
     "hours.approve": (9, 6),
     "hours.correct": (14, 5),
     "hours.record": (11, 3),
-    "hours.record_many": (12, 4),
+    "hours.record_many": (11, 3),
     "hours.refuse": (7, 6),
     "hours.void": (9, 6),
     "outlets.close": (9, 8),
@@ -43,11 +43,11 @@ EXPECTED: dict[str, tuple[int, int]] = {
     "outlets.open": (10, 7),
     "outlets.rename": (8, 7),
     "outlets.reopen": (9, 8),
-    "points.bring_forward": (10, 7),
+    "points.bring_forward": (11, 8),
     "points.grant": (8, 5),
     "policies.adopt": (8, 7),
     "staff.appoint": (10, 7),
-    "staff.end": (6, 5),
+    "staff.end": (8, 6),
 }
 FIRST = dt.date(2022, 1, 1)
 _FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")

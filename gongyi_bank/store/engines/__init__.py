@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import sqlalchemy as sa
 
 from gongyi_bank.errors import EngineUnsupported
-from gongyi_bank.store.engines.base import Capability, KeyTaken, StoreEngine
+from gongyi_bank.store.engines.base import PREPARED, Capability, KeyTaken, StoreEngine
 from gongyi_bank.store.engines.postgresql import PostgresqlEngine
 from gongyi_bank.store.engines.sqlite import READ_ONLY, SqliteEngine
 from gongyi_bank.store.engines.wire import Wire
 
-__all__ = ["READ_ONLY", "Capability", "KeyTaken", "StoreEngine", "Wire", "connect", "engine_for"]
+__all__ = [
+    "PREPARED",
+    "READ_ONLY",
+    "Capability",
+    "KeyTaken",
+    "StoreEngine",
+    "Wire",
+    "connect",
+    "engine_for",
+]
 
 _ENGINES: dict[str, StoreEngine] = {
     engine.name: engine for engine in (SqliteEngine(), PostgresqlEngine())
@@ -25,16 +36,35 @@ def engine_for(dialect_name: str) -> StoreEngine:
         raise EngineUnsupported(engine=dialect_name, reason="unknown dialect") from None
 
 
-def connect(url: str | sa.URL) -> sa.Engine:
+#: The driver of a URL that names none.
+_DRIVERS = {"postgresql": "postgresql+psycopg"}
+_UNUSABLE = (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, sa.exc.InvalidRequestError)
+#: Which extra of ours brings a missing package.
+_EXTRAS = {"psycopg": "postgres", "aiosqlite": "asyncio", "greenlet": "asyncio"}
+
+
+def connect(
+    url: str | sa.URL,
+    *,
+    drivers: Mapping[str, str] = _DRIVERS,
+    create: Callable[..., sa.Engine] = sa.create_engine,
+) -> sa.Engine:
     """An engine of our own: pooled, prepared, and never showing parameters in its errors."""
     try:
         made = sa.make_url(url)
-        if made.drivername == "postgresql":
-            made = made.set(drivername="postgresql+psycopg")
+        made = made.set(drivername=drivers.get(made.drivername, made.drivername))
         support = engine_for(made.get_backend_name())
-        engine = sa.create_engine(made, hide_parameters=True, **support.engine_options(made))
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+        engine = create(
+            made,
+            hide_parameters=True,
+            execution_options={PREPARED: True},
+            **support.engine_options(made),
+        )
+    except (*_UNUSABLE, ImportError) as error:
         name = str(url).split(":", 1)[0][:40]
-        raise EngineUnsupported(engine=name, reason=type(error).__name__) from None
+        reason = type(error).__name__
+        if isinstance(error, ImportError) and error.name in _EXTRAS:
+            reason = f"pip install 'gongyi-bank[{_EXTRAS[error.name]}]'"
+        raise EngineUnsupported(engine=name, reason=reason) from None
     support.prepare(engine)
     return engine

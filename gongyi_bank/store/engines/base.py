@@ -17,6 +17,9 @@ from gongyi_bank.errors import EngineError, RetryTransaction
 from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.writing import Insert, Row, Update, Writes
 
+#: Execution option of the engines that we made: their transactions begin as we need them.
+PREPARED = "gongyi_bank_prepared"
+
 
 class Capability(enum.StrEnum):
     """What some engines can do and others cannot (design.md §7)."""
@@ -39,6 +42,10 @@ class StoreEngine(ABC):
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
         """Arguments of `create_engine` for an engine of our own."""
         return {}
+
+    def lives_in_a_connection(self, url: sa.URL) -> bool:
+        """Whether the database is gone with its connection, which must never be dropped then."""
+        return False
 
     @abstractmethod
     def prepare(self, engine: sa.Engine) -> None:
@@ -86,7 +93,10 @@ class StoreEngine(ABC):
 
     @abstractmethod
     def begin_writing(self, wire: Wire, bank_id: int) -> None:
-        """In a caller's transaction: take whatever lock must come before the first read."""
+        """In a transaction that somebody else set up: what must come before the first read.
+
+        Raises EngineSettingsUnsafe where every statement is committed by itself.
+        """
 
     @abstractmethod
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
@@ -96,11 +106,9 @@ class StoreEngine(ABC):
     def write(self, wire: Wire, bank_id: int, writes: Writes) -> None:
         """Write the voucher and all its rows, or raise KeyTaken having written none."""
 
-    def insert_missing(
-        self, connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]
-    ) -> None:
-        """Insert rows unless their key is there already, waiting for whoever is inserting it."""
-        connection.execute(self.insert_construct(table).on_conflict_do_nothing(), rows)
+    def insert_if_missing(self, table: sa.Table) -> Any:
+        """An INSERT that leaves a row that is there, waiting for whoever is inserting it."""
+        return self.insert_construct(table).on_conflict_do_nothing()
 
     @abstractmethod
     def insert_construct(self, table: sa.Table) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from gongyi_bank.errors import EngineError, RetryTransaction
+from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
 from gongyi_bank.store.engines.base import (
     Capability,
     KeyTaken,
@@ -25,8 +25,9 @@ from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.tables.columns import Big, Day, Instant
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
 
-#: Serialization failure, deadlock, lock timeout; and a unique key claimed meanwhile.
-_RETRY = frozenset({"40001", "40P01", "55P03", "23505"})
+#: Serialization failure, deadlock, lock timeout; a unique key claimed meanwhile; and tables,
+#: functions or triggers that another founder has just made.
+_RETRY = frozenset({"40001", "40P01", "55P03", "23505", "42P07", "42723", "42710"})
 
 
 class PostgresqlEngine(StoreEngine):
@@ -38,12 +39,15 @@ class PostgresqlEngine(StoreEngine):
     )
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
-        """Plans are made once: an act's statements take lists, for which a planner that
-        sees the values would plan anew each time, at several times the cost of running.
+        """Plans are made once, and waiting for a lock is bounded.
+
+        An act's statements take lists, for which a planner that sees the values would plan
+        anew each time, at several times the cost of running.
         """
         if "options" in url.query:
             return {}
-        return {"connect_args": {"options": "-c plan_cache_mode=force_generic_plan"}}
+        options = "-c plan_cache_mode=force_generic_plan -c lock_timeout=10s"
+        return {"connect_args": {"options": options}}
 
     def prepare(self, engine: sa.Engine) -> None:
         """Nothing: READ COMMITTED and sorted row locks are what the server gives by itself."""
@@ -53,7 +57,9 @@ class PostgresqlEngine(StoreEngine):
         from psycopg.types.array import ListBinaryDumper
 
         cursor = connection.connection.cursor()
-        cursor.adapters.register_dumper(list, ListBinaryDumper)
+        # Under asyncio SQLAlchemy wraps the driver's cursor, which alone has the adapters.
+        driver_cursor: Any = getattr(cursor, "_cursor", cursor)
+        driver_cursor.adapters.register_dumper(list, ListBinaryDumper)
         return cursor
 
     def unsafe_settings(self, connection: sa.Connection) -> list[str]:
@@ -88,7 +94,18 @@ class PostgresqlEngine(StoreEngine):
         return [(i, converters[type(t)]) for i, t in enumerate(types) if type(t) in converters]
 
     def begin_writing(self, wire: Wire, bank_id: int) -> None:
-        """Nothing to take: rows are locked one by one."""
+        """Rows are locked one by one; but a snapshot taken earlier must not be acted upon.
+
+        At READ COMMITTED each later statement sees what was committed meanwhile. Above it,
+        locking the bank's row fails (40001) if the house changed since the snapshot, as
+        locking a head does if the account changed.
+        """
+        driver_connection: Any = wire.connection.connection.dbapi_connection
+        if driver_connection.autocommit:
+            raise EngineSettingsUnsafe(reason="the connection commits every statement (AUTOCOMMIT)")
+        level = wire.fetch("SHOW transaction_isolation", ())[0][0]
+        if level != "read committed":
+            wire.fetch("SELECT 1 FROM gb_bank WHERE bank_id = %s FOR SHARE", (bank_id,))
 
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         return connection.execution_options(

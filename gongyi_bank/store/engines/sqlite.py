@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from gongyi_bank.errors import EngineError, RetryTransaction
+from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
 from gongyi_bank.store.engines.base import (
     Capability,
     KeyTaken,
@@ -38,10 +38,20 @@ class SqliteEngine(StoreEngine):
     locks_at_begin: ClassVar[bool] = True
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
-        """A database in memory lives in one connection, which all threads share in turn."""
-        if url.database not in (None, "", ":memory:"):
+        """A database in memory lives in one connection, which threads and tasks take in turn.
+
+        Sharing it would let one begin inside another's transaction, and roll that back.
+        """
+        if not self.lives_in_a_connection(url):
             return {}
-        return {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}
+        alone: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 10}
+        if url.get_dialect().is_async:
+            return {"poolclass": sa.pool.AsyncAdaptedQueuePool, **alone}
+        threads = {"connect_args": {"check_same_thread": False}}
+        return {"poolclass": sa.pool.QueuePool, **threads, **alone}
+
+    def lives_in_a_connection(self, url: sa.URL) -> bool:
+        return url.database in (None, "", ":memory:")
 
     def prepare(self, engine: sa.Engine) -> None:
         sa.event.listen(engine, "connect", _on_connect)
@@ -92,6 +102,10 @@ class SqliteEngine(StoreEngine):
         # A no-op write takes SQLite's write lock before anything is read, however the
         # caller began; a snapshot that is already old fails here, before any decision.
         wire.execute("UPDATE gb_bank SET bank_id = bank_id WHERE bank_id = ?", (bank_id,))
+        # The driver's own: SQLAlchemy's wrapper for asyncio does not have the attribute.
+        driver_connection: Any = wire.connection.connection.driver_connection
+        if not driver_connection.in_transaction:
+            raise EngineSettingsUnsafe(reason="the connection commits every statement (AUTOCOMMIT)")
 
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         return connection.execution_options(**{READ_ONLY: True})

@@ -59,6 +59,11 @@ class Wire:
                 cursor.execute(sql, params)
         except self._driver_error as error:
             raise self._engine.classify(error, lost=self._is_lost(error)) from None
+        except BaseException:
+            # A cancelled task: rows that nobody fetched would hold their snapshot for ever.
+            self._cursor = None
+            cursor.close()
+            raise
         for tell in after:
             tell(self.connection, cursor, sql, params, None, many)
         return cursor

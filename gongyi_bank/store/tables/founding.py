@@ -29,6 +29,9 @@ bank = sa.Table(
     needed("time_zone", code(60)),
     needed("policies_stamp", Big),
     needed("founded_at", Instant),
+    # What tells the right keys from wrong ones; the keys themselves are kept elsewhere.
+    optional("seal_key_mark", code(64)),
+    optional("index_key_mark", code(64)),
     sa.PrimaryKeyConstraint("bank_id", name="gb_bank_pk"),
     sa.UniqueConstraint("name", name="gb_bank_name_uq"),
     sa.CheckConstraint("scale BETWEEN 0 AND 4", name="gb_bank_scale_ck"),

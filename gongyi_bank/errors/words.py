@@ -1,0 +1,246 @@
+"""What the facts of an error are called in Chinese: reasons, roles, acts, states, things left.
+
+Facts are written in English, once, where an error is raised; a Chinese message says them in
+Chinese, also for an error that was read back from a receipt. What is not listed here is said
+as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+_REASONS = {
+    "Field required": "必须填写",
+    "Input should be a valid boolean": "应为是或否",
+    "Input should be a valid date": "应为日期",
+    "Input should be a valid integer": "应为整数",
+    "Input should be a valid string": "应为文本",
+    "Input should be a valid tuple": "应为列表",
+    "Input should be an instance of Points": "应为积分数",
+    "ASCII digits are needed": "只能用半角数字",
+    "a balance leaves the account: name the person who checked it": "余额转出须写明复核人",
+    "a date": "应为日期",
+    "a date is written YYYY-MM-DD": "日期写作 2022-10-31",
+    "a day is a date without a time": "应为不带时间的日期",
+    "a period reads 2022-10-31, 2022-10, 2022Q4 or 2022":
+        "期间写作 2022-10-31、2022-10、2022Q4 或 2022",
+    "a quotation mark is not closed": "引号没有闭合",
+    "a store clerk, and nobody else, has a store": "商家店员须指定商家，其他岗位不得指定",
+    "a time is written YYYY-MM-DDTHH:MM": "时间写作 2022-10-31T14:00",
+    "a whole number from 1, or None for all": "应为 1 以上的整数，或 None 表示全部",
+    "a whole number is needed": "应为整数",
+    "a whole number, in digits": "应为整数，用数字书写",
+    "an account number does not start with 0": "账号不以 0 开头",
+    "an amount reads 12 or 12.50, with at most 4 decimals": "积分写作 12 或 12.50，至多四位小数",
+    "a SQLAlchemy Connection or Session": "应为 SQLAlchemy 的 Connection 或 Session",
+    "an instant is a datetime with a time zone": "应为带时区的时间",
+    "comes twice": "重复出现",
+    "give account or customer_ref": "账号与外部编号须填其一，且只填其一",
+    "give both days of the month or none": "起止两日须同时填写或都不填",
+    "give document_kind and document_no together": "证件种类与号码须同时填写",
+    "give either first and last, or a list": "填起止号或清单，只能其一",
+    "give the first and the last day": "须填起止两日",
+    "goes with balance_to='account', and only then": "只有余额转入账户时才填写，且必须填写",
+    "is in the future": "晚于今天",
+    "is needed": "必须填写",
+    "is the account that closes": "正是要销的账户",
+    "it ends before it begins": "止日早于起日",
+    "it holds a control character": "含有控制字符",
+    "it holds a lone surrogate": "含有不完整的字符",
+    "it holds a mobile or identity number": "含有手机号或证件号",
+    "it has no date of birth since 1800": "其中没有 1800 年以来的出生日期",
+    "it is also listed as a working weekend": "同时又列为调休工作日",
+    "it is before 1970": "早于 1970 年",
+    "it is blank or too short": "为空或太短",
+    "it is in the future": "晚于今天",
+    "it is no kind of document": "没有这种证件",
+    "it is not open yet": "尚未打开",
+    "it is one of day, month, quarter, year": "应为日、月、季、年之一",
+    "it leaves the calendar (0001–9999)": "超出日历范围（0001–9999）",
+    "it must be above zero": "必须大于零",
+    "it must be a date": "应为日期",
+    "it must be text": "应为文本",
+    "it must not be negative": "不得为负",
+    "letters, digits, 汉字 and - _ . : / # only": "只能用字母、数字、汉字和 - _ . : / #",
+    "no IANA time zone": "没有这个时区",
+    "no command of this library": "不是本系统的指令",
+    "no such field": "没有这一项",
+    "more than an account can be credited in its life": "超过一个账户所能累计存入的积分",
+    "not an ISO 8601 instant": "应为 ISO 8601 格式的时间",
+    "not the key that the bank was founded with": "不是开行时所用的密钥",
+    "nothing is brought forward": "时长和积分都为零，无可登记",
+    "only an administrator or a service account registers in the past":
+        "只有管理员或系统账号可以补登以前的日期",
+    "pieces to add, or negative to write off": "应为增加的件数，核减写负数",
+    "points are text, an int or a Decimal, never a float":
+        "积分须为文本、整数或 Decimal，不得为浮点数",
+    "say who acts: Bank.open(…, staff=…)": "须写明经办人：Bank.open(…, staff=…)",
+    "stars are given for a month, a quarter or a year": "星级按月、季或年评定",
+    "the books hold the years 1900 to 9000": "账册只记 1900 至 9000 年",
+    "the check character is wrong": "校验码不符",
+    "the check digit is wrong": "校验位不符",
+    "the check digit is wrong; look for a slip": "校验位不符，请查是否抄错",
+    "the time has no time zone": "时间没有时区",
+    "there is no such day in the calendar": "日历上没有这一天",
+    "two columns have the same key": "两列同名",
+}  # fmt: skip
+
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), chinese)
+    for pattern, chinese in (
+        (r"a whole number from (\S+) to (\S+?)(?: is needed)?", r"应为 \1 至 \2 的整数"),
+        (r"a whole number up to (\S+)", r"应为不超过 \1 的整数"),
+        (r"Input should be greater than or equal to (\S+)", r"不得小于 \1"),
+        (r"Input should be less than or equal to (\S+)", r"不得大于 \1"),
+        (r"Input should be greater than (\S+)", r"必须大于 \1"),
+        (r"Input should be less than (\S+)", r"必须小于 \1"),
+        (r"Input should be (.+)", r"应为 \1"),
+        (r"Tuple should have at least (\d+) items? .*", r"至少须有 \1 项"),
+        (r"Tuple should have at most (\d+) items? .*", r"至多可有 \1 项"),
+        (r"(?:it is )?one of (.+)", r"应为其中之一：\1"),
+        (r"a policy is one of (.+)", r"规则应为其中之一：\1"),
+        (r"it is not finite, over (\S+) or finer than (\S+) decimals",
+         r"不是有限的数，或超过 \1，或多于 \2 位小数"),
+        (r"more than (\S+) points", r"超过 \1 分"),
+        (r"this bank keeps (\d+) decimals", r"本行记到小数点后 \1 位"),
+        (r"a scale is 0 to (\d+)", r"小数位数应为 0 至 \1"),
+        (r"(?:over|longer than) (\d+)(?: characters)?", r"超过 \1 个字符"),
+        (r"(\S+) digits 0-9 are needed", r"须为 \1 位数字"),
+        (r"at most (\S+) at once", r"一次至多 \1"),
+        (r"at least (\S+) bytes", r"至少 \1 字节"),
+        (r"a (\w+) reads (.+)", r"应写作 \2"),
+        (r"the header has (\d+) columns", r"表头有 \1 列"),
+        (r"the book has pages 1 to (\d+)", r"存折只有第 1 至 \1 页"),
+        (r"it takes 1 to (\d+) books from first to last", r"起止号之间须为 1 至 \1 本"),
+        (r"no working day within a year of (\S+)", r"\1 起一年内没有工作日"),
+        (r"a \S+ has another length or other characters", r"长度或字符不符"),
+        (r"last used on (\S+)", r"最近使用于 \1"),
+        # Files that cannot be taken over.
+        (r"there is no such file", r"没有这个文件"),
+        (r"it is no file", r"不是文件"),
+        (r"it is no path", r"不是路径"),
+        (r"it is empty", r"文件是空的"),
+        (r"neither UTF-8 nor GB18030", r"既不是 UTF-8 也不是 GB18030"),
+        (r"its first line is no CSV header", r"第一行不是 CSV 表头"),
+        (r"its name holds no date", r"文件名中没有日期"),
+        (r"it changed while it was read", r"读取时文件有变动"),
+        (r"no row is the head office", r"没有总行一行"),
+        (r"no file services_YYYY-MM.csv", r"没有 services_YYYY-MM.csv 文件"),
+        (r"(\d+) files opening_YYYY-MM-DD.csv, one is needed",
+         r"有 \1 个 opening_YYYY-MM-DD.csv 文件，应有一个"),
+        (r"the column (.+) comes twice", r"列 \1 出现两次"),
+        (r"a month's name is (.+)", r"月份写作 \1"),
+        (r"No such file or directory", r"没有这个文件或文件夹"),
+        (r"Permission denied", r"没有权限"),
+        (r"Not a directory", r"不是文件夹"),
+    )
+)  # fmt: skip
+
+_ROLES = {
+    "administrator": "管理员",
+    "auditor": "审计员",
+    "ledger_keeper": "记账员",
+    "nobody": "无人",
+    "service_account": "系统账号",
+    "staff of the outlet or above": "该网点或上级网点的人员",
+    "store_clerk": "商家店员",
+    "teller": "柜员",
+    "the row's own recorder or checker": "该行的经办人或复核人",
+    "two people": "两人",
+}
+
+_STATES = {
+    "active": "正常", "blank": "空白", "captured": "已领取", "closed": "销户",
+    "credited": "已入账", "destroyed": "已销毁", "dormant": "休眠", "frozen": "冻结",
+    "household": "家庭", "in_use": "在用", "lapsed": "已到期", "lost": "挂失",
+    "oral": "口头", "organisation": "单位", "redeemed": "已兑换", "refused": "已驳回",
+    "released": "已取消", "replaced": "已换", "reserved": "已预约", "spoiled": "损坏",
+    "void": "作废", "voided": "已冲正", "volunteer": "志愿者", "waiting_branch": "待分行审批",
+    "waiting_head_office": "待总行审批", "written": "书面",
+}  # fmt: skip
+
+_LEFT = {
+    "accounts": "个账户", "blank passbooks": "本空白存折", "outlets": "个下级网点",
+    "partner stores": "家联盟商家", "staff roles": "个岗位", "waiting records": "条待批记录",
+}  # fmt: skip
+_LEFT_POINTS = {"balance": "余额", "debt": "欠分", "held": "预留"}
+
+_NOUNS = {
+    "accounts": "账户", "customers": "客户", "hours": "服务时长", "outlets": "网点",
+    "passbooks": "存折", "points": "积分", "policies": "规则", "redemptions": "兑换",
+    "staff": "人员", "stores": "商家",
+}  # fmt: skip
+_VERBS = {
+    "adopt": "发布", "allot": "调拨", "appoint": "聘任", "approve": "批准",
+    "bring_forward": "期初登记", "capture": "领取", "close": "关闭", "correct": "更正",
+    "destroy": "销毁", "end": "解聘", "freeze": "冻结", "grant": "人工入账", "issue": "发放",
+    "lapse_overdue": "到期清理", "leave": "退出", "lift_loss": "解挂", "mark_dormant": "转休眠",
+    "move": "迁移", "open": "开办", "print_stock": "印制", "publish_offers": "上架兑换品",
+    "record": "登记", "record_many": "批量登记", "recruit": "吸纳", "redeem": "兑换",
+    "redeem_many": "批量兑换", "refuse": "驳回", "register": "登记", "reissue": "补发",
+    "release": "取消预约", "rename": "更名", "renew": "换折", "reopen": "重新开办",
+    "report_loss": "挂失", "reserve": "预约", "restock": "补货", "spoil": "登记损坏",
+    "unfreeze": "解冻", "update": "补登", "void": "冲正", "wake": "唤醒",
+    "withdraw_offer": "下架兑换品",
+}  # fmt: skip
+_ACT = re.compile(r"([a-z]+)\.([a-z_]+)( \(复核\))?")
+#: A thing in both languages: "网点 outlet".
+_BOTH = re.compile(r"([^\x00-\x7f]+) ([\x20-\x7f]+)")
+
+
+def _reason(text: str) -> str:
+    if text in _REASONS:
+        return _REASONS[text]
+    for pattern, chinese in _PATTERNS:
+        found = pattern.fullmatch(text)
+        if found:
+            return found.expand(chinese)
+    state = text.removeprefix("it is ")
+    return _STATES.get(state, text)
+
+
+def _roles(text: str) -> str:
+    return "、".join(_ROLES.get(role, role) for role in text.split(", "))
+
+
+def _left(text: str) -> str:
+    return "、".join(_one_left(thing) for thing in text.split(", "))
+
+
+def _one_left(thing: str) -> str:
+    first, _, rest = thing.partition(" ")
+    if rest in _LEFT:
+        return f"{first} {_LEFT[rest]}"
+    return f"{_LEFT_POINTS[first]} {rest}" if first in _LEFT_POINTS else thing
+
+
+def _act(text: str) -> str:
+    found = _ACT.fullmatch(text)
+    if found is None or found[1] not in _NOUNS or found[2] not in _VERBS:
+        return text
+    noun, verb = _NOUNS[found[1]], _VERBS[found[2]]
+    return f"{noun}{verb}{'复核' if found[3] else ''}".replace("兑换兑换", "兑换")
+
+
+def _value(text: str) -> str:
+    if text.endswith(" not shown>"):
+        return "（不显示）"
+    return {"nothing": "（无）", "None": "（无）", "''": "（空）"}.get(text, text)
+
+
+_SAID: dict[str, Callable[[str], str]] = {
+    "act": _act, "kind": lambda text: _STATES.get(text, text), "left": _left,
+    "reason": _reason, "roles": _roles, "state": lambda text: _STATES.get(text, text),
+    "value": _value, "why": _reason,
+}  # fmt: skip
+
+
+def said(name: str, fact: object, language: str) -> object:
+    """A fact as a message in "zh" or "en" says it; a thing in both languages in one."""
+    if type(fact) is not str:
+        return fact
+    both = _BOTH.fullmatch(fact)
+    if both and name in ("what", "tier", "wanted"):
+        return both[1] if language == "zh" else both[2]
+    return _SAID[name](fact) if language == "zh" and name in _SAID else fact
