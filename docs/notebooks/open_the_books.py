@@ -19,8 +19,8 @@
 # transaction that is rolled back.
 #
 # It is a script that converts: the extra `notebook` brings what the cells need and `jupytext --to
-# ipynb open_the_books.py`, which makes a notebook that any Jupyter opens. Jupyter itself is yours to
-# choose; with `pip install jupyterlab`, for one, `jupyter lab` does.
+# ipynb open_the_books.py`, which makes a notebook that any Jupyter opens. Jupyter itself is yours
+# to choose; with `pip install jupyterlab`, for one, `jupyter lab` does.
 
 # %%
 import contextlib

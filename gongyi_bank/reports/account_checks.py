@@ -182,7 +182,9 @@ class AccountAudit:
             self.note("record_tariff", what, record.policy_id, "a tariff with its category")
             return
         worth = points_for(record.minutes, rate, self.rules.scale)
-        self.differ("record_points", what, record.points, worth)
+        # A correction credits less where points of the record it replaces had expired.
+        if record.replaces_record_no is None or record.points > worth:
+            self.differ("record_points", what, record.points, worth)
 
     def _check_reversal(
         self, record: AuditRecord, lines: Mapping[int, AuditLine], what: str

@@ -122,6 +122,8 @@ def savepoint_within(
             connection.begin()
         support.begin_writing(Wire(connection, support), bank_id)
         savepoint = caller.begin_nested()
+        if not isinstance(caller, sa.Connection):
+            caller.connection()  # a session sends SAVEPOINT when it is next asked for one
     except sa.exc.DBAPIError as error:
         raise support.classify_wrapped(error) from None
     try:

@@ -85,6 +85,7 @@ class AuditRecord:
     points: int
     line_no: int | None
     policy_id: int | None
+    replaces_record_no: int | None
     voucher_id: bytes
     decided_voucher_id: bytes | None
 

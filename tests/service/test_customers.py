@@ -257,7 +257,8 @@ def test_dormant_from_the_very_day_that_the_months_are_over(
     noon = dt.time(12, tzinfo=SHANGHAI)
     district.clock.now = dt.datetime.combine(dt.date.fromisoformat(served_on), noon)
     district.bank.policies.adopt(
-        policy=AccountRules(dormant_months=months), effective_on=dt.date(2023, 1, 1)
+        policy=AccountRules(dormant_months=months),
+        effective_on=dt.date.fromisoformat(served_on),
     )
     start = district.clock.now - dt.timedelta(hours=2)
     end = start + dt.timedelta(hours=1)

@@ -132,7 +132,7 @@ def test_a_void_takes_what_was_spent_or_lives_of_a_number_range_in_part_expired(
     assert expiring.bank.verify().is_clean
 
 
-def test_a_correction_takes_back_no_more_than_has_not_expired(expiring: District) -> None:
+def test_a_correction_neither_takes_back_nor_revives_what_has_expired(expiring: District) -> None:
     account = expiring.customer()
     expiring.serve(account, "10-03 08:00")
     expiring.clock.advance(days=20)
@@ -143,8 +143,9 @@ def test_a_correction_takes_back_no_more_than_has_not_expired(expiring: District
         started_at=at("10-03 08:00"), ended_at=at("10-03 08:30"), recorded_by="T1",
         checked_by="K1",
     )  # fmt: skip
-    assert receipt.balance == Points("1.50")
-    assert lines(expiring, account)[2:] == [("service", 50), ("expiry", -100)]
+    # What had expired of the wrong record stays expired: to correct is not to revive.
+    assert receipt.balance == Points("1.00")
+    assert lines(expiring, account)[2:] == [("expiry", -100)]
     assert expiring.bank.verify().is_clean
 
 

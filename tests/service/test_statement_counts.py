@@ -26,10 +26,10 @@ from tests.district import District
 #: Statements of each act, submitted with a key: on SQLite, on PostgreSQL.
 EXPECTED: dict[str, tuple[int, int]] = {
     "accounts.close": (11, 8),
-    "accounts.freeze": (6, 5),
-    "accounts.mark_dormant": (7, 6),
-    "accounts.unfreeze": (6, 5),
-    "accounts.wake": (6, 5),
+    "accounts.freeze": (7, 5),
+    "accounts.mark_dormant": (8, 6),
+    "accounts.unfreeze": (7, 5),
+    "accounts.wake": (7, 5),
     "customers.move": (7, 5),
     "customers.register": (14, 7),
     "hours.approve": (9, 6),
@@ -39,14 +39,14 @@ EXPECTED: dict[str, tuple[int, int]] = {
     "hours.refuse": (7, 6),
     "hours.void": (9, 6),
     "outlets.close": (9, 8),
-    "outlets.move": (8, 7),
-    "outlets.open": (10, 7),
+    "outlets.move": (9, 8),
+    "outlets.open": (11, 8),
     "outlets.rename": (8, 7),
     "outlets.reopen": (9, 8),
     "points.bring_forward": (11, 8),
     "points.grant": (8, 5),
-    "policies.adopt": (8, 7),
-    "staff.appoint": (10, 7),
+    "policies.adopt": (9, 8),
+    "staff.appoint": (11, 8),
     "staff.end": (8, 6),
 }
 FIRST = dt.date(2022, 1, 1)

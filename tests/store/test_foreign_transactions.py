@@ -186,17 +186,18 @@ def test_the_callers_own_errors_stay_their_own(district: District) -> None:
         pytest.raises(sa.exc.IntegrityError),
         district.bank.within(connection, staff="T1"),
     ):
-        for _ in range(2):
-            connection.execute(sa.insert(Order).values(id=1))
+        connection.execute(sa.insert(Order), [{"id": 1}, {"id": 1}])
 
 
 @pytest.mark.parametrize("kind", ["begin", "simulate", "within"])
 def test_a_counter_is_of_no_use_after_its_block(district: District, kind: str) -> None:
     account = district.customer()
     if kind == "within":
-        with district.bank.engine.begin() as connection:
-            with district.bank.within(connection, staff="T1") as counter:
-                pass
+        with (
+            district.bank.engine.begin() as connection,
+            district.bank.within(connection, staff="T1") as counter,
+        ):
+            pass
     else:
         with getattr(district.bank, kind)(staff="T1") as counter:
             pass
