@@ -37,6 +37,7 @@ from gongyi_bank.rules.staff import (
     OutletFacts,
     StaffFacts,
     require_not_own,
+    require_permission,
     require_stands_behind,
 )
 
@@ -174,6 +175,9 @@ def _decide(facts: HourFacts, row: ServiceRow) -> Decision:
 
 
 def _judge(facts: HourFacts, row: ServiceRow, row_digest: bytes) -> Accepted:
+    place = facts.outlets.get(row.outlet)
+    if place is not None:
+        require_permission(facts.actor, "hours.record", place)
     customer = _require_customer(facts, row)
     service_on = facts.day_of(row.started_at)
     tariff_id, rate = facts.policies.rate(row.category, service_on)

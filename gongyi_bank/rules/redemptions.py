@@ -32,7 +32,7 @@ from gongyi_bank.errors import (
 from gongyi_bank.policies import PolicyBook, RedemptionRules
 from gongyi_bank.rules.accrual import Declined, require_open_outlet
 from gongyi_bank.rules.customers import require_usable
-from gongyi_bank.rules.staff import OutletFacts, StaffFacts
+from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_permission
 from gongyi_bank.rules.stores import (
     OfferFacts,
     OfferKey,
@@ -147,6 +147,10 @@ def _judge(
     day = row.redeemed_on or facts.today
     if day > facts.today:
         raise InvalidInstant.of("redeemed_on", day, "it is in the future")
+    place = facts.stores.get(row.store)
+    if place is not None:
+        outlet = facts.outlets[place.outlet_code]
+        require_permission(facts.actor, "redemptions.redeem", outlet, place.store_no)
     account_no = _require_customer(facts, row)
     store = require_store(facts.stores, row.store)
     require_member(store, day)

@@ -505,3 +505,14 @@ def test_an_act_without_a_place_is_done_where_the_role_for_it_is(district: Distr
     appoint(district, "N", "teller", "B01S01")
     account = district.customer()
     assert district.acting("N").accounts.freeze(account=account, reason="x").state == "frozen"
+
+
+def test_in_a_list_a_row_of_a_foreign_outlet_is_refused_by_itself(district: District) -> None:
+    account = district.customer()
+    rows = [
+        district.row(account, "10-03 08:00"),
+        district.row(account, "10-04 08:00", outlet="B02S01", recorded_by="T3", checked_by="K2"),
+    ]
+    own, foreign = district.acting("T1").hours.record_many(rows=rows).outcomes
+    assert own.outcome == "credited"
+    assert isinstance(foreign.error, NotPermitted)
