@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from gongyi_bank.commands.hours import (
     ApproveHours,
@@ -22,7 +23,7 @@ from gongyi_bank.errors import (
     RecordNotWaiting,
     UnknownRecord,
 )
-from gongyi_bank.periods import business_day
+from gongyi_bank.periods import Period, business_day, instants
 from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.receipts.hours import HoursDecided, HoursRecorded, ManyRecorded, RowOutcome
 from gongyi_bank.rules import accrual
@@ -179,10 +180,8 @@ def _enter_with_rows(
     numbers: Iterable[int],
 ) -> tuple[HourFacts, dict[int, Head]]:
     """Enter, and read everything the rules need to know around rows of locked accounts."""
-    earliest = min(row.started_at for row in rows)
-    latest = max(max(row.ended_at, row.started_at) for row in rows)
     longest = visit.shelf.longest_record()
-    spans = store.ask_spans(numbers, earliest, latest, longest)
+    spans = store.ask_spans(numbers, *_window(rows, visit.tx.bank.zone, longest))
     heads, customers = ask_heads(numbers), store.ask_customers(numbers)
     refs = store.ask_records_by_ref([row.ref for row in rows if row.ref])
     people = {code for row in rows for code in (row.recorded_by, row.checked_by)}
@@ -194,7 +193,7 @@ def _enter_with_rows(
     )
     if visit.policies.longest_record() > longest:
         longest = visit.policies.longest_record()
-        spans = store.ask_spans(numbers, earliest, latest, longest)
+        spans = store.ask_spans(numbers, *_window(rows, visit.tx.bank.zone, longest))
         visit.tx.gather(spans)
     taken, daily = spans.answer
     locked = visit.bring_up(heads.answer)
@@ -215,6 +214,17 @@ def _enter_with_rows(
         record_nos={head.account_no: head.record_no for head in locked.values()},
     )
     return facts, locked
+
+
+def _window(
+    rows: Sequence[ServiceRow], zone: ZoneInfo, longest: dt.timedelta
+) -> tuple[dt.datetime, dt.datetime]:
+    """Between which starts a record can overlap a row, or share its local day."""
+    earliest = min(row.started_at for row in rows)
+    latest = max(max(row.ended_at, row.started_at) for row in rows)
+    first_day, _ = instants(Period.containing(business_day(earliest, zone), "day"), zone)
+    _, last_day = instants(Period.containing(business_day(latest, zone), "day"), zone)
+    return min(first_day, earliest - longest), max(last_day, latest)
 
 
 def _recorded(visit: Visit, run: _Run, row: Accepted, replaces: int | None = None) -> HoursRecorded:

@@ -224,12 +224,16 @@ def _judge(
     visit.lock(numbers, stores.ask_lock_offers(keys))
     heads, customers = ask_heads(numbers), hours.ask_customers(numbers)
     frozen = passbooks.ask_frozen(numbers, visit.now)
-    facing, offers = stores.ask_stores(known.answer), stores.ask_offers(keys)
+    offers = stores.ask_offers(keys)
+    # Behind row locks these are asked again; a lock taken at BEGIN has kept the first answers.
+    is_fixed = visit.tx.engine.locks_at_begin
+    facing = known if is_fixed else stores.ask_stores(known.answer)
+    again = () if is_fixed else (facing, overdue)
     refs = store.ask_by_ref(row.ref for row in rows if row.ref)
     visit.enter(
         command,
         outlets_at={found.outlet_code for found in known.answer.values()},
-        asks=(heads, customers, frozen, facing, offers, refs, overdue),
+        asks=(heads, customers, frozen, offers, refs, *again),
     )
     if not isinstance(command, RedeemMany):  # in a list each row is refused by itself
         _require_permission(visit, command.act, known.answer)

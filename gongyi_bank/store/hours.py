@@ -153,19 +153,11 @@ Daily = dict[tuple[int, dt.date], int]
 
 
 def ask_spans(
-    accounts: Iterable[int], earliest: dt.datetime, latest: dt.datetime, longest: dt.timedelta
+    accounts: Iterable[int], earliest: dt.datetime, latest: dt.datetime
 ) -> Ask[tuple[Spans, Daily]]:
-    """Spans of time and minutes a day already taken, near [earliest, latest).
-
-    `longest` is how long one record can be at the most: an earlier start cannot reach in.
-    """
-    # A local day has more than 24 hours when clocks are set back; two days hold any.
-    days = dt.timedelta(days=2)
+    """Spans of time and minutes a day taken by records that start in [earliest, latest)."""
     return _spans.ask(
-        _spans_and_days,
-        accounts=sorted(set(accounts)),
-        earliest=earliest - max(days, longest),
-        latest=latest + days,
+        _spans_and_days, accounts=sorted(set(accounts)), earliest=earliest, latest=latest
     )
 
 
