@@ -42,6 +42,7 @@ from gongyi_bank.store import customers as store
 from gongyi_bank.store import ledger, passbooks, serials
 from gongyi_bank.store.customers import StoredCustomer
 from gongyi_bank.store.outlets import ask_share, load_outlets_by_no, share_outlets
+from gongyi_bank.store.writing import Row
 from gongyi_bank.values import Points, compose_account_no, format_passbook_no
 
 
@@ -178,15 +179,19 @@ def _write_new(
     indexes: list[str | None],
     outlets: dict[str, OutletFacts],
 ) -> None:
-    accounts, customers, people = [], [], []
+    accounts: list[Row] = []
+    customers: list[Row] = []
+    people: list[Row] = []
+    stays: list[Row] = []
     for number, part, index in zip(numbers, fresh, indexes, strict=True):
         outlet_no = outlets[part.outlet].outlet_no
         accounts.append((number, "customer", "points", outlet_no, visit.voucher_id))
         registered_on = part.registered_on or visit.today
         customers.append((
-            number, part.kind, outlet_no, part.ref, registered_on, rules.ACTIVE, registered_on,
+            number, part.kind, outlet_no, 1, part.ref, registered_on, rules.ACTIVE, registered_on,
             None, visit.voucher_id,
         ))  # fmt: skip
+        stays.append((number, 1, registered_on, outlet_no, visit.voucher_id))
         people.append((
             number, part.name, part.document_kind and str(part.document_kind),
             part.document_no, index, part.birth_on, part.phone,
@@ -194,6 +199,7 @@ def _write_new(
     store.write_accounts(visit.writes, accounts)
     ledger.write_new_heads(visit.writes, [Head(number) for number in numbers])
     store.write_customers(visit.writes, customers, people)
+    store.write_stays(visit.writes, stays)
 
 
 def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
@@ -203,7 +209,10 @@ def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     require_tier(target, SAVINGS_BRANCH)
     rules.require_open(command.account, stored.state)
     source = load_outlets_by_no(visit.tx, [stored.outlet_no])[stored.outlet_no]
-    store.write_customer_change(visit.writes, stored, outlet_no=target.outlet_no)
+    stay_no = stored.stay_no + 1
+    store.write_customer_change(visit.writes, stored, outlet_no=target.outlet_no, stay_no=stay_no)
+    stay = (command.account, stay_no, visit.today, target.outlet_no, visit.voucher_id)
+    store.write_stays(visit.writes, [stay])
     receipt = CustomerMoved(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,

@@ -11,13 +11,21 @@ import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.hours import is_waiting
-from gongyi_bank.store.tables import account, account_line, customer, hour_record, person
+from gongyi_bank.store.tables import (
+    account,
+    account_line,
+    customer,
+    customer_stay,
+    hour_record,
+    person,
+)
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Row, Writes, columns_of
 
 ACCOUNT_COLUMNS = columns_of(account)
 CUSTOMER_COLUMNS = columns_of(customer)
 PERSON_COLUMNS = columns_of(person)
+STAY_COLUMNS = columns_of(customer_stay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class StoredCustomer:
     account_no: int
     kind: str
     outlet_no: int
+    #: The number of the newest stay: 1, and one more for every move.
+    stay_no: int
     ref: str | None
     registered_on: dt.date
     state: str
@@ -152,6 +162,11 @@ def write_customers(writes: Writes, customers: list[Row], people: list[Row]) -> 
     """Add customers and their personal data (full rows)."""
     writes.insert(customer, CUSTOMER_COLUMNS, customers)
     writes.insert(person, PERSON_COLUMNS, people)
+
+
+def write_stays(writes: Writes, rows: list[Row]) -> None:
+    """Say where accounts are registered from a day on (full rows of STAY_COLUMNS)."""
+    writes.insert(customer_stay, STAY_COLUMNS, rows)
 
 
 def write_customer_change(writes: Writes, stored: StoredCustomer, **changes: Any) -> None:

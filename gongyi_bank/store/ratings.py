@@ -19,6 +19,7 @@ from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import (
     account_head,
     customer,
+    customer_stay,
     hour_record,
     outlet,
     partner_store,
@@ -180,18 +181,45 @@ def _savings_branches(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
+def _home() -> sa.FromClause:
+    """Where accounts were registered on the period's last day: a later move changes nothing."""
+    return customer_stay.alias("home")
+
+
+def _was_home(home: sa.FromClause) -> sa.ColumnElement[bool]:
+    last_on: sa.BindParameter[dt.date] = sa.bindparam("last_on")
+    later = customer_stay.alias("later")
+    moved_on = (
+        sa.select(later.c.stay_no)
+        .where(
+            later.c.bank_id == home.c.bank_id,
+            later.c.account_no == home.c.account_no,
+            later.c.stay_no > home.c.stay_no,
+            later.c.since_on <= last_on,
+        )
+        .exists()
+    )
+    return sa.and_(home.c.since_on <= last_on, ~moved_on)
+
+
 @query
 def _registered(engine: StoreEngine) -> sa.Select[Any]:
     last_on: sa.BindParameter[dt.date] = sa.bindparam("last_on")
+    home = _home()
+    whose = sa.and_(
+        home.c.bank_id == customer.c.bank_id, home.c.account_no == customer.c.account_no
+    )
     return (
-        sa.select(customer.c.outlet_no, sa.func.count())
+        sa.select(home.c.outlet_no, sa.func.count())
+        .select_from(customer.join(home, whose))
         .where(
             of_bank(customer),
-            engine.among(customer.c.outlet_no, "outlets"),
+            engine.among(home.c.outlet_no, "outlets"),
             customer.c.registered_on <= last_on,
             sa.or_(customer.c.closed_on.is_(None), customer.c.closed_on > last_on),
+            _was_home(home),
         )
-        .group_by(customer.c.outlet_no)
+        .group_by(home.c.outlet_no)
     )
 
 
@@ -214,20 +242,21 @@ def _service(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _redeemed(engine: StoreEngine) -> sa.Select[Any]:
+    home = _home()
     whose = sa.and_(
-        customer.c.bank_id == redemption.c.bank_id,
-        customer.c.account_no == redemption.c.account_no,
+        home.c.bank_id == redemption.c.bank_id, home.c.account_no == redemption.c.account_no
     )
     return (
-        sa.select(customer.c.outlet_no, _total(redemption.c.points))
-        .select_from(redemption.join(customer, whose))
+        sa.select(home.c.outlet_no, _total(redemption.c.points))
+        .select_from(redemption.join(home, whose))
         .where(
             of_bank(redemption),
-            engine.among(customer.c.outlet_no, "outlets"),
+            engine.among(home.c.outlet_no, "outlets"),
             _within(redemption.c.redeemed_on),
             sa.or_(*(redemption.c.state == state for state in _GIVEN_OUT)),
+            _was_home(home),
         )
-        .group_by(customer.c.outlet_no)
+        .group_by(home.c.outlet_no)
     )
 
 

@@ -23,7 +23,7 @@ from gongyi_bank.periods import Period
 from gongyi_bank.policies import OutletStars, PeriodVolunteerStars, VolunteerStars
 from gongyi_bank.store import tables
 from gongyi_bank.values import Points, format_account_no
-from tests.district import START, District
+from tests.district import START, District, at
 
 DAY = dt.date
 
@@ -307,9 +307,9 @@ def test_accounts_count_that_are_open_at_the_end_of_the_period(district: Distric
     moved = district.customer(registered_on=DAY(2022, 1, 1))
     district.bank.accounts.close(account=leaver, reason="迁居")  # on 15 October
     district.bank.customers.move(account=moved, outlet="B02S02")
-    assert figures(district, "2022-09", "B01S01")[0] == 2
+    assert figures(district, "2022-09", "B01S01")[0] == 3
     assert figures(district, "2022-10", "B01S01")[0] == 2
-    assert figures(district, "2022-10-14", "B01S01")[0] == 3
+    assert figures(district, "2022-10-14", "B01S01")[0] == 4
     assert figures(district, "2022-10-15", "B01S01")[0] == 2
     assert figures(district, "2021", "B01S01")[0] == 0
     assert figures(district, "2022-10", "B02S02")[0] == 1
@@ -475,3 +475,17 @@ def test_a_counter_sees_what_it_has_just_written(starred: District) -> None:
         counter.hours.record_many(rows=[row])
         assert counter.ratings.volunteer_stars(account).stars == 1
     assert starred.bank.ratings.volunteer_stars(account).stars == 0
+
+
+def test_a_move_leaves_the_figures_of_the_periods_before_it(district: District) -> None:
+    account = district.customer(outlet="B01S01")
+    district.clock.now = at("11-05 09:00")
+    district.bank.customers.move(account=account, outlet="B02S01")
+    district.bank.customers.move(account=account, outlet="B01S02")
+
+    def registered(period: str) -> dict[str, int]:
+        rows = district.bank.ratings.indicators(period).rows
+        return {row.outlet_code: row.registered_accounts for row in rows if row.registered_accounts}
+
+    assert registered("2022-10") == {"B01S01": 1}
+    assert registered("2022-11") == {"B01S02": 1}

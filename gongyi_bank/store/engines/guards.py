@@ -9,7 +9,9 @@ from __future__ import annotations
 from gongyi_bank.store import tables
 
 #: Tables whose rows are never changed at all.
-APPEND_ONLY = ("account_line", "internal_move", "policy", "stock_move", "voucher")
+APPEND_ONLY = (
+    "account_line", "customer_stay", "internal_move", "policy", "stock_move", "voucher",
+)  # fmt: skip
 #: Tables whose rows are never deleted, and the only columns that may change later.
 MUTABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "account": (),

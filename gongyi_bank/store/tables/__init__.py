@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gongyi_bank.store.tables.columns import metadata
-from gongyi_bank.store.tables.customers import account, customer, person
+from gongyi_bank.store.tables.customers import account, customer, customer_stay, person
 from gongyi_bank.store.tables.founding import bank, policy, serial_counter, voucher
 from gongyi_bank.store.tables.hours import hour_record
 from gongyi_bank.store.tables.ledger import account_head, account_line, hold, internal_move
@@ -17,6 +17,7 @@ __all__ = [
     "account_line",
     "bank",
     "customer",
+    "customer_stay",
     "hold",
     "hour_record",
     "internal_move",

@@ -35,6 +35,7 @@ customer = bank_table(
     needed("account_no", Big),
     needed("kind", code(20)),
     needed("outlet_no", Big),
+    needed("stay_no", Big),
     optional("ref", code(100)),
     needed("registered_on", Day),
     needed("state", code(10)),
@@ -56,6 +57,23 @@ customer = bank_table(
         ),
     },
     indexes={"outlet": ["outlet_no", "kind"]},
+)
+
+#: Where an account has been registered, and since when; append-only. A move leaves the
+#: figures of the periods before it where they were.
+customer_stay = bank_table(
+    "customer_stay",
+    needed("account_no", Big),
+    needed("stay_no", Big),
+    needed("since_on", Day),
+    needed("outlet_no", Big),
+    needed("voucher_id", digest(16)),
+    key=["account_no", "stay_no"],
+    refers={
+        "customer": (["account_no"], "customer", ["account_no"]),
+        "outlet": (["outlet_no"], "outlet", ["outlet_no"]),
+        "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
+    },
 )
 
 #: Personal data (个人信息). Nothing refers to it; erasing a row changes no book.
