@@ -166,6 +166,11 @@ class Visit:
         require_permission(self.staff, act, outlet, store_no)
         return outlet
 
+    def require_role(self, act: str) -> None:
+        """Raise NotPermitted for an actor who may do the act nowhere."""
+        if not self.staff.roles_for(act):
+            self.outlet_for(act, None)
+
     def handled_at(self, act: str, places: Iterable[OutletFacts]) -> OutletFacts:
         """Where an act on several things is booked: their only outlet, or else one over them."""
         different = {place.outlet_no: place for place in places}

@@ -168,6 +168,7 @@ def _judge(
     if isinstance(command, RecordHours):  # in a list each row is refused by itself
         for outlet in visit.outlets.values():
             require_permission(visit.staff, command.act, outlet)
+    visit.require_role(command.act)
     # The state of a customer found by reference may have changed while we waited.
     facts.customers_by_ref = {ref: facts.customers[c.account_no] for ref, c in by_ref.items()}
     return _Run(visit, accrual.decide_hours(facts, rows), heads)

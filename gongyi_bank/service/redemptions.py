@@ -237,6 +237,7 @@ def _judge(
     )
     if not isinstance(command, RedeemMany):  # in a list each row is refused by itself
         _require_permission(visit, command.act, known.answer)
+    visit.require_role(command.act)
     facts = RedemptionFacts(
         today=visit.today,
         scale=visit.tx.bank.scale,
