@@ -93,6 +93,9 @@ class Command(CheckedModel):
     receipt: ClassVar[type[AnyReceipt]]
     #: The act's name, as vouchers and permissions know it: "noun.verb".
     act: ClassVar[str]
+    #: What does not enter the digest, in the form of pydantic's `exclude`: the key, and
+    #: whatever is personal.
+    left_out: ClassVar[dict[str, Any]] = {"idempotency_key": True}
 
     idempotency_key: Key | None = None
     """The same key and the same content give the same receipt, however often they are sent."""
@@ -106,6 +109,5 @@ class Command(CheckedModel):
 
         So a command that went through JSON, defaults written out, is still the same request.
         """
-        left_out = {"idempotency_key", *self.personal}
-        content = self.model_dump_json(exclude_defaults=True, exclude=left_out)
+        content = self.model_dump_json(exclude_defaults=True, exclude=self.left_out)
         return hashlib.sha256(f"{DIGEST_VERSION}:{self.act}:{content}".encode()).digest()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from gongyi_bank.commands.base import (
-    DIGEST_VERSION,
     AccountNo,
     AsTuple,
     Code,
@@ -87,15 +85,13 @@ class RegisterCustomers(Command):
     receipt: ClassVar = CustomersRegistered
     act: ClassVar[str] = "customers.register"
     personal: ClassVar[frozenset[str]] = _PERSONAL
+    left_out: ClassVar[dict[str, Any]] = {
+        "idempotency_key": True,
+        "customers": {"__all__": set(_PERSONAL)},
+    }
 
     customers: Annotated[tuple[NewCustomer, ...], AsTuple, Field(min_length=1, max_length=10_000)]
     """The new customers. One whose `ref` is registered already, alike, is a replay."""
-
-    def request_digest(self) -> bytes:
-        """SHA-256 over what differs from the defaults; nothing personal of any customer."""
-        left_out = {"customers": {"__all__": set(_PERSONAL)}, "idempotency_key": True}
-        content = self.model_dump_json(exclude_defaults=True, exclude=left_out)  # type: ignore[arg-type]
-        return hashlib.sha256(f"{DIGEST_VERSION}:{self.act}:{content}".encode()).digest()
 
 
 class MoveCustomer(Command):

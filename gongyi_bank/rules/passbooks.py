@@ -34,14 +34,13 @@ from gongyi_bank.rules.outlets import SAVINGS_BRANCH, TIER_NAMES
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.values import compose_passbook_no, format_passbook_no
 
+# Every book is in exactly one of these, so their counts add up to what was printed.
 BLANK: Final = "blank"
 IN_USE: Final = "in_use"
 REPLACED: Final = "replaced"
 VOID: Final = "void"
 SPOILED: Final = "spoiled"
 DESTROYED: Final = "destroyed"
-#: Every book is in exactly one of them, so their counts add up to what was printed.
-STATES: Final = (BLANK, IN_USE, REPLACED, VOID, SPOILED, DESTROYED)
 #: What may be destroyed: books that nobody may use any more.
 DESTROYABLE: Final = (REPLACED, VOID, SPOILED)
 

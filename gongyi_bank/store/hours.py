@@ -71,20 +71,20 @@ def _customers_by_ref(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
+#: The columns of RecordFacts, in its order.
+RECORD_FACTS = tuple(
+    hour_record.c[name]
+    for name in (
+        "account_no", "record_no", "state", "row_digest", "minutes", "points", "line_no",
+    )
+)  # fmt: skip
+
+
 @query
 def _by_refs(engine: StoreEngine) -> sa.Select[Any]:
-    record = hour_record
-    columns = (
-        record.c.ref,
-        record.c.account_no,
-        record.c.record_no,
-        record.c.state,
-        record.c.row_digest,
-        record.c.minutes,
-        record.c.points,
-        record.c.line_no,
+    return sa.select(hour_record.c.ref, *RECORD_FACTS).where(
+        of_bank(hour_record), engine.among(hour_record.c.ref, "refs")
     )
-    return sa.select(*columns).where(of_bank(record), engine.among(record.c.ref, "refs"))
 
 
 @query

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.accrual import RecordFacts
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.hours import RECORD_FACTS
 from gongyi_bank.store.tables import hour_record
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
@@ -16,16 +17,7 @@ from gongyi_bank.store.transaction import Transaction, of_bank, query
 @query
 def _openings(engine: StoreEngine) -> sa.Select[Any]:
     record = hour_record
-    columns = (
-        record.c.account_no,
-        record.c.record_no,
-        record.c.state,
-        record.c.row_digest,
-        record.c.minutes,
-        record.c.points,
-        record.c.line_no,
-    )
-    return sa.select(*columns).where(
+    return sa.select(*RECORD_FACTS).where(
         of_bank(record),
         engine.among(record.c.account_no, "accounts"),
         record.c.record_no == 1,
