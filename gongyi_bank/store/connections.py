@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from gongyi_bank.errors import OutcomeUnknown, RetryTransaction
 from gongyi_bank.store.engines import StoreEngine, Wire
@@ -58,6 +58,19 @@ def own_transaction(
             _roll_back(connection)
 
 
+@contextmanager
+def one_statement(engine: sa.Engine, support: StoreEngine) -> Iterator[sa.Connection]:
+    """A connection for a single reading statement, which needs no transaction around it."""
+    try:
+        connection = engine.connect()
+    except sa.exc.DBAPIError as error:
+        raise support.classify_wrapped(error) from None
+    except sa.exc.TimeoutError:
+        raise RetryTransaction(reason="no connection is free") from None
+    with connection:
+        yield support.for_one_statement(connection)
+
+
 def _commit(connection: sa.Connection, support: StoreEngine, key: str | None) -> None:
     try:
         connection.commit()
@@ -77,34 +90,50 @@ def _roll_back(connection: sa.Connection) -> None:
         connection.invalidate()
 
 
-def retrying(
-    engine: sa.Engine,
-    support: StoreEngine,
-    run: Callable[[sa.Connection], T],
-    *,
-    key: str | None,
-) -> T:
-    """Run a whole transaction again while it was certainly not applied, a bounded time."""
-    give_up_at = time.monotonic() + SECONDS_MAX
-    for tried in range(1, TRIES_MAX + 1):
-        try:
-            with own_transaction(engine, support, key=key) as connection:
-                return run(connection)
-        except RetryTransaction:
-            if tried == TRIES_MAX or time.monotonic() > give_up_at:
-                raise
-            _pause(engine, random.uniform(0, 0.01 * 2**tried))
-    raise AssertionError("the loop returns or raises")
+def _undo(savepoint: sa.NestedTransaction | SessionTransaction, connection: sa.Connection) -> None:
+    """Undo a savepoint; one that is gone went with the caller's transaction (a deadlock).
+
+    Some servers would go on in a new transaction and keep half of the caller's work.
+    """
+    try:
+        savepoint.rollback()
+    except sa.exc.DBAPIError:
+        connection.invalidate()
 
 
 def _pause(engine: sa.Engine, seconds: float) -> None:
-    """Wait; under an asynchronous driver (aio.py) the event loop goes on meanwhile."""
+    """Wait; under an asynchronous driver (aio/) the event loop goes on meanwhile."""
     if engine.dialect.is_async:
         import asyncio
 
         sa.util.await_only(asyncio.sleep(seconds))
     else:
         time.sleep(seconds)
+
+
+def retrying(
+    engine: sa.Engine,
+    support: StoreEngine,
+    run: Callable[[sa.Connection], T],
+    *,
+    key: str | None,
+    now: Callable[[], float] = time.monotonic,
+    pause: Callable[[sa.Engine, float], None] = _pause,
+) -> T:
+    """Run a whole transaction again while it was certainly not applied, a bounded time.
+
+    `now` (in seconds) and `pause` are the clock that bounds it.
+    """
+    give_up_at = now() + SECONDS_MAX
+    for tried in range(1, TRIES_MAX + 1):
+        try:
+            with own_transaction(engine, support, key=key) as connection:
+                return run(connection)
+        except RetryTransaction:
+            if tried == TRIES_MAX or now() > give_up_at:
+                raise
+            pause(engine, random.uniform(0, 0.01 * 2**tried))
+    raise AssertionError("the loop returns or raises")
 
 
 @contextmanager
@@ -129,7 +158,7 @@ def savepoint_within(
     try:
         yield connection
     except BaseException:
-        savepoint.rollback()
+        _undo(savepoint, connection)
         raise
     try:
         savepoint.commit()

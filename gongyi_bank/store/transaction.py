@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -18,7 +18,9 @@ from pydantic_core import from_json
 
 from gongyi_bank.errors import GongyiBankError, RetryTransaction, TransactionEnded
 from gongyi_bank.store.engines import Capability, KeyTaken, StoreEngine, Wire
-from gongyi_bank.store.writing import Writes
+from gongyi_bank.store.locks import HeldLocks, Lock, Place
+from gongyi_bank.store.tables import account_head
+from gongyi_bank.store.writing import Insert, Writes
 
 Clock = Callable[[], dt.datetime]
 Rows = list[tuple[Any, ...]]
@@ -60,6 +62,7 @@ class Transaction:
         bank: BankIdentity,
         clock: Clock,
         keys: Keys,
+        held: HeldLocks | None = None,
     ) -> None:
         self.connection = connection
         self.wire = Wire(connection, engine)
@@ -71,6 +74,10 @@ class Transaction:
         #: Set when a write failed half-way: nothing more may be done, only rolled back.
         self.doomed: str | None = None
         self.is_closed = False
+        #: Whether an act in it keeps days open already (see `outlets.ask_gate`).
+        self.has_passed_gate = False
+        #: What this transaction has locked, if the order of locks is watched.
+        self.held = held
 
     def write(self, writes: Writes) -> None:
         """Write an act's rows. A failure dooms this transaction, except for a taken key."""
@@ -82,6 +89,8 @@ class Transaction:
         except BaseException as error:  # a cancelled task may have written half of them
             self.doomed = _name_of(error)
             raise
+        if self.held is not None:
+            self.held.add_new(_new_heads(writes))
 
     def execute(self, statement: sa.Executable, rows: list[dict[str, Any]] | None = None) -> None:
         """Run a statement that is no select and off the hot path; its errors are ours."""
@@ -103,10 +112,30 @@ class Transaction:
         if self.doomed:
             raise RetryTransaction(reason=f"an earlier act failed: {self.doomed}")
 
+    def lock(self, *asks: Ask[Any]) -> None:
+        """Take these row locks, in this order; where the whole database is locked, only say so.
+
+        Raises LockOutOfOrder, before anything is locked.
+        """
+        if self.engine.locks_at_begin:
+            self.note_locks(asks)
+        else:
+            self.gather(*asks)
+
+    def note_locks(self, asks: Sequence[Ask[Any]]) -> None:
+        """Remember what these questions lock, if the order of locks is watched."""
+        locking = [ask.locks for ask in asks if ask.locks]
+        if self.held is None or not locking:
+            return
+        wanted = {(place, key) for place, keys in locking for key in keys}
+        self.held.require_order(wanted)
+        self.held.add(wanted)
+
     def gather(self, *asks: Ask[Any]) -> None:
         """Answer several questions as of one moment, in one statement where the engine can."""
         if self.is_closed:
             raise TransactionEnded()
+        self.note_locks(asks)
         try:
             if len(asks) > 1 and Capability.FUSED_STATEMENTS in self.engine.capabilities:
                 _fused(tuple(ask.query for ask in asks)).answer(self, asks)
@@ -123,6 +152,16 @@ class Transaction:
         return ask.answer
 
 
+def _new_heads(writes: Writes) -> list[Lock]:
+    """The heads among new rows."""
+    return [
+        (Place.HEADS, row[step.columns.index("account_no")])
+        for step in writes.steps
+        if isinstance(step, Insert) and step.table is account_head
+        for row in step.rows
+    ]
+
+
 def _name_of(error: BaseException) -> str:
     return error.code if isinstance(error, GongyiBankError) else type(error).__name__
 
@@ -135,6 +174,13 @@ class Ask(Generic[AnswerT]):
     params: dict[str, Any]
     parse: Callable[[Rows], AnswerT]
     rows: Rows | None = None
+    #: What answering locks alone: of which place, and by which keys.
+    locks: tuple[Place, Sequence[Any]] | None = None
+
+    def locking(self, place: Place, keys: Sequence[Any]) -> Self:
+        """The same question, known to lock these rows alone (see `store.locks`)."""
+        self.locks = place, keys
+        return self
 
     @property
     def answer(self) -> AnswerT:
@@ -177,22 +223,23 @@ def _as_they_are(rows: Rows) -> Rows:
 @dataclass(slots=True)
 class _Compiled:
     sql: str
-    order: list[str] | None
+    #: The parameters' names in their order; empty where they are given by name.
+    order: list[str]
     #: Values written into the select itself.
     constants: dict[str, Any]
     types: list[Any]
     converters: list[tuple[int, Any]]
 
-    def values(self, tx: Transaction, params: dict[str, Any]) -> dict[str, Any]:
+    def given(self, tx: Transaction, params: dict[str, Any]) -> Any:
+        """The parameters as the driver takes them: a list, or by name."""
         adapt = tx.engine.adapt
-        values = self.constants | {name: adapt(value) for name, value in params.items()}
-        values["bank"] = tx.bank.bank_id
-        return values
+        values = {**self.constants, "bank": adapt(tx.bank.bank_id)}
+        for name, value in params.items():
+            values[name] = adapt(value)
+        return [values[name] for name in self.order] if self.order else values
 
     def run(self, tx: Transaction, params: dict[str, Any]) -> Rows:
-        values, order = self.values(tx, params), self.order
-        given = values if order is None else [values[name] for name in order]
-        return _converted(tx.wire.fetch(self.sql, given), self.converters)
+        return _converted(tx.wire.fetch(self.sql, self.given(tx, params)), self.converters)
 
 
 @dataclass(slots=True)
@@ -206,16 +253,14 @@ class _Fused:
     def answer(self, tx: Transaction, asks: tuple[Ask[Any], ...]) -> None:
         parts = [query.compiled(tx) for query in self.queries]
         if not self.sql:
-            self.sql = tx.engine.fuse([(part.sql, part.types) for part in parts])
+            self.sql = tx.engine.fuse([(p.sql, len(p.order), p.types) for p in parts])
             self.converters = [tx.engine.json_converters(part.types) for part in parts]
-        values = {
-            f"q{number}_{name}": value
-            for number, (part, ask) in enumerate(zip(parts, asks, strict=True))
-            for name, value in part.values(tx, ask.params).items()
-        }
-        columns = tx.wire.fetch(self.sql, values)[0]
+        given: list[Any] = []
+        for part, ask in zip(parts, asks, strict=True):
+            given += part.given(tx, ask.params)
+        columns = tx.wire.fetch(self.sql, given)[0]
         for ask, text, converters in zip(asks, columns, self.converters, strict=True):
-            ask.rows = _converted(from_json(text), converters)
+            ask.rows = _as_tuples(from_json(text), converters)
 
 
 @functools.cache
@@ -226,18 +271,22 @@ def _fused(queries: tuple[Query, ...]) -> _Fused:
 def _converted(rows: Sequence[Sequence[Any]], converters: list[tuple[int, Any]]) -> Rows:
     if not converters:
         return list(map(tuple, rows))
-    made = [list(row) for row in rows]
-    for row in made:
-        for position, convert in converters:
+    return _as_tuples([list(row) for row in rows], converters)
+
+
+def _as_tuples(rows: list[list[Any]], converters: list[tuple[int, Any]]) -> Rows:
+    """Rows that nobody else has, which are changed on the way."""
+    for position, convert in converters:
+        for row in rows:
             if row[position] is not None:
                 row[position] = convert(row[position])
-    return list(map(tuple, made))
+    return list(map(tuple, rows))
 
 
 def _compile(select: sa.Select[Any] | sa.CompoundSelect[Any], tx: Transaction) -> _Compiled:
-    compiled = select.compile(dialect=tx.connection.dialect)
+    compiled = tx.engine.compile(select, tx.connection.dialect)
     types = [column.type for column in select.selected_columns]
-    order = list(compiled.positiontup or ()) if compiled.positional else None
+    order = list(compiled.positiontup or ()) if compiled.positional else []
     adapt = tx.engine.adapt
     constants = {name: adapt(b.value) for name, b in compiled.binds.items() if not b.required}
     return _Compiled(str(compiled), order, constants, types, tx.engine.result_converters(types))

@@ -6,7 +6,8 @@ succeed*. The number of statements depends on the tables touched, never on the r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,11 +44,11 @@ class Update:
 
 @dataclass(slots=True)
 class Writes:
-    """One act's voucher and every row that depends on it."""
+    """One act's voucher and every row that depends on it; or those of several acts."""
 
     steps: list[Insert | Update] = field(default_factory=list)
-    #: The voucher's row in the order of VOUCHER_COLUMNS; filled in last, written first.
-    voucher: Row = ()
+    #: Vouchers in the order of VOUCHER_COLUMNS; filled in last, written first, all or none.
+    vouchers: list[Row] = field(default_factory=list)
 
     def insert(self, table: sa.Table, columns: Sequence[str], rows: list[Row]) -> None:
         """Add new rows; nothing happens for none."""
@@ -69,6 +70,28 @@ class Writes:
             self._require_other_rows(step)
             self.steps.append(step)
 
+    @classmethod
+    def joined(cls, acts: Iterable[Writes]) -> Writes:
+        """What several acts write, one after another, as one: a row that some of them change is
+        changed once, from what the first of them saw to what the last made of it."""
+        whole = cls()
+        inserts: dict[tuple[Any, ...], list[Row]] = {}
+        updates: dict[tuple[Any, ...], dict[Row, Row]] = {}
+        for act in acts:
+            whole.vouchers += act.vouchers
+            for step in act.steps:
+                if isinstance(step, Insert):
+                    inserts.setdefault((step.table, step.columns), []).extend(step.rows)
+                else:
+                    shape = (step.table, step.key, step.guards, step.changes)
+                    _join(updates.setdefault(shape, {}), step)
+        # What others point to comes first, in whatever order the acts were.
+        for (table, columns), rows in sorted(inserts.items(), key=lambda item: _place(item[0][0])):
+            whole.insert(table, columns, rows)
+        for (table, key, guards, changes), found in updates.items():
+            whole.update(table, list(found.values()), key=key, guards=guards, changes=changes)
+        return whole
+
     def _require_other_rows(self, new: Update) -> None:
         """One act changes a row once: in a fused statement the second change would be lost."""
         size = len(new.key)
@@ -77,6 +100,21 @@ class Writes:
                 changed = {row[:size] for row in step.rows}
                 if any(row[:size] in changed for row in new.rows):
                     raise AssertionError(f"{new.table.name}: a row is changed twice in one act")
+
+
+def _join(earlier: dict[Row, Row], step: Update) -> None:
+    """Add changes to earlier ones of the same shape, by key."""
+    size, seen = len(step.key), len(step.key) + len(step.guards)
+    for row in step.rows:
+        key = row[:size]
+        first = earlier.get(key)
+        earlier[key] = row if first is None else (*first[:seen], *row[seen:])
+
+
+@functools.cache
+def _place(table: sa.Table) -> int:
+    """Where a table stands among all, those it points to before it."""
+    return table.metadata.sorted_tables.index(table)
 
 
 def columns_of(table: sa.Table) -> tuple[str, ...]:

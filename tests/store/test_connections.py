@@ -20,6 +20,7 @@ from gongyi_bank.errors import (
     UnknownBank,
 )
 from gongyi_bank.store import connections
+from gongyi_bank.store.engines import engine_for
 from tests.district import District
 
 
@@ -124,3 +125,103 @@ def test_a_driver_error_never_shows_what_was_written(sqlite_district: District) 
     with pytest.raises(EngineError) as caught:
         sqlite_district.customer(name="王小明")
     assert "王小明" not in repr(caught.value) + str(caught.value)
+
+
+# --- how often, and how long ------------------------------------------------------------------
+
+
+class Pauses:
+    """A clock that goes on only while somebody pauses."""
+
+    def __init__(self, seconds_a_pause: float | None = None) -> None:
+        self.now, self.waits = 100.0, list[float]()
+        self._fixed = seconds_a_pause
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, _: sa.Engine, seconds: float) -> None:
+        """Take as long as asked, or as long as this clock always takes."""
+        self.waits.append(seconds)
+        self.now += self._fixed or seconds
+
+
+def retry(district: District, run: Callable[[sa.Connection], Any], pauses: Pauses) -> Any:
+    engine = district.bank.engine
+    support = engine_for(engine.dialect.name)
+    return connections.retrying(engine, support, run, key="K", now=pauses, pause=pauses.pause)
+
+
+def test_pauses_grow_and_have_a_bound(sqlite_district: District) -> None:
+    pauses, runs = Pauses(), []
+
+    def run(_: sa.Connection) -> None:
+        runs.append(1)
+        raise RetryTransaction(reason="40P01")
+
+    with pytest.raises(RetryTransaction):
+        retry(sqlite_district, run, pauses)
+    assert len(runs) == connections.TRIES_MAX
+    assert len(pauses.waits) == connections.TRIES_MAX - 1
+    assert all(0 <= wait <= 0.01 * 2**tried for tried, wait in enumerate(pauses.waits, 1))
+
+
+def test_after_the_deadline_nothing_is_tried_again(sqlite_district: District) -> None:
+    pauses, runs = Pauses(connections.SECONDS_MAX / 2), []
+
+    def run(_: sa.Connection) -> None:
+        runs.append(1)
+        raise RetryTransaction(reason="55P03")
+
+    with pytest.raises(RetryTransaction):
+        retry(sqlite_district, run, pauses)
+    # At the deadline itself still, a moment later no more.
+    assert len(runs) == 4
+
+
+def test_only_what_was_certainly_not_applied_is_tried_again(sqlite_district: District) -> None:
+    for error in (OutcomeUnknown(key="K", reason="x"), EngineError(reason="x"), ValueError()):
+        runs: list[int] = []
+
+        def run(_: sa.Connection, error: Exception = error, runs: list[int] = runs) -> None:
+            runs.append(1)
+            raise error
+
+        with pytest.raises(type(error)):
+            retry(sqlite_district, run, Pauses())
+        assert runs == [1]
+
+
+def test_a_serialization_failure_of_commit_itself_is_tried_again(postgresql_url: str) -> None:
+    """Two that each read what the other writes: the server finds it out when COMMIT comes."""
+    district = District(postgresql_url)
+    pair = sa.Table(
+        "pair", sa.MetaData(),
+        sa.Column("side", sa.Integer, primary_key=True), sa.Column("amount", sa.Integer),
+    )  # fmt: skip
+    strict = district.bank.engine.execution_options(isolation_level="SERIALIZABLE")
+    pair.metadata.create_all(strict)
+    with strict.begin() as connection:
+        connection.execute(sa.insert(pair), [{"side": n, "amount": 1} for n in (1, 2)])
+
+    def take(connection: sa.Connection, side: int) -> int:
+        total: int = connection.scalars(sa.select(sa.func.sum(pair.c.amount))).one()
+        if total > 1:
+            connection.execute(sa.update(pair).where(pair.c.side == side).values(amount=0))
+        return total
+
+    seen: list[int] = []
+
+    def run(connection: sa.Connection) -> None:
+        seen.append(take(connection, 1))
+        if len(seen) == 1:
+            with strict.begin() as other:
+                take(other, 2)
+
+    support, pauses = engine_for("postgresql"), Pauses()
+    connections.retrying(strict, support, run, key="K", now=pauses, pause=pauses.pause)
+    assert seen == [2, 1]
+    assert len(pauses.waits) == 1
+    with strict.connect() as connection:
+        assert connection.scalars(sa.select(sa.func.sum(pair.c.amount))).one() == 1
+    district.close()

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 
 from gongyi_bank.store.engines.guards import APPEND_ONLY, MUTABLE_COLUMNS
 from gongyi_bank.store.tables import metadata
-from tests.district import District
+from tests.district import START, District
+
+TODAY = START.date()
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def used(district: District) -> District:
     return district
 
 
-@pytest.mark.parametrize("table", ["account_line", "policy", "voucher"])
+@pytest.mark.parametrize("table", ["account_line", "policy"])
 @pytest.mark.parametrize("verb", ["update", "delete", "replace"])
 def test_written_rows_cannot_be_changed(used: District, table: str, verb: str) -> None:
     target = metadata.tables[f"gb_{table}"]
@@ -40,11 +42,26 @@ def test_written_rows_cannot_be_changed(used: District, table: str, verb: str) -
 def test_a_record_changes_only_by_its_decision(used: District) -> None:
     record = metadata.tables["gb_hour_record"]
     with used.bank.engine.connect() as connection:
-        connection.execute(sa.update(record).values(state="voided"))
+        connection.execute(
+            sa.update(record).values(state="voided", voided_on=TODAY, voided_voucher_id=bytes(16))
+        )
         for column in ("minutes", "account_no", "ref", "row_digest"):
             value = b"x" * 32 if column == "row_digest" else 7
             with pytest.raises(sa.exc.DBAPIError, match="never changed"), connection.begin_nested():
                 connection.execute(sa.update(record).values({column: value}))
+
+
+def test_of_a_voucher_only_its_place_in_the_outbox_is_filled_in_later(used: District) -> None:
+    voucher = metadata.tables["gb_voucher"]
+    with used.bank.engine.connect() as connection:
+        connection.execute(
+            sa.update(voucher).where(voucher.c.act == "hours.record").values(outbox_no=1)
+        )
+        for change in ({"reason": "another"}, {"voucher_hash": bytes(32)}):
+            with pytest.raises(sa.exc.DBAPIError, match="never changed"), connection.begin_nested():
+                connection.execute(sa.update(voucher).values(change))
+        with pytest.raises(sa.exc.DBAPIError, match="never changed"), connection.begin_nested():
+            connection.execute(sa.delete(voucher))
 
 
 def test_truncate_is_refused_on_postgresql(postgresql_url: str) -> None:

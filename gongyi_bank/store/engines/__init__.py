@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.errors import EngineUnsupported
 from gongyi_bank.store.engines.base import PREPARED, Capability, KeyTaken, StoreEngine
+from gongyi_bank.store.engines.mysql import MariadbEngine, MysqlEngine
 from gongyi_bank.store.engines.postgresql import PostgresqlEngine
 from gongyi_bank.store.engines.sqlite import READ_ONLY, SqliteEngine
 from gongyi_bank.store.engines.wire import Wire
@@ -24,7 +25,8 @@ __all__ = [
 ]
 
 _ENGINES: dict[str, StoreEngine] = {
-    engine.name: engine for engine in (SqliteEngine(), PostgresqlEngine())
+    engine.name: engine
+    for engine in (SqliteEngine(), PostgresqlEngine(), MysqlEngine(), MariadbEngine())
 }
 
 
@@ -37,10 +39,19 @@ def engine_for(dialect_name: str) -> StoreEngine:
 
 
 #: The driver of a URL that names none.
-_DRIVERS = {"postgresql": "postgresql+psycopg"}
+_DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
 _UNUSABLE = (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, sa.exc.InvalidRequestError)
 #: Which extra of ours brings a missing package.
-_EXTRAS = {"psycopg": "postgres", "aiosqlite": "asyncio", "greenlet": "asyncio"}
+_EXTRAS = {
+    "psycopg": "postgres",
+    "pymysql": "mysql",
+    "aiosqlite": "asyncio",
+    "greenlet": "asyncio",
+}
 
 
 def connect(

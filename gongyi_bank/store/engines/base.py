@@ -6,19 +6,23 @@ name or calls one of these methods; it never looks at a dialect's name.
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from gongyi_bank.errors import EngineError, RetryTransaction
+from gongyi_bank.store.engines.guards import guarded_tables, unguards
 from gongyi_bank.store.engines.wire import Wire
-from gongyi_bank.store.writing import Insert, Row, Update, Writes
+from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Row, Update, Writes
 
 #: Execution option of the engines that we made: their transactions begin as we need them.
 PREPARED = "gongyi_bank_prepared"
+_KEY = VOUCHER_COLUMNS.index("idempotency_key")
 
 
 class Capability(enum.StrEnum):
@@ -26,7 +30,11 @@ class Capability(enum.StrEnum):
 
     FUSED_STATEMENTS = "fused_statements"
     GUARD_TRIGGERS = "guard_triggers"
+    #: The triggers also stop whoever empties a table at once (TRUNCATE), or nobody can.
+    GUARDED_TRUNCATE = "guarded_truncate"
     SHARED_ROW_LOCK = "shared_row_lock"
+    #: Who shares a row overtakes who waits for it alone, for ever if there are enough of them.
+    SHARERS_OVERTAKE = "sharers_overtake"
 
 
 class KeyTaken(Exception):
@@ -51,10 +59,32 @@ class StoreEngine(ABC):
     def prepare(self, engine: sa.Engine) -> None:
         """Set up an engine that the library made itself (never one handed to it)."""
 
-    def finish_schema(  # noqa: B027 - most engines want nothing
-        self, connection: sa.Connection, metadata: sa.MetaData
+    def create_tables(self, connection: sa.Connection, metadata: sa.MetaData) -> None:
+        """Create the tables that are missing."""
+        metadata.create_all(connection)
+
+    def finish_schema(self, connection: sa.Connection) -> None:  # noqa: B027 - most want nothing
+        """Whatever an engine wants after tables or indexes were made."""
+
+    @contextlib.contextmanager
+    def migrating_alone(self, connection: sa.Connection) -> Iterator[None]:
+        """A fresh connection set up for a migration, which begins and ends within."""
+        yield
+
+    def lock_schema(self, connection: sa.Connection) -> None:  # noqa: B027 - or locked before
+        """In a migration's transaction: wait until nobody else changes the schema."""
+
+    def require_sound_schema(self, connection: sa.Connection) -> None:  # noqa: B027 - or always
+        """At the end of a migration: raise EngineError where a row refers to nothing."""
+
+    def in_a_script(self, statement: str) -> str:
+        """A trigger's statement as the server's own client takes it from a file."""
+        return f"{statement};"
+
+    def refresh_statistics(  # noqa: B027 - most engines keep theirs, or were told
+        self, engine: sa.Engine, tables: Iterable[str]
     ) -> None:
-        """Whatever an engine wants once, after the tables were created."""
+        """Let the planner count these tables, in a transaction of its own, after fast growth."""
 
     def fresh_cursor(self, connection: sa.Connection) -> Any:
         """A cursor of the driver, for one transaction."""
@@ -64,9 +94,30 @@ class StoreEngine(ABC):
     def unsafe_settings(self, connection: sa.Connection) -> list[str]:
         """What about this connection or server could lose acknowledged acts."""
 
+    def guard_basis(self) -> list[str]:
+        """The DDL of whatever the triggers run."""
+        return []
+
     @abstractmethod
+    def guards_of(self, table: str, columns: Sequence[str] | None) -> list[str]:
+        """The DDL of the triggers that keep a table's rows, or some columns, from changing."""
+
+    def unguards_of(self, table: str) -> list[str]:
+        """The DDL that drops them, if they are there."""
+        return unguards(table)
+
     def guard_statements(self) -> list[str]:
         """The DDL of the triggers that keep written history from being changed."""
+        of_tables = [self.guards_of(*guarded) for guarded in guarded_tables().items()]
+        return [*self.guard_basis(), *itertools.chain(*of_tables)]
+
+    @abstractmethod
+    def count_guards(self, wire: Wire) -> int:
+        """How many of those triggers are there and switched on."""
+
+    def count_guards_expected(self) -> int:
+        """How many triggers the schema comes with."""
+        return sum(text.startswith("CREATE TRIGGER") for text in self.guard_statements())
 
     @abstractmethod
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
@@ -80,10 +131,15 @@ class StoreEngine(ABC):
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         """(position, function) for the result columns that need turning into Python values."""
 
-    def fuse(self, selects: Sequence[tuple[str, Sequence[Any]]]) -> str:
-        """Several selects (text, column types) as one, a JSON array of rows for each.
+    def compile(self, select: sa.ClauseElement, dialect: sa.Dialect) -> Any:
+        """A select for the driver's own cursor (`fresh_cursor`), and its parameters' order."""
+        return select.compile(dialect=dialect)
 
-        The parameters of the n-th select get the prefix `qn_`. Only with FUSED_STATEMENTS.
+    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> str:
+        """Several selects as one, which gives a JSON array of rows for each.
+
+        Each is a text, how many parameters it has, and its columns' types; the parameters
+        are given one after the other. Only with FUSED_STATEMENTS.
         """
         raise NotImplementedError(self.name)
 
@@ -102,9 +158,17 @@ class StoreEngine(ABC):
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         """A fresh connection set up to read one moment without holding up writers."""
 
+    def for_one_statement(self, connection: sa.Connection) -> sa.Connection:
+        """A fresh connection set up to read by one statement, with no BEGIN and no ROLLBACK
+        where the driver can do without."""
+        return connection
+
     @abstractmethod
     def write(self, wire: Wire, bank_id: int, writes: Writes) -> None:
-        """Write the voucher and all its rows, or raise KeyTaken having written none."""
+        """Write the vouchers and all rows, or raise KeyTaken having written nothing.
+
+        It is raised if any of the vouchers could not claim its key.
+        """
 
     def insert_if_missing(self, table: sa.Table) -> Any:
         """An INSERT that leaves a row that is there, waiting for whoever is inserting it."""
@@ -135,6 +199,33 @@ class StoreEngine(ABC):
     def lock(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """The select with the row lock that postings take (FOR NO KEY UPDATE)."""
         return statement.with_for_update(key_share=True)
+
+    def share(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        """The select with a row lock that others may share."""
+        return statement.with_for_update(read=True)
+
+
+@contextlib.contextmanager
+def all_or_none(wire: Wire, vouchers: Sequence[Row]) -> Iterator[None]:
+    """Within it, KeyTaken undoes what was written: vouchers whose own keys were free.
+
+    A single voucher whose key is taken has written nothing, and needs no savepoint.
+    """
+    if len(vouchers) == 1:
+        yield
+        return
+    wire.execute("SAVEPOINT gb_vouchers", ())
+    try:
+        yield
+    except KeyTaken:
+        wire.execute("ROLLBACK TO SAVEPOINT gb_vouchers", ())
+        raise
+    wire.execute("RELEASE SAVEPOINT gb_vouchers", ())
+
+
+def sorted_vouchers(vouchers: Sequence[Row]) -> list[Row]:
+    """In the order of their keys, so that two writers never wait for each other in a circle."""
+    return sorted(vouchers, key=lambda row: row[_KEY] or "")
 
 
 def require_all_found(step: Update, found: int) -> None:

@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
+from gongyi_bank.store.engines import arrays
 from gongyi_bank.store.engines.base import (
     Capability,
     KeyTaken,
     StoreEngine,
-    insert_columns,
+    all_or_none,
     require_all_found,
     sorted_rows,
+    sorted_vouchers,
 )
-from gongyi_bank.store.engines.guards import postgresql_guards
+from gongyi_bank.store.engines.fused import fused_write, shape_of
+from gongyi_bank.store.engines.guards import (
+    POSTGRESQL_FUNCTION,
+    postgresql_guards,
+    postgresql_unguards,
+)
 from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.tables.columns import Big, Day, Instant
-from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
+from gongyi_bank.store.writing import Update, Writes
 
+_log = logging.getLogger("gongyi_bank.sql")
 #: Serialization failure, deadlock, lock timeout; a unique key claimed meanwhile; and tables,
 #: functions or triggers that another founder has just made.
 _RETRY = frozenset({"40001", "40P01", "55P03", "23505", "42P07", "42723", "42710"})
+
+
+_SHARE_BANK = (
+    "SELECT 1 FROM gb_bank AS b WHERE bank_id = $1 AND NOT EXISTS (SELECT 1 FROM gb_closing AS c"
+    " WHERE c.bank_id = b.bank_id AND c.state = 'closing') FOR SHARE"
+)
+_QUEUE_FOR_BANK = "SELECT 1 FROM gb_bank WHERE bank_id = $1 FOR NO KEY UPDATE"
+
+
+#: How SQL is compiled for the server itself: with $1, $2 for its parameters.
+_NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 class PostgresqlEngine(StoreEngine):
@@ -35,39 +55,84 @@ class PostgresqlEngine(StoreEngine):
 
     name: ClassVar[str] = "postgresql"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.FUSED_STATEMENTS, Capability.GUARD_TRIGGERS, Capability.SHARED_ROW_LOCK}
+        {
+            Capability.FUSED_STATEMENTS,
+            Capability.GUARD_TRIGGERS,
+            Capability.GUARDED_TRUNCATE,
+            Capability.SHARED_ROW_LOCK,
+            Capability.SHARERS_OVERTAKE,
+        }
     )
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
         """Plans are made once, and waiting for a lock is bounded.
 
         An act's statements take lists, for which a planner that sees the values would plan
-        anew each time, at several times the cost of running.
+        anew each time, at several times the cost of running. A statement is prepared when a
+        connection runs it for the second time; behind a pooler that gives every transaction
+        another server connection, say `?prepare_threshold=none` in the URL.
         """
-        if "options" in url.query:
-            return {}
-        options = "-c plan_cache_mode=force_generic_plan -c lock_timeout=10s"
-        return {"connect_args": {"options": options}}
+        given: dict[str, Any] = {"prepare_threshold": 1}
+        if "prepare_threshold" in url.query:
+            said = str(url.query["prepare_threshold"])
+            given["prepare_threshold"] = None if said == "none" else int(said)
+        if "options" not in url.query:
+            given["options"] = "-c plan_cache_mode=force_generic_plan -c lock_timeout=10s"
+        return {"connect_args": given}
 
     def prepare(self, engine: sa.Engine) -> None:
         """Nothing: READ COMMITTED and sorted row locks are what the server gives by itself."""
 
-    def fresh_cursor(self, connection: sa.Connection) -> Any:
-        """Lists go in binary: the text form of an array is escaped element by element."""
-        from psycopg.types.array import ListBinaryDumper
+    def refresh_statistics(self, engine: sa.Engine, tables: Iterable[str]) -> None:
+        """ANALYZE, which also makes every session forget the plans it has kept.
 
-        cursor = connection.connection.cursor()
-        # Under asyncio SQLAlchemy wraps the driver's cursor, which alone has the adapters.
-        driver_cursor: Any = getattr(cursor, "_cursor", cursor)
-        driver_cursor.adapters.register_dumper(list, ListBinaryDumper)
-        return cursor
+        A plan made while a table was empty may look a voucher up by its bank alone, and is
+        kept: then an import takes a time that grows with its square. The server analyses by
+        itself, but only minutes later, and not where autovacuum is off.
+        """
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"ANALYZE {', '.join(tables)}")
+        except sa.exc.DBAPIError as error:
+            _log.warning("no fresh statistics: %s", self.classify_wrapped(error))
+
+    def fresh_cursor(self, connection: sa.Connection) -> Any:
+        """One that passes on SQL as it is, and parameters as `arrays` has made them.
+
+        The driver's usual cursor turns its own placeholders into the server's, anew for every
+        statement that is longer than it cares to remember: as all that write are.
+        """
+        from gongyi_bank.store.engines.raw import raw_cursor
+
+        return raw_cursor(connection)
 
     def unsafe_settings(self, connection: sa.Connection) -> list[str]:
         found = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
         return [] if found in ("on", "remote_apply") else [f"synchronous_commit is {found}"]
 
-    def guard_statements(self) -> list[str]:
-        return postgresql_guards()
+    def lock_schema(self, connection: sa.Connection) -> None:
+        # Readers of the version go on; another migration may take longer than a lock should.
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '10min'")
+        connection.exec_driver_sql("LOCK TABLE gb_schema_version IN EXCLUSIVE MODE")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+
+    def guard_basis(self) -> list[str]:
+        return [POSTGRESQL_FUNCTION]
+
+    def guards_of(self, table: str, columns: Sequence[str] | None) -> list[str]:
+        return postgresql_guards(table, columns)
+
+    def unguards_of(self, table: str) -> list[str]:
+        return postgresql_unguards(table)
+
+    def count_guards(self, wire: Wire) -> int:
+        select = (
+            "SELECT count(*) FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid"
+            " JOIN pg_class c ON c.oid = t.tgrelid WHERE f.proname = 'gb_refuse_change'"
+            " AND t.tgenabled IN ('O', 'A') AND pg_table_is_visible(c.oid)"
+        )
+        found: int = wire.fetch(select, ())[0][0]
+        return found
 
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         kind: sa.types.TypeEngine[Any] = pg.ARRAY(sa.Text() if _is_text(column) else Big)
@@ -75,14 +140,20 @@ class PostgresqlEngine(StoreEngine):
             kind = pg.ARRAY(pg.BYTEA())
         return column == sa.any_(sa.bindparam(name, type_=kind))
 
+    def compile(self, select: sa.ClauseElement, dialect: sa.Dialect) -> Any:
+        return select.compile(dialect=_NUMBERED)
+
     def adapt(self, value: Any) -> Any:
-        return value
+        return arrays.looked_up(value) if isinstance(value, list) else arrays.scalar(value)
 
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         return [(i, bytes) for i, t in enumerate(types) if isinstance(t, sa.LargeBinary)]
 
-    def fuse(self, selects: Sequence[tuple[str, Sequence[Any]]]) -> str:
-        parts = [_as_json(*select, number) for number, select in enumerate(selects)]
+    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> str:
+        parts, before = [], 0
+        for select, size, types in selects:
+            parts.append(_as_json(_renumbered(select, before), types))
+            before += size
         return f"SELECT {', '.join(parts)}"
 
     def json_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
@@ -104,8 +175,15 @@ class PostgresqlEngine(StoreEngine):
         if driver_connection.autocommit:
             raise EngineSettingsUnsafe(reason="the connection commits every statement (AUTOCOMMIT)")
         level = wire.fetch("SHOW transaction_isolation", ())[0][0]
-        if level != "read committed":
-            wire.fetch("SELECT 1 FROM gb_bank WHERE bank_id = %s FOR SHARE", (bank_id,))
+        if level == "read committed":
+            return
+        # Whoever closes a day waits for this row: who comes then queues, and never overtakes.
+        bank = (arrays.scalar(bank_id),)
+        if not wire.fetch(_SHARE_BANK, bank):
+            wire.fetch(_QUEUE_FOR_BANK, bank)
+
+    def for_one_statement(self, connection: sa.Connection) -> sa.Connection:
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         return connection.execution_options(
@@ -113,13 +191,17 @@ class PostgresqlEngine(StoreEngine):
         )
 
     def write(self, wire: Wire, bank_id: int, writes: Writes) -> None:
-        shape = tuple(_shape(step) for step in writes.steps)
-        params: list[Any] = [bank_id, *writes.voucher]
-        for step in writes.steps:
-            params += [list(column) for column in zip(*sorted_rows(step), strict=True)]
-        counts = wire.fetch(_fused_sql(shape), params)[0]
-        if counts[0] != 1:
-            raise KeyTaken
+        vouchers = sorted_vouchers(writes.vouchers)
+        is_single = len(vouchers) == 1 and all(len(step.rows) == 1 for step in writes.steps)
+        statement = fused_write(is_single, tuple(map(shape_of, writes.steps)))
+        params = [arrays.scalar(bank_id), arrays.scalar(len(vouchers))]
+        params += statement.given(0, vouchers)
+        for number, step in enumerate(writes.steps, start=1):
+            params += statement.given(number, sorted_rows(step))
+        with all_or_none(wire, vouchers):
+            counts = wire.fetch(statement.sql, params)[0]
+            if counts[0] != len(vouchers):
+                raise KeyTaken
         updates = [step for step in writes.steps if isinstance(step, Update)]
         for step, found in zip(updates, counts[1:], strict=True):
             require_all_found(step, found)
@@ -141,93 +223,22 @@ class PostgresqlEngine(StoreEngine):
         return getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
 
 
-def _as_json(select: str, types: Sequence[Any], number: int) -> str:
-    """A select as one JSON array of arrays, its parameters marked as those of its number."""
-    prefixed = re.sub(r"%\((\w+)\)s", rf"%(q{number}_\1)s", select)
+def _renumbered(select: str, before: int) -> str:
+    """A select whose parameters come after so many others."""
+    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + before}", select)
+
+
+def _as_json(select: str, types: Sequence[Any]) -> str:
+    """A select as one JSON array of arrays."""
     names = ", ".join(f"c{i}" for i in range(len(types)))
     # Bytes as plain hex, whatever the session's bytea_output says.
     cells = ", ".join(
         f"encode(c{i}, 'hex')" if isinstance(t, sa.LargeBinary) else f"c{i}"
         for i, t in enumerate(types)
     )
-    rows = f"SELECT json_build_array({cells}) AS r FROM ({prefixed}) AS s({names})"  # noqa: S608
+    rows = f"SELECT json_build_array({cells}) AS r FROM ({select}) AS s({names})"  # noqa: S608
     return f"(SELECT coalesce(json_agg(a.r)::text, '[]') FROM ({rows}) AS a)"  # noqa: S608
 
 
 def _is_text(column: sa.ColumnElement[Any]) -> bool:
     return isinstance(column.type, sa.String)
-
-
-_Shape = tuple[sa.Table, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
-
-
-def _shape(step: Insert | Update) -> _Shape:
-    if isinstance(step, Insert):
-        return (step.table, step.columns, (), ())
-    return (step.table, step.key, step.guards, step.changes)
-
-
-def _array_type(column: sa.Column[Any]) -> str:
-    """The SQL array type that `unnest` takes for this column."""
-    kind = column.type
-    if isinstance(kind, Day):
-        return "date[]"
-    if isinstance(kind, Instant):
-        return "timestamptz[]"
-    if isinstance(kind, sa.LargeBinary):
-        return "bytea[]"
-    return "text[]" if isinstance(kind, sa.String) else "bigint[]"
-
-
-@functools.cache
-def _fused_sql(shape: tuple[_Shape, ...]) -> str:
-    """One statement in which every row depends on the voucher's free key.
-
-    Anchored on the voucher's RETURNING: no voucher, no rows. Counts come back: one for
-    the voucher, one for each guarded UPDATE.
-    """
-    names = ", ".join(("bank_id", *VOUCHER_COLUMNS))
-    marks = ", ".join(["%s"] * (len(VOUCHER_COLUMNS) + 1))
-    parts = [
-        f"v AS (INSERT INTO gb_voucher ({names}) VALUES ({marks})"  # noqa: S608
-        " ON CONFLICT DO NOTHING RETURNING bank_id)"
-    ]
-    counts = ["(SELECT count(*) FROM v)"]
-    for number, (table, first, guards, changes) in enumerate(shape):
-        if changes:
-            parts.append(f"w{number} AS ({_update_sql(table, first, guards, changes)})")
-            counts.append(f"(SELECT count(*) FROM w{number})")  # noqa: S608
-        else:
-            parts.append(f"w{number} AS ({_insert_sql(table, first)})")
-    return f"WITH {', '.join(parts)} SELECT {', '.join(counts)}"
-
-
-def _unnest(table: sa.Table, columns: Sequence[str]) -> str:
-    arrays = ", ".join(f"%s::{_array_type(table.c[name])}" for name in columns)
-    return f"unnest({arrays}) AS u({', '.join(columns)})"
-
-
-def _insert_sql(table: sa.Table, columns: tuple[str, ...]) -> str:
-    names = ", ".join(insert_columns(Insert(table, columns, [])))
-    picked = ", ".join(f"u.{name}" for name in columns)
-    source = _unnest(table, columns)
-    return (
-        f"INSERT INTO {table.name} ({names}) SELECT v.bank_id, {picked} FROM v CROSS JOIN {source}"  # noqa: S608
-    )
-
-
-def _update_sql(
-    table: sa.Table, key: tuple[str, ...], guards: tuple[str, ...], changes: tuple[str, ...]
-) -> str:
-    """Guard values come under a name of their own, since a guarded column may change too."""
-    kinds = [_array_type(table.c[name]) for name in (*key, *guards, *changes)]
-    aliases = (*key, *(f"seen_{name}" for name in guards), *(f"new_{name}" for name in changes))
-    arrays = ", ".join(f"%s::{kind}" for kind in kinds)
-    sets = ", ".join(f"{name} = u.new_{name}" for name in changes)
-    where = [f"t.{name} = u.{name}" for name in key]
-    where += [f"t.{name} = u.seen_{name}" for name in guards]
-    return (
-        f"UPDATE {table.name} AS t SET {sets} FROM v CROSS JOIN unnest({arrays})"  # noqa: S608
-        f" AS u({', '.join(aliases)}) WHERE t.bank_id = v.bank_id AND {' AND '.join(where)}"
-        " RETURNING 1"
-    )

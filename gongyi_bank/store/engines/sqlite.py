@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from gongyi_bank.store.engines.base import (
     Capability,
     KeyTaken,
     StoreEngine,
+    all_or_none,
     insert_columns,
     require_all_found,
 )
@@ -34,7 +36,9 @@ class SqliteEngine(StoreEngine):
     """SQLite 3.38 or later, file or memory."""
 
     name: ClassVar[str] = "sqlite"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.GUARD_TRIGGERS})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.GUARD_TRIGGERS, Capability.GUARDED_TRUNCATE}
+    )
     locks_at_begin: ClassVar[bool] = True
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
@@ -57,17 +61,44 @@ class SqliteEngine(StoreEngine):
         sa.event.listen(engine, "connect", _on_connect)
         sa.event.listen(engine, "begin", _on_begin)
 
-    def finish_schema(self, connection: sa.Connection, metadata: sa.MetaData) -> None:
+    def finish_schema(self, connection: sa.Connection) -> None:
         """Tell the planner how full tables look; it would take a new bank's for empty ones.
 
         A plan chosen for an empty table scans all accounts for a reference, or all of an
-        account's history for a day. ANALYZE replaces these figures with measured ones.
+        account's history for a day. ANALYZE replaces these figures with measured ones, which
+        a migration leaves as they are.
         """
-        connection.exec_driver_sql("ANALYZE")
-        connection.exec_driver_sql("DELETE FROM sqlite_stat1 WHERE tbl LIKE 'gb_%'")
-        insert = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)"
-        connection.exec_driver_sql(insert, _expected_figures(connection, metadata))
+        connection.exec_driver_sql("ANALYZE gb_schema_version")  # makes sqlite_stat1
+        connection.exec_driver_sql("DELETE FROM sqlite_stat1 WHERE tbl = 'gb_schema_version'")
+        known = set(map(tuple, connection.exec_driver_sql("SELECT tbl, idx FROM sqlite_stat1")))
+        figures = [row for row in _expected_figures(connection) if row[:2] not in known]
+        if figures:
+            insert = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)"
+            connection.exec_driver_sql(insert, figures)
         connection.exec_driver_sql("ANALYZE sqlite_schema")
+
+    @contextlib.contextmanager
+    def migrating_alone(self, connection: sa.Connection) -> Iterator[None]:
+        """Without foreign keys, or a table that is made anew would take its referrers along.
+
+        They can only be switched outside a transaction, so not through SQLAlchemy.
+        """
+        driver_connection: Any = connection.connection.dbapi_connection
+        was_on = driver_connection.execute("PRAGMA foreign_keys").fetchone()[0]
+        driver_connection.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield
+        finally:
+            driver_connection.execute(f"PRAGMA foreign_keys={was_on}")
+
+    def lock_schema(self, connection: sa.Connection) -> None:
+        # On an engine that was handed to us DDL would begin no transaction; this does.
+        connection.exec_driver_sql("UPDATE gb_schema_version SET version_num = version_num")
+
+    def require_sound_schema(self, connection: sa.Connection) -> None:
+        faults = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if any(row[0].startswith("gb_") for row in faults):
+            raise EngineError(reason=f"{faults[0][0]} refers to rows of {faults[0][2]} not there")
 
     def unsafe_settings(self, connection: sa.Connection) -> list[str]:
         wanted = {"foreign_keys": 1, "recursive_triggers": 1}
@@ -78,8 +109,13 @@ class SqliteEngine(StoreEngine):
             faults.append("PRAGMA synchronous is below FULL")
         return faults
 
-    def guard_statements(self) -> list[str]:
-        return sqlite_guards()
+    def guards_of(self, table: str, columns: Sequence[str] | None) -> list[str]:
+        return sqlite_guards(table, columns)
+
+    def count_guards(self, wire: Wire) -> int:
+        # Word for word, so that a trigger made anew without its teeth does not count.
+        found = wire.fetch("SELECT sql FROM sqlite_master WHERE type = 'trigger'", ())
+        return len({sql for (sql,) in found} & set(self.guard_statements()))
 
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         values = sa.func.json_each(sa.bindparam(name, type_=sa.Text())).table_valued("value")
@@ -111,9 +147,10 @@ class SqliteEngine(StoreEngine):
         return connection.execution_options(**{READ_ONLY: True})
 
     def write(self, wire: Wire, bank_id: int, writes: Writes) -> None:
-        values = (bank_id, *map(self.adapt, writes.voucher))
-        if wire.execute(_voucher_sql(), values) != 1:
-            raise KeyTaken
+        with all_or_none(wire, writes.vouchers):
+            rows = [(bank_id, *map(self.adapt, row)) for row in writes.vouchers]
+            if wire.execute_many(_voucher_sql(), rows) != len(rows):
+                raise KeyTaken
         for step in writes.steps:
             if isinstance(step, Insert):
                 _insert(wire, bank_id, step)
@@ -146,20 +183,24 @@ def _reason(name: str, driver: BaseException | None) -> str:
 _ROWS, _SHARING = 1_000_000, 30
 
 
-def _expected_figures(
-    connection: sa.Connection, metadata: sa.MetaData
-) -> list[tuple[str, str, str]]:
+_OUR_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 3) = 'gb_'"
+    " AND name <> 'gb_schema_version' ORDER BY name"
+)
+
+
+def _expected_figures(connection: sa.Connection) -> list[tuple[str, str, str]]:
     """sqlite_stat1 rows for every index: rows, then rows for each longer prefix."""
     figures = []
-    for table in metadata.sorted_tables:
+    for table in connection.exec_driver_sql(_OUR_TABLES).scalars().all():
         for _, name, is_unique, origin, _ in connection.exec_driver_sql(
-            f"PRAGMA index_list({table.name})"
-        ):
+            f"PRAGMA index_list({table})"
+        ).all():
             size = len(connection.exec_driver_sql(f"PRAGMA index_info({name})").all())
             between = [_SHARING] * (size - 2)
             last = [1 if is_unique else _SHARING] if size > 1 else []
             stat = " ".join(map(str, [_ROWS, _ROWS, *between, *last]))
-            figures.append((table.name, table.name if origin == "pk" else name, stat))
+            figures.append((table, table if origin == "pk" else name, stat))
     return figures
 
 

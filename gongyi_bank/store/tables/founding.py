@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from gongyi_bank.store.tables.columns import (
+    TABLE_OPTIONS,
     Big,
     Day,
     Instant,
@@ -35,11 +36,11 @@ bank = sa.Table(
     sa.PrimaryKeyConstraint("bank_id", name="gb_bank_pk"),
     sa.UniqueConstraint("name", name="gb_bank_name_uq"),
     sa.CheckConstraint("scale BETWEEN 0 AND 4", name="gb_bank_scale_ck"),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
-#: 凭证: one row per act. Audit trail, idempotency record and outbox at once; append-only.
+#: 凭证: one row per act. Audit trail, idempotency record and outbox at once; append-only, but
+#: for its place in the outbox.
 voucher = bank_table(
     "voucher",
     needed("voucher_id", digest(16)),
@@ -55,9 +56,14 @@ voucher = bank_table(
     optional("cites_voucher_id", digest(16)),
     optional("reason", code(400)),
     needed("body", LongText),
+    # Over all of the above; keyed where the bank has a seal key.
+    needed("voucher_hash", digest(32)),
+    # Its place in the outbox, given after it was committed, when somebody reads the outbox.
+    optional("outbox_no", Big),
     key=["voucher_id"],
     unique={"key": ["idempotency_key"]},
-    indexes={"booked": ["booked_at"]},
+    # The outbox finds what has no place yet, oldest first, and reads on from a place.
+    indexes={"booked": ["booked_at"], "outbox": ["outbox_no", "voucher_id"]},
 )
 
 #: A rule set with its effective date; append-only. `body` is the policy model as JSON.

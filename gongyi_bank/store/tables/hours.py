@@ -22,6 +22,7 @@ hour_record = bank_table(
     needed("record_no", Big),
     needed("kind", code(10)),
     needed("state", code(20)),
+    needed("first_state", code(20)),
     optional("ref", code(100)),
     needed("row_digest", digest(32)),
     needed("outlet_no", Big),
@@ -30,6 +31,10 @@ hour_record = bank_table(
     needed("started_at", Instant),
     needed("ended_at", Instant),
     needed("service_on", Day),
+    # The day in whose period it counts: a later one where the day of service is closed.
+    needed("value_on", Day),
+    # The day in whose period a voided record is taken off again.
+    optional("voided_on", Day),
     needed("minutes", Big),
     optional("client_rating", Small),
     optional("recorded_by_no", Big),
@@ -40,6 +45,7 @@ hour_record = bank_table(
     optional("replaces_record_no", Big),
     needed("voucher_id", digest(16)),
     optional("decided_voucher_id", digest(16)),
+    optional("voided_voucher_id", digest(16)),
     key=["account_no", "record_no"],
     unique={"ref": ["ref"]},
     refers={
@@ -50,6 +56,9 @@ hour_record = bank_table(
         "kind": "kind IN ('service', 'opening')",
         "state": (
             "state IN ('credited', 'waiting_branch', 'waiting_head_office', 'refused', 'voided')"
+            " AND first_state IN ('credited', 'waiting_branch', 'waiting_head_office')"
+            " AND (state = 'voided') = (voided_on IS NOT NULL)"
+            " AND (state = 'voided') = (voided_voucher_id IS NOT NULL)"
         ),
         "minutes": (
             "minutes >= 0 AND (minutes > 0 OR kind = 'opening')"
@@ -59,10 +68,14 @@ hour_record = bank_table(
     },
     indexes={
         "time": ["account_no", "started_at"],
-        "outlet": ["outlet_no", "service_on"],
+        "outlet": ["outlet_no", "value_on"],
+        "voucher": ["voucher_id"],
     },
     # What waits is little; an index over every state would also tempt planners away from time.
     partial_indexes={
-        "waiting": (["outlet_no"], "state IN ('waiting_branch', 'waiting_head_office')")
+        "waiting": (["outlet_no"], "state IN ('waiting_branch', 'waiting_head_office')"),
+        "voided": (["voided_on"], "state = 'voided'"),
+        "decided_by": (["decided_voucher_id"], "decided_voucher_id IS NOT NULL"),
+        "voided_by": (["voided_voucher_id"], "voided_voucher_id IS NOT NULL"),
     },
 )

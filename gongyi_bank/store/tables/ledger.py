@@ -43,6 +43,9 @@ account_head = bank_table(
             " AND record_no >= 0"
         ),
     },
+    # Accounts with living points, by the day after which to look at them. The condition and the
+    # column change when a date has passed, not when points move: PostgreSQL's updates stay HOT.
+    partial_indexes={"expiry": (["next_expiry_on", "account_no"], "next_expiry_line_no > 0")},
 )
 
 #: 明细: a gap-free sequence of numbered lines per account, exactly what the passbook prints.
@@ -57,6 +60,8 @@ account_line = bank_table(
     needed("debited_after", Big),
     optional("expires_on", Day),
     needed("value_on", Day),
+    # The day it belongs to, where that lies in a closed period: then `value_on` is an open day.
+    optional("origin_on", Day),
     needed("booked_at", Instant),
     needed("business_day", Day),
     needed("outlet_no", Big),
@@ -73,10 +78,9 @@ account_line = bank_table(
         "amount": "amount <> 0 AND (amount > 0) = (expires_on IS NOT NULL)",
         "totals": "line_no > 0 AND credited_after >= 0 AND debited_after >= 0",
     },
-    indexes={
-        "contra": ["contra_no", "business_day"],
-        "value": ["account_no", "value_on"],
-    },
+    # A voucher's lines, and those of a day of vouchers: ids grow with time, so the index grows
+    # at its end. Sums by value date scan the account's own lines (decision 0019).
+    indexes={"contra": ["contra_no", "business_day"], "voucher": ["voucher_id"]},
 )
 
 #: A leg between two internal accounts, which have no lines of their own.
@@ -104,32 +108,112 @@ internal_move = bank_table(
 )
 
 #: A reservation of points: the lowest unspent numbers, until captured, released or lapsed.
+#: `payee_no` is the account that captures go to; no extension reaches beyond `latest_at`.
+#: `ref` is the sender's own; the hold of a reservation has none, since its redemption has it.
 hold = bank_table(
     "hold",
     needed("hold_id", digest(16)),
     needed("account_no", Big),
+    needed("payee_no", Big),
     needed("amount", Big),
     needed("captured", Big),
     needed("state", code(10)),
     needed("placed_at", Instant),
     needed("deadline_at", Instant),
+    needed("latest_at", Instant),
+    needed("outlet_no", Big),
+    needed("event_no", Small),
+    optional("ref", code(100)),
+    optional("row_digest", digest(32)),
     needed("voucher_id", digest(16)),
     optional("settled_voucher_id", digest(16)),
     key=["hold_id"],
+    unique={"ref": ["ref"]},
     refers={
         "account": (["account_no"], "account_head", ["account_no"]),
+        "payee": (["payee_no"], "account", ["account_no"]),
         "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
         "settled": (["settled_voucher_id"], "voucher", ["voucher_id"]),
     },
     checks={
-        "amount": "amount > 0 AND captured >= 0 AND captured <= amount",
+        "amount": "amount > 0 AND captured >= 0 AND captured <= amount AND event_no > 0",
         "state": (
             "state IN ('held', 'captured', 'released', 'lapsed')"
             " AND (state = 'held') = (settled_voucher_id IS NULL)"
+            " AND (state = 'captured') = (captured = amount)"
         ),
+        "deadline": "deadline_at <= latest_at",
     },
     indexes={
         "account": ["account_no", "state"],
         "deadline": ["state", "deadline_at"],
+        "voucher": ["voucher_id"],
     },
+    partial_indexes={"settled": (["settled_voucher_id"], "settled_voucher_id IS NOT NULL")},
+)
+
+#: What happened to a hold, in order: placed, extended, captured (in parts), released, lapsed.
+#: `amount` is what was placed, captured, or given free; `deadline_at` the deadline from then on.
+hold_event = bank_table(
+    "hold_event",
+    needed("hold_id", digest(16)),
+    needed("event_no", Small),
+    needed("kind", code(10)),
+    needed("amount", Big),
+    needed("deadline_at", Instant),
+    optional("line_no", Big),
+    needed("voucher_id", digest(16)),
+    key=["hold_id", "event_no"],
+    refers={
+        "hold": (["hold_id"], "hold", ["hold_id"]),
+        "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
+    },
+    checks={
+        "kind": "kind IN ('placed', 'extended', 'captured', 'released', 'lapsed')",
+        "amount": "amount >= 0 AND (kind = 'captured') = (line_no IS NOT NULL)",
+    },
+    indexes={"voucher": ["voucher_id"]},
+)
+
+#: A part of a line that was taken back: reversed (冲正) or refunded (退回). The parts of a line
+#: never add up to more than it; `by_line_no` is the line of the same account that did it, and
+#: `expired` is what of the part had expired, for which no line was written.
+line_part = bank_table(
+    "line_part",
+    needed("account_no", Big),
+    needed("line_no", Big),
+    needed("part_no", Small),
+    needed("kind", code(10)),
+    needed("amount", Big),
+    needed("expired", Big),
+    optional("by_line_no", Big),
+    needed("voucher_id", digest(16)),
+    key=["account_no", "line_no", "part_no"],
+    refers={
+        "line": (["account_no", "line_no"], "account_line", ["account_no", "line_no"]),
+        "by": (["account_no", "by_line_no"], "account_line", ["account_no", "line_no"]),
+        "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
+    },
+    checks={
+        "kind": "kind IN ('reversal', 'refund')",
+        "amount": "amount > 0 AND expired >= 0 AND expired <= amount AND part_no > 0",
+    },
+    indexes={"by": ["account_no", "by_line_no"], "voucher": ["voucher_id"]},
+)
+
+#: An internal account's totals through a closed day: its balance is the newest of these and
+#: what came since, so it does not grow slower with the history.
+account_total = bank_table(
+    "account_total",
+    needed("account_no", Big),
+    needed("through_on", Day),
+    needed("debits", Big),
+    needed("credits", Big),
+    needed("voucher_id", digest(16)),
+    key=["account_no", "through_on"],
+    refers={
+        "account": (["account_no"], "account", ["account_no"]),
+        "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
+    },
+    checks={"totals": "debits >= 0 AND credits >= 0"},
 )

@@ -70,10 +70,13 @@ stock_move = bank_table(
         "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
     },
     checks={"quantity": "quantity <> 0"},
+    indexes={"voucher": ["voucher_id"]},
 )
 
 #: `redeemed_on` is the day of the hand-over; while it is only reserved, the day of that.
-#: `hold_id` of a reservation is its own id; `voucher_id` is of the act that made the row.
+#: `hold_id` of a reservation is its own id. A part that is captured becomes a row of its own
+#: with the reservation's hold, and the reservation keeps the pieces and points that are left.
+#: `voucher_id` is of the act that made the row.
 redemption = bank_table(
     "redemption",
     needed("redemption_id", digest(16)),
@@ -106,11 +109,13 @@ redemption = bank_table(
             " AND (state IN ('redeemed', 'reserved')) = (settled_voucher_id IS NULL)"
             " AND (state IN ('redeemed', 'captured')) = (line_no IS NOT NULL)"
         ),
-        "hold": "hold_id IS NULL OR hold_id = redemption_id",
+        "part": "hold_id IS NULL OR hold_id = redemption_id OR state = 'captured'",
         "quantity": "quantity > 0 AND points > 0",
     },
     indexes={
         "account": ["account_no", "redeemed_on"],
         "store": ["store_no", "redeemed_on"],
+        "voucher": ["voucher_id"],
     },
+    partial_indexes={"settled": (["settled_voucher_id"], "settled_voucher_id IS NOT NULL")},
 )

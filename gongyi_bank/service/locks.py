@@ -1,0 +1,33 @@
+"""Taking all locks of several acts before the first of them, in the order of every act.
+
+Nothing is decided here and nothing written: what is locked is only held until the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gongyi_bank.rules.pools import require_pool
+from gongyi_bank.rules.stores import require_store
+from gongyi_bank.store import closings, ledger, pools, stores
+from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.values import clean_code, parse_account_no
+
+
+def lock_ahead(
+    tx: Transaction, accounts: Iterable[int], store_codes: Iterable[str], pool_codes: Iterable[str]
+) -> None:
+    """Lock these heads and everything that these stores offer, and keep all days open.
+
+    Days are kept first, because who closes a day waits for all who keep one open.
+    """
+    numbers = {parse_account_no(number) for number in accounts}
+    wanted_pools = [clean_code(code, field="pools") for code in pool_codes]
+    wanted_stores = [clean_code(code, field="stores") for code in store_codes]
+    found_pools = pools.load_pools(tx, wanted_pools) if wanted_pools else {}
+    found_stores = stores.load_stores(tx, wanted_stores) if wanted_stores else {}
+    numbers |= {require_pool(found_pools, code).account_no for code in wanted_pools}
+    store_nos = [require_store(found_stores, code).store_no for code in wanted_stores]
+    heads = [ledger.ask_lock(numbers)] if numbers else []
+    offers = [stores.ask_lock_all_offers(store_nos)] if store_nos else []
+    tx.lock(*closings.asks_to_keep(tx), *heads, *offers)

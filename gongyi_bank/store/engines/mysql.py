@@ -1,0 +1,365 @@
+"""MySQL 8 and MariaDB 10.11: many writers, row locks in key order, an act's rows step by step.
+
+Traps that shape this file: a lock timeout undoes one statement and a deadlock the whole
+transaction; INSERT IGNORE cuts texts off; DDL commits; at REPEATABLE READ an old snapshot is
+acted upon without a word. docs/decisions/0010 has the measurements.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import functools
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import insert as mysql_insert
+
+from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
+from gongyi_bank.store.engines.base import (
+    Capability,
+    KeyTaken,
+    StoreEngine,
+    all_or_none,
+    insert_columns,
+    require_all_found,
+    sorted_rows,
+    sorted_vouchers,
+)
+from gongyi_bank.store.engines.guards import mysql_guards
+from gongyi_bank.store.engines.wire import Wire
+from gongyi_bank.store.tables import voucher
+from gongyi_bank.store.tables.columns import (
+    Day,
+    Instant,
+    exact_collation,
+    with_zone,
+    without_zone,
+)
+from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
+
+_DUPLICATE = 1062
+#: Certainly not applied: lock timeout, deadlock, a row changed since the snapshot, a cluster
+#: node that is not ready.
+_NOT_APPLIED = frozenset({1205, 1213, 1020, 1047})
+#: A key, or a table, trigger or index, that somebody else has just made; a table changed meanwhile.
+_RETRY = _NOT_APPLIED | {_DUPLICATE, 1050, 1061, 1359, 1412, 1684, 1826}
+#: The driver's flag by which an UPDATE counts the rows found, not those that became different.
+_FOUND_ROWS = 2
+_STRICT = ("STRICT_ALL_TABLES", "STRICT_TRANS_TABLES")
+#: The session of a connection of our own.
+_SESSION = (
+    "SET sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
+    " innodb_lock_wait_timeout = 10, time_zone = '+00:00', collation_connection = 'utf8mb4_bin'"
+)
+#: There CHECK can be switched off; and a list of over 1 000 would be locked out of order.
+_SESSION_OF_MARIADB = ", check_constraint_checks = ON, in_predicate_conversion_threshold = 0"
+_SETTINGS = sa.text(
+    "SHOW VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 'log_bin',"
+    " 'sync_binlog', 'innodb_doublewrite', 'sql_mode', 'check_constraint_checks')"
+)
+_OTHER_STORAGE = sa.text(
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+    " AND left(table_name, 3) = 'gb_' AND engine <> 'InnoDB'"
+)
+_TRIGGERS = (
+    "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+    " AND left(trigger_name, 3) = 'gb_'"
+)
+#: The lock of whoever changes the schema of this database; names are at most 64 characters.
+_TAKE_SCHEMA = "SELECT GET_LOCK(CONCAT('gb_schema_', SHA1(DATABASE())), 600)"
+_LEAVE_SCHEMA = "SELECT RELEASE_LOCK(CONCAT('gb_schema_', SHA1(DATABASE())))"
+_LEVEL, _LEVEL_OF_MARIADB = "SELECT @@transaction_isolation", "SELECT @@tx_isolation"
+_SNAPSHOT = "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"
+
+
+def _is_duplicate(error: RetryTransaction) -> bool:
+    """Whether a row with this key exists; then only the statement was undone."""
+    return str(error.facts["reason"]).startswith(f"errno {_DUPLICATE}")
+
+
+class MysqlEngine(StoreEngine):
+    """MySQL 8.0.29 or MariaDB 10.11 or later, through PyMySQL; named after its URL."""
+
+    name: ClassVar[str] = "mysql"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.GUARD_TRIGGERS, Capability.SHARED_ROW_LOCK}
+    )
+
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
+        """READ COMMITTED; connections are renewed before a server drops them as idle."""
+        return {
+            "isolation_level": "READ COMMITTED",
+            "pool_recycle": 1800,
+            "connect_args": {"charset": "utf8mb4"},
+        }
+
+    def prepare(self, engine: sa.Engine) -> None:
+        sa.event.listen(engine, "connect", _on_connect)
+
+    def create_tables(self, connection: sa.Connection, metadata: sa.MetaData) -> None:
+        """Whatever is missing: DDL commits, so an earlier founder may have got half-way."""
+        for table in metadata.sorted_tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            present = {index["name"] for index in sa.inspect(connection).get_indexes(table.name)}
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                if index.name not in present:
+                    connection.execute(sa.schema.CreateIndex(index))
+
+    @contextlib.contextmanager
+    def migrating_alone(self, connection: sa.Connection) -> Iterator[None]:
+        """Under a name's lock, since DDL commits, and with that lets go of every row.
+
+        A change of a table waits for whoever uses it, and everybody else then waits behind it:
+        by default for a day.
+        """
+        got = connection.exec_driver_sql(_TAKE_SCHEMA).scalar()
+        connection.rollback()
+        if got != 1:
+            raise RetryTransaction(reason="another migration is running")
+        connection.exec_driver_sql("SET SESSION lock_wait_timeout = 10")
+        connection.rollback()
+        try:
+            yield
+        finally:
+            if not connection.closed and not connection.invalidated:
+                connection.exec_driver_sql("SET SESSION lock_wait_timeout = DEFAULT")
+                connection.exec_driver_sql(_LEAVE_SCHEMA)
+                connection.rollback()
+
+    def in_a_script(self, statement: str) -> str:
+        """With another sign for the end, since a trigger's body has semicolons in it."""
+        return f"DELIMITER //\n{statement}\n//\nDELIMITER ;"
+
+    def unsafe_settings(self, connection: sa.Connection) -> list[str]:
+        rows = connection.execute(_SETTINGS).all()
+        found = {name.lower(): str(value).upper() for name, value in rows}
+        faults = []
+        if found["innodb_flush_log_at_trx_commit"] != "1":
+            faults.append("innodb_flush_log_at_trx_commit is not 1")
+        if found["log_bin"] in ("ON", "1") and found["sync_binlog"] != "1":
+            faults.append("sync_binlog is not 1")
+        if found["innodb_doublewrite"] not in ("ON", "1"):
+            faults.append("innodb_doublewrite is off")
+        if not any(mode in found["sql_mode"].split(",") for mode in _STRICT):
+            faults.append("sql_mode is not strict")
+        if found.get("check_constraint_checks", "ON") != "ON":
+            faults.append("check_constraint_checks is off")
+        others = connection.scalars(_OTHER_STORAGE).all()
+        return faults + [f"table {name} is not InnoDB" for name in others]
+
+    def guards_of(self, table: str, columns: Sequence[str] | None) -> list[str]:
+        return mysql_guards(table, columns)
+
+    def count_guards(self, wire: Wire) -> int:
+        found: int = wire.fetch(_TRIGGERS, ())[0][0]
+        return found
+
+    def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+        # The driver writes a list as (1, 2, 3): one parameter, and a range of the index.
+        return column.op("IN", is_comparison=True)(sa.bindparam(name))
+
+    def adapt(self, value: Any) -> Any:
+        if isinstance(value, dt.datetime):
+            return without_zone(value)
+        if isinstance(value, list):
+            return tuple(map(self.adapt, value)) or (None,)
+        return value
+
+    def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
+        return [(i, with_zone) for i, t in enumerate(types) if isinstance(t, Instant)]
+
+    def begin_writing(self, wire: Wire, bank_id: int) -> None:
+        """Refuse what cannot be safe; above READ COMMITTED be told of a snapshot that is old.
+
+        InnoDB locks the newest row and reads the others from the snapshot. MariaDB can be
+        told not to (innodb_snapshot_isolation); SERIALIZABLE makes every read a locking one.
+        """
+        driver_connection: Any = wire.connection.connection.driver_connection
+        if driver_connection.get_autocommit():
+            raise EngineSettingsUnsafe(reason="the connection commits every statement (AUTOCOMMIT)")
+        if not driver_connection.client_flag & _FOUND_ROWS:
+            raise EngineSettingsUnsafe(reason="the client flag FOUND_ROWS is off")
+        is_mariadb = "MariaDB" in driver_connection.get_server_info()
+        level = wire.fetch(_LEVEL_OF_MARIADB if is_mariadb else _LEVEL, ())[0][0]
+        if level == "READ-COMMITTED":
+            return
+        if level != "SERIALIZABLE" and not _tells_of_changes(wire, level):
+            raise EngineSettingsUnsafe(
+                reason=f"{level} acts on old snapshots: use READ COMMITTED, or on MariaDB"
+                " innodb_snapshot_isolation=ON"
+            )
+        share = "SELECT 1 FROM gb_bank WHERE bank_id = %s LOCK IN SHARE MODE"
+        try:
+            wire.fetch(share, (bank_id,))
+        except RetryTransaction as error:
+            # The server undid all of the caller's transaction: nobody may go on in it.
+            wire.connection.invalidate(error)
+            raise
+
+    def for_reading(self, connection: sa.Connection) -> sa.Connection:
+        wire = Wire(connection, self)
+        wire.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", ())
+        wire.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", ())
+        return connection
+
+    def write(self, wire: Wire, bank_id: int, writes: Writes) -> None:
+        with all_or_none(wire, writes.vouchers):
+            try:
+                rows = sorted_vouchers(writes.vouchers)
+                _insert_rows(wire, bank_id, Insert(voucher, VOUCHER_COLUMNS, rows))
+            except RetryTransaction as error:
+                if _is_duplicate(error):
+                    raise KeyTaken from None
+                raise
+        for step in writes.steps:
+            if isinstance(step, Insert):
+                _insert(wire, bank_id, step)
+            else:
+                _update(wire, bank_id, step)
+
+    def insert_if_missing(self, table: sa.Table) -> Any:
+        # Not IGNORE, which would also take a text that is too long and cut it off.
+        return mysql_insert(table).on_duplicate_key_update(bank_id=table.c.bank_id)
+
+    def insert_construct(self, table: sa.Table) -> Any:
+        return mysql_insert(table)
+
+    def classify(self, error: BaseException | None, *, lost: bool) -> EngineError:
+        number = _errno(error)
+        if lost or number is None:
+            return RetryTransaction(reason="connection lost")
+        reason = " ".join(filter(None, (f"errno {number}", _constraint(error))))
+        return RetryTransaction(reason=reason) if number in _RETRY else EngineError(reason=reason)
+
+    def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:
+        return _errno(error.orig) in _NOT_APPLIED
+
+
+class MariadbEngine(MysqlEngine):
+    """The same under SQLAlchemy's other name for it."""
+
+    name: ClassVar[str] = "mariadb"
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    is_mariadb = "MariaDB" in connection.get_server_info()
+    with connection.cursor() as cursor:
+        cursor.execute(_SESSION + (_SESSION_OF_MARIADB if is_mariadb else ""))
+
+
+def _tells_of_changes(wire: Wire, level: str) -> bool:
+    """Whether locking a row that changed since the snapshot fails (MariaDB, errno 1020)."""
+    if level != "REPEATABLE-READ":
+        return False
+    return [value for _, value in wire.fetch(_SNAPSHOT, ())] == ["ON"]
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """The server's number; None or 0 where the driver itself lost the connection."""
+    number = error.args[0] if error is not None and error.args else None
+    return number if isinstance(number, int) and number > 0 else None
+
+
+def _constraint(error: BaseException | None) -> str | None:
+    """The constraint's name alone: the message goes on with what the row contains."""
+    found = re.findall(r"[`'.](gb_\w+_(?:pk|uq|fk|ck|ix))[`']", str(error))
+    return found[-1] if found else None
+
+
+@functools.cache
+def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
+    names, marks = ", ".join(f"`{name}`" for name in columns), ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+
+
+def _insert(wire: Wire, bank_id: int, step: Insert) -> None:
+    """Rows in key order, whatever order the act came to them in."""
+    _insert_rows(wire, bank_id, Insert(step.table, step.columns, sorted_rows(step)))
+
+
+def _insert_rows(wire: Wire, bank_id: int, step: Insert) -> None:
+    """Rows as they come; the driver makes one statement of them (of at most 1 MB each)."""
+    instants = [i for i, name in enumerate(step.columns, 1) if _is_instant(step.table.c[name])]
+    rows = [[bank_id, *row] for row in step.rows]
+    for row in rows:
+        for position in instants:
+            if row[position] is not None:
+                row[position] = without_zone(row[position])
+    wire.execute_many(_insert_sql(step.table.name, insert_columns(step)), rows)
+
+
+def _is_instant(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, Instant)
+
+
+def _update(wire: Wire, bank_id: int, step: Update) -> None:
+    """All rows in one statement, which takes them as a JSON array."""
+    columns = [step.table.c[name] for name in (*step.key, *step.guards, *step.changes)]
+    writers = [_json_writer(column) for column in columns]
+    rows = [
+        [None if cell is None else write(cell) for write, cell in zip(writers, row, strict=True)]
+        for row in sorted_rows(step)
+    ]
+    collation = exact_collation(wire.connection.dialect)
+    sql = _update_sql(step.table, step.key, step.guards, step.changes, collation)
+    found = wire.execute(sql, (json.dumps(rows, ensure_ascii=False), bank_id))
+    require_all_found(step, found)
+
+
+def _json_writer(column: sa.Column[Any]) -> Any:
+    if isinstance(column.type, Instant):
+        return lambda value: without_zone(value).isoformat(" ", "microseconds")
+    if isinstance(column.type, Day):
+        return dt.date.isoformat
+    return bytes.hex if isinstance(column.type, sa.LargeBinary) else lambda value: value
+
+
+@functools.cache
+def _update_sql(
+    table: sa.Table,
+    key: tuple[str, ...],
+    guards: tuple[str, ...],
+    changes: tuple[str, ...],
+    collation: str,
+) -> str:
+    """Parameters: the rows as a JSON array of arrays, and the bank."""
+    same, fresh = (*key, *guards), changes
+    kinds = [_json_type(table.c[name], collation, is_fresh=False) for name in same]
+    kinds += [_json_type(table.c[name], collation, is_fresh=True) for name in fresh]
+    cells = ", ".join(f"c{i} {kind} PATH '$[{i}]'" for i, kind in enumerate(kinds))
+    read = [_cell(table.c[name], i) for i, name in enumerate((*same, *fresh))]
+    where = " AND ".join(f"t.`{name}` = {read[i]}" for i, name in enumerate(same))
+    sets = ", ".join(f"t.`{name}` = {read[i]}" for i, name in enumerate(fresh, len(same)))
+    # STRAIGHT_JOIN: the list leads, however few rows the statistics know.
+    return (
+        f"UPDATE JSON_TABLE(%s, '$[*]' COLUMNS ({cells})) AS u STRAIGHT_JOIN {table.name} AS t"  # noqa: S608
+        f" ON t.bank_id = %s AND {where} SET {sets}"
+    )
+
+
+def _cell(column: sa.Column[Any], number: int) -> str:
+    return f"UNHEX(u.c{number})" if isinstance(column.type, sa.LargeBinary) else f"u.c{number}"
+
+
+def _json_type(column: sa.Column[Any], collation: str, *, is_fresh: bool) -> str:
+    """The type in which JSON_TABLE hands a cell on.
+
+    What does not fit there it cuts off without a word; so there is room for one character or
+    digit too many, and the column, being strict, refuses it.
+    """
+    kind = column.type
+    if isinstance(kind, Instant):
+        return "DATETIME(6)"
+    if isinstance(kind, Day):
+        return "DATE"
+    if isinstance(kind, sa.LargeBinary):
+        return f"VARCHAR({2 * (kind.length or 0) + 1})"
+    if isinstance(kind, sa.String):
+        size = f"VARCHAR({kind.length + 1})" if kind.length else "LONGTEXT"
+        return f"{size} CHARACTER SET utf8mb4 COLLATE {collation}"
+    return "DECIMAL(20, 0)" if is_fresh else "BIGINT"
