@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gongyi_bank.policies import RATE_SCALE, PolicyBook, Tariff
+from gongyi_bank.reports import expiry_checks
+from gongyi_bank.reports.closings import ClosedPeriods
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.rules.accrual import CREDITED, VOIDED, points_for
+from gongyi_bank.rules.expiry import ExpiryTerms, Introduction
 from gongyi_bank.rules.ledger import (
     CONTRA_KINDS,
+    MIRROR_KINDS,
     Head,
-    expired_within,
     head_matches,
     internal_kind,
     line_hash,
@@ -30,6 +33,7 @@ _UNUSED = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 #: Kinds of lines that stand for a record, and for a redemption.
 _RECORD_KINDS = ("service", "opening")
 _REDEMPTION_KIND = "redemption"
+_GIVEN, _TAKEN = frozenset(MIRROR_KINDS), frozenset(MIRROR_KINDS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class AuditRules:
     rates: Mapping[tuple[int, str], int]
     #: Digests of the vouchers cited; a voucher that does not exist is missing.
     digests: Mapping[bytes, bytes]
+    #: Every time at which expiry was introduced.
+    introductions: tuple[Introduction, ...]
+    #: Which periods were closed where, and when.
+    closed: ClosedPeriods
 
 
 def rates_of(book: PolicyBook) -> dict[tuple[int, str], int]:
@@ -94,11 +102,19 @@ class AccountAudit:
         self.differ("line_totals", what, (line.credited_after, line.debited_after), totals)
         if line.booked_at < before.booked_at:
             self.note("line_order", what, line.booked_at, f">= {before.booked_at}")
-        if line.expires_on is not None and line.expires_on < before.last_expires_on:
-            self.note("line_expiry", what, line.expires_on, f">= {before.last_expires_on}")
+        earliest_on = expiry_checks.earliest_date(
+            before.last_expires_on, line.business_day, self._introductions
+        )
+        if line.expires_on is not None and line.expires_on < earliest_on:
+            self.note("line_expiry", what, line.expires_on, f">= {earliest_on}")
         if internal_kind(line.contra_no) not in CONTRA_KINDS.get(line.kind, ()):
             expected = " / ".join(k or "customer" for k in CONTRA_KINDS.get(line.kind, ()))
             self.note("line_contra", what, line.contra_no, f"{line.kind}: {expected}")
+        if (line.kind in _GIVEN and line.amount > 0) or (line.kind in _TAKEN and line.amount < 0):
+            self.note("line_sign", what, line.amount, f"{line.kind}: the other sign")
+        closed_on = self.rules.closed.value_through(line.outlet_no, line.booked_at)
+        if line.value_on <= closed_on:
+            self.note("line_value_day", what, line.value_on, f"after {closed_on}, which was closed")
         digest = self.rules.digests.get(line.voucher_id)
         if digest is None:
             self.note("voucher_missing", what, line.voucher_id.hex(), "a voucher")
@@ -108,13 +124,10 @@ class AccountAudit:
 
     def check_head(self, head: Head, made: Head, lines: list[AuditLine], held: int) -> None:
         """The head is what its lines, holds and dates say, and keeps the floor."""
-        for name in ("line_no", "credited", "debited", "booked_at", "last_expires_on", "head_hash"):
+        for name in ("line_no", "credited", "debited", "booked_at", "head_hash"):
             self.differ(f"head_{name}", "", getattr(head, name), getattr(made, name))
         self.differ("head_held", "", head.held, held)
         self.differ("head_overdraft_limit", "", head.overdraft_limit, 0)
-        short = max(0, head.debited + head.held - head.credited)
-        if head.debt > short:
-            self.note("head_debt", "", head.debt, f"<= {short}")
         if not head_matches(head):
             self.note("head_floor", "", head.debited + head.held, f"<= {head.credited}")
         # The auditor's clock may be behind the one by which the newest act was booked.
@@ -122,21 +135,15 @@ class AccountAudit:
         self._check_expiry(head, [line for line in lines if line.expires_on is not None], today)
 
     def _check_expiry(self, head: Head, credits_: list[AuditLine], today: dt.date) -> None:
-        """`dead_no` ends a credit line past its date; the date looked at next follows it."""
-        passed = [line for line in credits_ if line.credited_after <= head.dead_no]
-        newest = passed[-1] if passed else None
-        self.differ("head_dead_no", "", head.dead_no, newest.credited_after if newest else 0)
-        if newest is not None and newest.expires_on and newest.expires_on >= today:
-            self.note("head_dead_no", "", head.dead_no, f"nothing past {newest.expires_on}")
-        following = credits_[len(passed)] if len(passed) < len(credits_) else None
-        expected = [(0, NEVER)]
-        if following is not None and following.expires_on not in (None, NEVER):
-            expected = [(following.line_no, following.expires_on)]
-        elif following is not None and passed:
-            expected.append((following.line_no, NEVER))
-        found = (head.next_expiry_line_no, head.next_expiry_on)
-        if found not in expected:
-            self.note("head_next_expiry", "", found, expected[0])
+        """What the head keeps of dates follows from its credits and the policies."""
+        terms = ExpiryTerms(today, NEVER, self._introductions)
+        for kind, found, expected in expiry_checks.check_head(head, credits_, terms):
+            self.note(kind, "", found, expected)
+
+    @property
+    def _introductions(self) -> tuple[Introduction, ...]:
+        """What expiry was introduced for the account: nothing for a pool's."""
+        return self.rules.introductions if internal_kind(self.account_no) is None else ()
 
     # --- the book of hours ---
 
@@ -151,7 +158,7 @@ class AccountAudit:
         minutes = sum(record.minutes for record in records if record.state == CREDITED)
         self.differ("head_verified_minutes", "", head.verified_minutes, minutes)
         cited = [record.line_no for record in records if record.line_no is not None]
-        self._check_cited(cited, lines, lambda line: line.kind in _RECORD_KINDS, "record_line")
+        self.check_cited(cited, lines, lambda line: line.kind in _RECORD_KINDS, "record_line")
 
     def _check_record(self, record: AuditRecord, lines: Mapping[int, AuditLine]) -> None:
         what = f"记录 {record.record_no}"
@@ -169,8 +176,6 @@ class AccountAudit:
         if line is not None and record.state == CREDITED:
             cause = record.decided_voucher_id or record.voucher_id
             self.differ("record_voucher", what, line.voucher_id.hex(), cause.hex())
-        if record.state == VOIDED:
-            self._check_reversal(record, lines, what)
 
     @staticmethod
     def _line_of(record: AuditRecord) -> tuple[str, int] | None:
@@ -186,34 +191,12 @@ class AccountAudit:
         if record.replaces_record_no is None or record.points > worth:
             self.differ("record_points", what, record.points, worth)
 
-    def _check_reversal(
-        self, record: AuditRecord, lines: Mapping[int, AuditLine], what: str
-    ) -> None:
-        """What a void took back: the points less what of their numbers had expired by then."""
-        reversals = [
-            line
-            for line in lines.values()
-            if line.kind == "reversal" and line.voucher_id == record.decided_voucher_id
-        ]
-        credit, expected = lines.get(record.line_no or 0), record.points
-        if credit is not None:
-            before = min((line.line_no for line in reversals), default=max(lines) + 1)
-            expired = [
-                (line.debited_after + line.amount, line.debited_after)
-                for line in lines.values()
-                if line.kind == "expiry" and line.line_no < before
-            ]
-            low, high = credit.credited_after - credit.amount, credit.credited_after
-            expected -= expired_within(low, high, expired)
-        taken_back = sum(line.amount for line in reversals)
-        self.differ("record_reversal", what, taken_back, -expected)
-
     # --- redemptions and passbooks ---
 
     def check_redemptions(
         self, redemptions: list[AuditRedemption], lines: Mapping[int, AuditLine]
     ) -> None:
-        """What was handed out has its line; what is reserved has its hold."""
+        """What was handed out has its line; see `hold_checks` for what was reserved."""
         for taken in redemptions:
             what = f"兑换 {taken.redemption_id.hex()}"
             is_paid = taken.state in ("redeemed", "captured")
@@ -221,21 +204,12 @@ class AccountAudit:
             found = (line.kind, line.amount) if line else taken.line_no
             expected = (_REDEMPTION_KIND, -taken.points) if is_paid else None
             self.differ("redemption_line", what, found, expected)
-            self._check_hold(taken, what)
         cited = [taken.line_no for taken in redemptions if taken.line_no is not None]
-        self._check_cited(
+        self.check_cited(
             cited, lines, lambda line: line.kind == _REDEMPTION_KIND, "redemption_line"
         )
 
-    def _check_hold(self, taken: AuditRedemption, what: str) -> None:
-        state = "held" if taken.state == "reserved" else taken.state
-        captured = taken.points if state == "captured" else 0
-        was_held = taken.state != "redeemed"
-        expected = (state, taken.points, captured) if was_held else (None, None, None)
-        found = (taken.hold_state, taken.hold_amount, taken.hold_captured)
-        self.differ("redemption_hold", what, found, expected)
-
-    def _check_cited(
+    def check_cited(
         self,
         cited: list[int],
         lines: Mapping[int, AuditLine],

@@ -23,6 +23,8 @@ _COUNT_NAMES = {
     "books": "存折",
     "outlets": "网点",
     "offers": "兑换品",
+    "rows": "账簿行",
+    "seals": "封账",
 }
 
 
@@ -49,24 +51,43 @@ class Verification:
     faults: tuple[Fault, ...]
     #: What was checked, and how many of it.
     counts: dict[str, int]
+    #: Triggers that keep written history from being changed: how many are there and switched
+    #: on, and how many there should be. They are a fence; what was changed is told by faults.
+    guards_installed: int = 0
+    guards_expected: int = 0
+    #: Faults that were told one by one (`verify(tell=…)`) and are not kept here.
+    told: int = 0
+    #: The seal up to which only the sealed roots were checked, if any.
+    since: int | None = None
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
-        return not self.faults
+        return not self.faults and not self.told
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether every trigger that the schema comes with is there and switched on."""
+        return self.guards_installed >= self.guards_expected
 
     def to_table(self) -> Table:
         """The faults as a table, with what was checked below it."""
         checked = "，".join(f"{_COUNT_NAMES.get(k, k)} {count}" for k, count in self.counts.items())
-        verdict_en = "the books agree" if self.is_clean else f"{len(self.faults)} faults"
-        verdict = "账目相符" if self.is_clean else f"发现 {len(self.faults)} 处不符"
+        found = len(self.faults) + self.told
+        verdict_en = "the books agree" if self.is_clean else f"{found} faults"
+        verdict = "账目相符" if self.is_clean else f"发现 {found} 处不符"
+        guards = f"{self.guards_installed}/{self.guards_expected}"
         return Table(
             title=f"核对：{verdict}",
             title_en=f"Verified: {verdict_en}",
             columns=_COLUMNS,
             rows=tuple((f.kind, f.where, f.found, f.expected) for f in self.faults),
-            notes=(f"已核对 {checked}",),
-            notes_en=("looked at " + ", ".join(f"{n} {k}" for k, n in self.counts.items()),),
+            notes=(f"已核对 {checked}；触发器 {guards}",),
+            notes_en=(
+                "looked at "
+                + ", ".join(f"{n} {k}" for k, n in self.counts.items())
+                + f"; guards {guards}",
+            ),
         )
 
     def to_pandas(self) -> Any:

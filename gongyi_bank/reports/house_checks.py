@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gongyi_bank.reports.faults import Fault
+from gongyi_bank.rules.ledger import internal_no
+from gongyi_bank.store.pools import AuditPool
 from gongyi_bank.store.verification import AuditOffer, AuditOutlet
 from gongyi_bank.values import format_account_no
 
@@ -57,6 +59,39 @@ def check_pairs(unpaired: Iterable[tuple[int, int, int]]) -> list[Fault]:
             f"a mirror in {format_account_no(other)}",
         )
         for account_no, line_no, other in unpaired
+    ]
+
+
+def check_transit(left: Iterable[tuple[int, bytes, int]]) -> list[Fault]:
+    """What a many-legged transfer puts into transit, it takes out under the same voucher."""
+    return [
+        Fault("transit", f"凭证 {voucher_id.hex()}", str(amount), "0")
+        for _, voucher_id, amount in left
+    ]
+
+
+def check_pools(pools: Iterable[AuditPool]) -> list[Fault]:
+    """Every pool has its own account at its outlet, with a head, under the number that follows."""
+    faults = []
+    for pool in pools:
+        found = (pool.account_no, pool.account_kind, pool.account_outlet_no, pool.head_no)
+        account_no = internal_no("pool", pool.pool_no)
+        expected = (account_no, "pool", pool.outlet_no, account_no)
+        if found != expected:
+            faults.append(Fault("pool", f"积分池 {pool.code}", str(found), str(expected)))
+    return faults
+
+
+def check_detached(detached: Iterable[tuple[int, int]]) -> list[Fault]:
+    """A head says what its newest line says."""
+    return [
+        Fault(
+            "head_line",
+            f"账户 {format_account_no(account_no)}",
+            "another head",
+            f"what line {line_no} says, the last",
+        )
+        for account_no, line_no in detached
     ]
 
 

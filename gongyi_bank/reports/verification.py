@@ -6,15 +6,31 @@ is a value: an audit that stops at the first one would show the least of them.
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Literal
 
+from gongyi_bank.errors import InvalidValue
 from gongyi_bank.periods import business_day
+from gongyi_bank.policies import POLICIES, PolicyBook
 from gongyi_bank.reports import house_checks
 from gongyi_bank.reports.account_checks import AccountAudit, AuditRules, rates_of
+from gongyi_bank.reports.closings import ClosedPeriods, check_closings, check_totals
 from gongyi_bank.reports.faults import Fault, Verification
-from gongyi_bank.rules.ledger import voucher_digest
+from gongyi_bank.reports.hold_checks import check_holds, check_reservations
+from gongyi_bank.reports.part_checks import check_debt, check_parts, check_refunds, check_voided
+from gongyi_bank.reports.seal_checks import BooksAudit
+from gongyi_bank.reports.standing_checks import faults_of_standing
+from gongyi_bank.rules.expiry import introductions_of
+from gongyi_bank.rules.ledger import EARLIEST, internal_kind, voucher_hash
+from gongyi_bank.rules.seals import day_floor, voucher_moment
+from gongyi_bank.store import pools, transfers
 from gongyi_bank.store import verification as store
+from gongyi_bank.store.closings import list_audited
 from gongyi_bank.store.policies import load_book, load_stamp
+from gongyi_bank.store.seals import StoredSeal, list_seals
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.store.verification import Batch
 
@@ -22,53 +38,158 @@ from gongyi_bank.store.verification import Batch
 _DIGESTS_MAX = 100_000
 
 
-def verify(tx: Transaction) -> Verification:
-    """All faults in the books of this bank, in one moment of them.
+#: What rows can raise that nobody of the library has written.
+_UNREADABLE = (LookupError, ValueError, InvalidValue)
 
-    A bank whose lines are keyed must be opened with its `seal_key`: with another one, or
-    none, no line's hash agrees.
-    """
-    return _Audit(tx).run()
+Since = int | Literal["last_seal"] | None
+Tell = Callable[[Fault], object]
+
+
+def verify(
+    tx: Transaction,
+    *,
+    since: Since = None,
+    trusted_root: str | None = None,
+    tell: Tell | None = None,
+) -> Verification:
+    """All faults in the books of this bank, in one moment of them; see `Bank.verify`."""
+    return _Audit(tx, since, trusted_root).run(tell)
+
+
+def _seal_of(tx: Transaction, since: Since, trusted_root: str | None) -> StoredSeal | None:
+    """The seal that the audit starts from; none before the first one. Raises InvalidValue."""
+    if since is None and trusted_root is not None:
+        raise InvalidValue.of("since", since, "say which seal the trusted root is of")
+    if since is None:
+        return None
+    known = {seal.seal_no: seal for seal in list_seals(tx)}
+    if since == "last_seal":
+        seal = known[max(known)] if known else None
+    else:
+        seal = known.get(since) if type(since) is int else None
+        if seal is None:
+            raise InvalidValue.of("since", since, "the number of a seal, or last_seal")
+    if seal is None and trusted_root is not None:
+        raise InvalidValue.of("trusted_root", trusted_root, "nothing is sealed yet")
+    return seal
+
+
+def _root_of(text: str | None) -> bytes | None:
+    """The 32 bytes of a root as it is published. Raises InvalidValue."""
+    if text is not None and not re.fullmatch("[0-9a-f]{64}", text):
+        raise InvalidValue.of("trusted_root", text, "64 hexadecimal digits")
+    return bytes.fromhex(text) if text is not None else None
 
 
 class _Audit:
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, since: Since, trusted_root: str | None) -> None:
         self._tx = tx
+        self._seal = _seal_of(tx, since, trusted_root)
+        self._books = BooksAudit(tx, since=self._seal, trusted_root=_root_of(trusted_root))
         self._digests: dict[bytes, bytes] = {}
+        self._faults: list[Fault] = []
+        book = self._policies = self._policy_book()
         self._rules = AuditRules(
             today=business_day(tx.clock(), tx.bank.zone),
             scale=tx.bank.scale,
             seal_key=tx.seal_key,
-            rates=rates_of(load_book(tx, load_stamp(tx))),
+            rates=rates_of(book),
             digests=self._digests,
+            introductions=introductions_of(book),
+            closed=ClosedPeriods(
+                list_audited(tx), {o.outlet_no: o.parent_no for o in store.list_outlets(tx)}
+            ),
         )
-        self._faults: list[Fault] = []
         self._counts: Counter[str] = Counter()
         self._newest_accounts: dict[int, int] = {}
 
-    def run(self) -> Verification:
-        for batch in store.batches(self._tx):
+    def _policy_book(self) -> PolicyBook:
+        """The policies; where they cannot be read, the shipped ones, and a fault."""
+        try:
+            return load_book(self._tx, load_stamp(self._tx))
+        except _UNREADABLE as error:
+            found = type(error).__name__
+            self._faults.append(Fault("unreadable", "规则", found, "policies of this library"))
+            shipped = enumerate(POLICIES.values(), start=1)
+            return PolicyBook([(number, EARLIEST, kind()) for number, kind in shipped], 0)
+
+    def run(self, tell: Tell | None) -> Verification:
+        """Audit everything; with `tell` faults are handed on as they are found, and not kept."""
+        kept: list[Fault] = []
+        told = 0
+        for fault in self._stream():
+            if tell is None:
+                kept.append(fault)
+            else:
+                tell(fault)
+                told += 1
+        counts = self._counts + self._books.counts
+        names = (
+            "accounts", "lines", "vouchers", "records", "redemptions", "books", "outlets", "offers",
+            "rows", "seals",
+        )  # fmt: skip
+        engine, wire = self._tx.engine, self._tx.wire
+        return Verification(
+            faults=tuple(kept),
+            counts={name: counts[name] for name in names},
+            guards_installed=engine.count_guards(wire),
+            guards_expected=engine.count_guards_expected(),
+            told=told,
+            since=self._seal.seal_no if self._seal else None,
+        )
+
+    def _stream(self) -> Iterator[Fault]:
+        """Every fault as it is found; no more of the books is in memory than a batch of them.
+
+        Rows that cannot even be read end what looks at them, and not the audit.
+        """
+        stages = {
+            "账户": self._accounts, "网点、结账": self._house, "现状": self._standing,
+            "账簿": self._books.faults,
+        }  # fmt: skip
+        for name, stage in stages.items():
+            try:
+                yield from stage()
+            except _UNREADABLE as error:
+                yield Fault("unreadable", name, type(error).__name__, "rows that can be read")
+
+    def _accounts(self) -> Iterator[Fault]:
+        for batch in self._batches():
             self._load_digests(batch)
             for account_no in batch.account_nos:
                 self._check_account(account_no, batch)
+            yield from self._found()
+
+    def _house(self) -> Iterator[Fault]:
         self._check_house()
-        names = (
-            "accounts", "lines", "vouchers", "records", "redemptions", "books", "outlets", "offers",
-        )  # fmt: skip
-        return Verification(
-            faults=tuple(self._faults), counts={name: self._counts[name] for name in names}
-        )
+        yield from self._found()
+
+    def _standing(self) -> Iterator[Fault]:
+        yield from faults_of_standing(self._tx, store.load_counters(self._tx))
+
+    def _batches(self) -> Iterator[Batch]:
+        """All accounts, or those with lines since the seal; the others' heads are looked at."""
+        if self._seal is None:
+            return store.batches(self._tx)
+        self._faults += house_checks.check_detached(store.list_detached(self._tx))
+        floor = day_floor(self._seal.through_on + dt.timedelta(days=1), self._tx.bank.zone)
+        return store.batches_since(self._tx, voucher_moment(floor))
+
+    def _found(self) -> list[Fault]:
+        """What was found since the last time."""
+        found, self._faults = self._faults, []
+        return found
 
     def _load_digests(self, batch: Batch) -> None:
-        """Bring in the digests of the vouchers that these accounts' lines cite."""
+        """Bring in the hashes of the vouchers that these accounts' lines cite."""
         if len(self._digests) > _DIGESTS_MAX:
             self._digests.clear()
         cited = {line.voucher_id for lines in batch.lines.values() for line in lines}
+        cited |= {step.voucher_id for steps in batch.hold_steps.values() for step in steps}
         bank_id = self._tx.bank.bank_id
         wanted = sorted(cited - self._digests.keys())
-        for fields in store.list_vouchers(self._tx, wanted):
-            self._digests[fields[0]] = voucher_digest(bank_id, fields)
-            self._counts["vouchers"] += 1
+        for fields, _ in store.list_vouchers(self._tx, wanted):
+            self._digests[fields[0]] = voucher_hash(bank_id, fields, self._rules.seal_key)
 
     def _check_account(self, account_no: int, batch: Batch) -> None:
         audit = AccountAudit(account_no, self._rules)
@@ -86,12 +207,22 @@ class _Audit:
             by_no = {line.line_no: line for line in lines}
             audit.check_records(head, records, by_no)
             audit.check_redemptions(redemptions, by_no)
+            holds = batch.holds.get(account_no, [])
+            check_holds(audit, holds, batch.hold_steps, by_no)
+            check_reservations(audit, redemptions, holds, batch.hold_steps)
+            parts = batch.parts.get(account_no, [])
+            check_parts(audit, self._policies, parts, by_no)
+            check_voided(audit, records, parts)
+            check_refunds(audit, batch.refunds.get(account_no, []), redemptions, parts)
+            steps = [step for hold in holds for step in batch.hold_steps.get(hold.hold_id, [])]
+            check_debt(audit, self._policies, head, by_no, {step.line_no for step in steps})
             if state == "closed":
                 audit.differ("account_closed", "", (head.balance, head.held), (0, 0))
         audit.check_books(books, made.line_no)
         self._faults += audit.faults
         outlet_no, serial = account_no // 10**8, account_no // 10 % 10**7
-        self._newest_accounts[outlet_no] = max(serial, self._newest_accounts.get(outlet_no, 0))
+        if internal_kind(account_no) is None:
+            self._newest_accounts[outlet_no] = max(serial, self._newest_accounts.get(outlet_no, 0))
         self._counts.update(
             accounts=1,
             lines=len(lines),
@@ -103,10 +234,15 @@ class _Audit:
     def _check_house(self) -> None:
         tx = self._tx
         outlets, offers = store.list_outlets(tx), store.list_offers(tx)
-        self._faults += house_checks.check_pairs(store.list_unpaired(tx))
+        self._faults += house_checks.check_pairs(transfers.list_unpaired(tx))
+        self._faults += house_checks.check_transit(transfers.list_in_transit(tx))
+        self._faults += house_checks.check_pools(pools.list_audited(tx))
         self._faults += house_checks.check_outlets(outlets)
         self._faults += house_checks.check_offers(offers)
         self._faults += house_checks.check_counters(
             store.load_counters(tx), store.load_newest_numbers(tx), self._newest_accounts
         )
+        closings = list_audited(tx)
+        self._faults += check_closings(closings, {o.outlet_no: o.parent_no for o in outlets})
+        self._faults += check_totals(tx)
         self._counts.update(outlets=len(outlets), offers=len(offers))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 from gongyi_bank.commands.base import DIGEST_VERSION, Command
@@ -20,14 +21,17 @@ from gongyi_bank.periods import business_day, require_moment
 from gongyi_bank.policies import PolicyBook
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.rules.accrual import require_open_outlet
-from gongyi_bank.rules.ledger import Head, Posting, voucher_digest
+from gongyi_bank.rules.closings import ClosedDays
+from gongyi_bank.rules.expiry import ExpiryTerms, terms_of
+from gongyi_bank.rules.ledger import Head, Posting, voucher_hash
 from gongyi_bank.rules.staff import (
     OutletFacts,
     StaffFacts,
     handling_role,
     require_permission,
 )
-from gongyi_bank.store import ledger, outlets, policies, staff, vouchers
+from gongyi_bank.rules.stores import StoreFacts
+from gongyi_bank.store import closings, ledger, outlets, policies, seals, staff, vouchers
 from gongyi_bank.store.engines import KeyTaken
 from gongyi_bank.store.transaction import Ask, Transaction
 from gongyi_bank.store.vouchers import EarlierVoucher
@@ -44,22 +48,25 @@ _TRIES = 3
 _HOUSE_ACTS = ("outlets.", "policies.", "staff.", "stores.leave")
 
 
-class PolicyShelf:
-    """A handle's copy of the bank's policies, read again when their stamp has changed."""
+class HouseShelf:
+    """A handle's copy of what changes rarely, read again when the house's stamp has changed:
+    the policies, and through which day every outlet is closed."""
 
     def __init__(self) -> None:
-        self._book: PolicyBook | None = None
+        self._copy: tuple[PolicyBook, ClosedDays] | None = None
+        #: Stores that an act has met, by code; only their places may be gone by before a lock.
+        self.stores: dict[str, StoreFacts] = {}
 
     def longest_record(self) -> dt.timedelta:
         """How long a record can be, as far as this copy knows; a week is the most ever."""
-        return self._book.longest_record() if self._book else dt.timedelta(days=7)
+        return self._copy[0].longest_record() if self._copy else dt.timedelta(days=7)
 
-    def book(self, tx: Transaction, stamp: int) -> PolicyBook:
-        """The policies as this transaction sees them, whose stamp it has read."""
-        book = self._book  # Read once: another thread may put its own copy here meanwhile.
-        if book is None or book.version != stamp:
-            book = self._book = policies.load_book(tx, stamp)
-        return book
+    def of(self, tx: Transaction, stamp: int) -> tuple[PolicyBook, ClosedDays]:
+        """Both as this transaction sees them, whose stamp it has read."""
+        copy = self._copy  # Read once: another thread may put its own copy here meanwhile.
+        if copy is None or copy[0].version != stamp:
+            copy = self._copy = policies.load_book(tx, stamp), closings.load_closed(tx)
+        return copy
 
 
 class _Replayed(Exception):
@@ -67,10 +74,41 @@ class _Replayed(Exception):
         self.receipt = receipt
 
 
+class _HouseChanged(Exception):
+    """Something was closed or adopted between the facts and the writing: look again."""
+
+
+class _VoucherIds:
+    """Each voucher's id of this process is above the one before, also within a millisecond.
+
+    So the order of ids is the order of the acts (RFC 9562, 6.2), and the index grows at its
+    end. Another millisecond, an earlier one included, begins anew. Safe among threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = bytes(16)
+
+    def next(self, now: dt.datetime) -> bytes:
+        chance = os.urandom(10)
+        fresh = new_uuid7(now, chance)
+        with self._lock:
+            last = self._last
+            if fresh[:6] == last[:6] and fresh <= last:
+                above = (int.from_bytes(last) + 1 + int.from_bytes(chance[:4])).to_bytes(16)
+                # A carry out of the random bits is as good as impossible; then order gives way.
+                fresh = above if above[:9] == last[:9] else fresh
+            self._last = fresh
+        return fresh
+
+
+_ids = _VoucherIds()
+
+
 class Visit:
     """One act on its way through the rooms: its transaction, its people, its rows."""
 
-    def __init__(self, tx: Transaction, staff_code: str, shelf: PolicyShelf) -> None:
+    def __init__(self, tx: Transaction, staff_code: str, shelf: HouseShelf) -> None:
         self.tx = tx
         self.staff_code = staff_code
         self.shelf = shelf
@@ -78,17 +116,21 @@ class Visit:
         self.today: dt.date
         self.voucher_id: bytes
         self.policies: PolicyBook
+        self.closed: ClosedDays
         self.outlets: dict[str, OutletFacts]
         self.people: dict[str, StaffFacts]
         self.staff: StaffFacts
         self._stamp()
         #: The rows of this act, written together by `book`.
         self.writes = Writes()
+        #: The outlets that cannot be closed until this transaction ends; all, or these codes.
+        self._is_all_kept = tx.engine.locks_at_begin
+        self._kept: set[str] = set()
 
     def _stamp(self) -> None:
         self.now = require_moment(self.tx.clock(), "clock").astimezone(dt.UTC)
         self.today = business_day(self.now, self.tx.bank.zone)
-        self.voucher_id = new_uuid7(self.now, os.urandom(10))
+        self.voucher_id = _ids.next(self.now)
 
     @property
     def voucher_uuid(self) -> UUID:
@@ -97,14 +139,34 @@ class Visit:
 
     # --- lock, then facts ---
 
-    def lock(self, accounts: Iterable[int], *then: Ask[Any]) -> None:
-        """Lock these accounts' heads and `then` what comes after; the clock is read after it.
+    def lock(
+        self, accounts: Iterable[int], *then: Ask[Any], outlets_at: Iterable[str] = ()
+    ) -> None:
+        """Keep these outlets' days open, lock these accounts' heads and `then` what comes after.
 
-        One statement where the engine can, which locks in the order given.
+        One statement where the engine can, which locks in the order given; the clock is read
+        after it. Without outlets every day of the bank is kept open, which is for acts that
+        are not done a hundred times a second: all of them share one row.
         """
-        if not self.tx.engine.locks_at_begin:
-            self.tx.gather(ledger.ask_lock(accounts), *then)
+        codes, numbers = set(outlets_at), set(accounts)
+        heads = [ledger.ask_lock(numbers)] if numbers else []
+        self.tx.lock(*self._keep(codes), *heads, *then)
+        self._kept |= codes
         self._stamp()
+
+    def lock_to_close(self, *steps: Sequence[Ask[Any]]) -> None:
+        """Lock what others keep their days open by, step by step: for an act that closes days."""
+        for asks in steps:
+            self.tx.lock(*asks)
+        self._is_all_kept = True
+        self._stamp()
+
+    def _keep(self, codes: set[str]) -> list[Ask[Any]]:
+        """What keeps the days of these outlets, or of all of them, from being closed."""
+        if codes:
+            return outlets.asks_to_keep(self.tx, codes)
+        self._is_all_kept = True
+        return closings.asks_to_keep(self.tx)
 
     def enter(
         self,
@@ -126,7 +188,9 @@ class Visit:
         ask_staff = staff.ask_staff([self.staff_code, *people])
         ask_outlets = [outlets.ask_outlets(codes)] if codes else []
         ask_key = [vouchers.ask_by_key(key)] if key is not None else []
-        self.tx.gather(ask_staff, *ask_outlets, *ask_key, *asks)
+        # The key last: where each is a statement of its own, a twin that is committed meanwhile
+        # must be seen by the key if any fact saw it.
+        self.tx.gather(ask_staff, *ask_outlets, *asks, *ask_key)
         for ask in ask_key:
             self._answer_again(command, ask.answer, before_replay)
         self.people, stamp = ask_staff.answer
@@ -135,7 +199,7 @@ class Visit:
             raise UnknownStaff(staff=self.staff_code)
         self.staff = actor
         self.outlets = ask_outlets[0].answer if ask_outlets else {}
-        self.policies = self.shelf.book(self.tx, stamp)
+        self.policies, self.closed = self.shelf.of(self.tx, stamp)
 
     def _answer_again(
         self,
@@ -146,13 +210,14 @@ class Visit:
         """End the act if its key is in the books already."""
         if earlier is None:
             return
-        if earlier.act != command.act or earlier.request_digest != command.request_digest():
-            raise IdempotencyConflict(key=command.idempotency_key)
-        body = json.loads(earlier.body)
-        receipt = command.receipt.from_json(body["receipt"])
+        receipt = receipt_again(command, earlier)
         if before_replay is not None:
             before_replay(receipt)
         raise _Replayed(receipt)
+
+    def look_again(self) -> NoReturn:
+        """Begin the act anew: what the handle remembered is not what the books say."""
+        raise _HouseChanged
 
     def outlet_for(self, act: str, code: str | None, *, store_no: int | None = None) -> OutletFacts:
         """The open outlet that handles the act, and the proof that the actor may do it there.
@@ -190,14 +255,23 @@ class Visit:
             return None
         return outlets.load_outlets_by_no(self.tx, [outlet.parent_no])[outlet.parent_no].code
 
+    @property
+    def expiry_terms(self) -> ExpiryTerms:
+        """What the policies in force today say about the dates of points."""
+        return terms_of(self.policies, self.today)
+
     def heads(self, accounts: Iterable[int]) -> dict[int, Head]:
         """The heads of locked accounts, as they are now."""
-        return ledger.load_heads(self.tx, accounts, self.today)
+        return ledger.load_heads(self.tx, accounts, self.expiry_terms)
 
     def bring_up(self, heads: dict[int, Head]) -> dict[int, Head]:
         """Heads that were asked for with other questions, brought up to today."""
-        ledger.note_passed_dates(self.tx, heads, self.today)
+        ledger.note_passed_dates(self.tx, heads, self.expiry_terms)
         return heads
+
+    def value_day(self, outlet: OutletFacts, day: dt.date) -> tuple[dt.date, dt.date | None]:
+        """(value date, origin date or None) of work for `day` there; see `rules.closings`."""
+        return self.closed.value_day(outlet, day, self.today, self.policies)
 
     def posting(self, heads: dict[int, Head]) -> Posting:
         """A posting on these heads, stamped with this act."""
@@ -207,6 +281,7 @@ class Visit:
             business_day=self.today,
             booked_at=self.now,
             scale=self.tx.bank.scale,
+            fresh_until=self.expiry_terms.fresh_until,
         )
 
     # --- after this point the act must succeed ---
@@ -229,7 +304,8 @@ class Visit:
         The rows are those in `self.writes` and the posting's. `facts` go into the voucher's
         body beside the receipt: what an auditor wants to know and no other row tells.
         """
-        body: dict[str, object] = dict(facts or {})
+        self._require_open_days(outlet, posting)
+        body: dict[str, object] = {**self._claim(posting), **(facts or {})}
         if keep_receipt:
             body["receipt"] = receipt.to_json()
         fields = (
@@ -238,17 +314,52 @@ class Visit:
             outlet.outlet_no, self.today, self.now, cites, reason,
             json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str),
         )  # fmt: skip
-        self.writes.voucher = fields
+        digest = voucher_hash(self.tx.bank.bank_id, fields, self.tx.seal_key)
+        self.writes.vouchers = [(*fields, digest, None)]
         if posting is not None:
-            digest = voucher_digest(self.tx.bank.bank_id, fields)
             ledger.write_posting(self.writes, posting, digest, self.tx.seal_key)
+        self._write(command)
+
+    def _write(self, command: Command) -> None:
         self.tx.write(self.writes)
         if command.act.startswith(_HOUSE_ACTS):
             policies.write_stamp(self.tx, self.voucher_id)
 
+    def _claim(self, posting: Posting | None) -> dict[str, object]:
+        """What the voucher says about its rows, so that its hash covers them (rules/seals.py)."""
+        rows = Writes(list(self.writes.steps))
+        if posting is not None:
+            ledger.write_unchained(rows, posting)
+        return seals.claim_of(rows, self.tx.bank.bank_id, self.tx.seal_key)
+
+    def _require_open_days(self, outlet: OutletFacts, posting: Posting | None) -> None:
+        """Raise DayClosed where today is closed, at every outlet that this act writes about.
+
+        What was not kept open from the start is kept now, and then nothing may have changed
+        since the facts were read: whoever closes a day changes the stamp before they let go.
+        """
+        places = {place.outlet_no: place for place in (*self.outlets.values(), outlet)}
+        written = {outlet.outlet_no, *(posting.outlet_nos() if posting else ())}
+        if not self._is_all_kept:
+            kept = {places[n].outlet_no for n in places if places[n].code in self._kept}
+            if not written <= kept:
+                self.tx.gather(*closings.asks_to_keep(self.tx))
+                if policies.load_stamp(self.tx) != self.policies.version:
+                    raise _HouseChanged
+                self._is_all_kept = True
+        for number in written & places.keys():
+            self.closed.require_open_day(places[number], self.today)
+
+
+def receipt_again(command: Command, earlier: EarlierVoucher) -> Any:
+    """The receipt of the act that used this key before; another request is a conflict."""
+    if earlier.act != command.act or earlier.request_digest != command.request_digest():
+        raise IdempotencyConflict(key=command.idempotency_key)
+    return command.receipt.from_json(json.loads(earlier.body)["receipt"])
+
 
 def perform(
-    tx: Transaction, staff_code: str, shelf: PolicyShelf, command: CommandT, serve: Serve[Any, Any]
+    tx: Transaction, staff_code: str, shelf: HouseShelf, command: CommandT, serve: Serve[Any, Any]
 ) -> Any:
     """Run one act: the only way in. Looks again when its key was claimed meanwhile."""
     tx.require_sound()
@@ -257,6 +368,6 @@ def perform(
             return serve(Visit(tx, staff_code, shelf), command)
         except _Replayed as replayed:
             return replayed.receipt
-        except KeyTaken:
+        except (KeyTaken, _HouseChanged):
             continue
-    raise RetryTransaction(reason="the idempotency key is being claimed by another act")
+    raise RetryTransaction(reason="the key, or the house, is being changed by other acts")

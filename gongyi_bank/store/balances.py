@@ -1,4 +1,4 @@
-"""Sums over accounts: one customer's, a branch's ledger book, the trial balance."""
+"""Sums over accounts: one customer's, and a branch's ledger book."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import (
-    account,
     account_head,
     account_line,
     customer,
     hour_record,
-    internal_move,
     outlet,
     passbook,
 )
 from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
-CREDITED = "credited"
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
 
 
@@ -141,21 +139,29 @@ class BookEntry:
     minutes: int
 
 
-def _members() -> sa.CTE:
-    """The customers registered in an outlet's subtree."""
+def _members(home: sa.FromClause | None = None) -> sa.CTE:
+    """The customers registered in an outlet's subtree: now, or where they stayed then."""
     place, parent = outlet.alias("place"), outlet.alias("parent")
-    registered = sa.and_(
-        place.c.bank_id == customer.c.bank_id, place.c.outlet_no == customer.c.outlet_no
-    )
+    customers: sa.FromClause = customer
+    outlet_no: sa.ColumnElement[Any] = customer.c.outlet_no
+    stayed: sa.ColumnElement[bool] = sa.true()
+    if home is not None:
+        own = sa.and_(
+            home.c.bank_id == customer.c.bank_id, home.c.account_no == customer.c.account_no
+        )
+        customers, outlet_no = customer.join(home, own), home.c.outlet_no
+        stayed = counting.was_home(home)
+    registered = sa.and_(place.c.bank_id == customer.c.bank_id, place.c.outlet_no == outlet_no)
     above = sa.and_(parent.c.bank_id == place.c.bank_id, parent.c.outlet_no == place.c.parent_no)
     top: sa.BindParameter[int] = sa.bindparam("outlet")
     return (
         sa.select(
             customer.c.account_no, customer.c.kind, customer.c.state, place.c.code, place.c.name
         )
-        .select_from(customer.join(place, registered).outerjoin(parent, above))
+        .select_from(customers.join(place, registered).outerjoin(parent, above))
         .where(
             of_bank(customer),
+            stayed,
             sa.or_(place.c.outlet_no == top, place.c.parent_no == top, parent.c.parent_no == top),
         )
         .cte("members")
@@ -178,9 +184,8 @@ def _book_to_date(_: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _book_of_period(_: StoreEngine) -> sa.Select[Any]:
-    members, line, record = _members(), account_line, hour_record
-    first: sa.BindParameter[Any] = sa.bindparam("first", type_=line.c.business_day.type)
-    last: sa.BindParameter[Any] = sa.bindparam("last", type_=line.c.business_day.type)
+    members, line = _members(counting.homes()), account_line
+    first, last = counting.FIRST, counting.LAST
     is_earlier, is_within = line.c.business_day < first, line.c.business_day >= first
     moved = (
         sa.select(
@@ -194,16 +199,11 @@ def _book_of_period(_: StoreEngine) -> sa.Select[Any]:
         .group_by(line.c.account_no)
         .cte("moved")
     )
+    among = sa.select(members.c.account_no)
+    counted = counting.counted("account_no", where=lambda: hour_record.c.account_no.in_(among))
     served = (
-        sa.select(record.c.account_no, _total(record.c.minutes).label("minutes"))
-        .select_from(members.join(record, record.c.account_no == members.c.account_no))
-        .where(
-            of_bank(record),
-            record.c.state == CREDITED,
-            record.c.service_on >= first,
-            record.c.service_on <= last,
-        )
-        .group_by(record.c.account_no)
+        sa.select(counted.c.account_no, _total(counted.c.minutes).label("minutes"))
+        .group_by(counted.c.account_no)
         .cte("served")
     )
 
@@ -234,111 +234,5 @@ def list_book(
     if days is None:
         rows = _book_to_date(tx, outlet=outlet_no)
     else:
-        rows = _book_of_period(tx, outlet=outlet_no, first=days[0], last=days[1])
+        rows = _book_of_period(tx, outlet=outlet_no, first_on=days[0], last_on=days[1])
     return [BookEntry(*row) for row in rows]
-
-
-# --- trial balance -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSum:
-    """What went out of (debits) and into (credits) one kind of account of one outlet."""
-
-    outlet_no: int
-    kind: str
-    debits: int
-    credits: int
-
-
-@query
-def _customers_to_date(_: StoreEngine) -> sa.Select[Any]:
-    head = account_head
-    its_head = sa.and_(
-        head.c.bank_id == customer.c.bank_id, head.c.account_no == customer.c.account_no
-    )
-    return (
-        sa.select(
-            customer.c.outlet_no,
-            sa.literal_column("'customer'", sa.Text()).label("kind"),
-            _total(head.c.debited),
-            _total(head.c.credited),
-        )
-        .select_from(customer.join(head, its_head))
-        .where(of_bank(customer))
-        .group_by(customer.c.outlet_no)
-    )
-
-
-@query
-def _customers_as_of(_: StoreEngine) -> sa.Select[Any]:
-    line = account_line
-    its_lines = sa.and_(
-        line.c.bank_id == customer.c.bank_id, line.c.account_no == customer.c.account_no
-    )
-    return (
-        sa.select(
-            customer.c.outlet_no,
-            sa.literal_column("'customer'", sa.Text()).label("kind"),
-            _total(_where(line.c.amount < 0, -line.c.amount)),
-            _total(_where(line.c.amount > 0, line.c.amount)),
-        )
-        .select_from(customer.join(line, its_lines))
-        .where(of_bank(customer), line.c.business_day <= sa.bindparam("day"))
-        .group_by(customer.c.outlet_no)
-    )
-
-
-@query
-def _internal_by_lines(_: StoreEngine) -> sa.Select[Any]:
-    """The other side of the customers' lines; lines between two customers are left out."""
-    line = account_line
-    contra = sa.and_(account.c.bank_id == line.c.bank_id, account.c.account_no == line.c.contra_no)
-    return (
-        sa.select(
-            account.c.outlet_no,
-            account.c.kind,
-            _total(_where(line.c.amount > 0, line.c.amount)),
-            _total(_where(line.c.amount < 0, -line.c.amount)),
-        )
-        .select_from(line.join(account, contra))
-        .where(
-            of_bank(line), account.c.kind != "customer", line.c.business_day <= sa.bindparam("day")
-        )
-        .group_by(account.c.outlet_no, account.c.kind)
-    )
-
-
-@query
-def _internal_by_moves(_: StoreEngine) -> sa.CompoundSelect[Any]:
-    move = internal_move
-
-    def side(number: sa.Column[Any], debits: Any, credits_: Any) -> sa.Select[Any]:
-        own = sa.and_(account.c.bank_id == move.c.bank_id, account.c.account_no == number)
-        return (
-            sa.select(
-                account.c.outlet_no,
-                account.c.kind,
-                _total(debits),
-                _total(credits_),
-            )
-            .select_from(move.join(account, own))
-            .where(of_bank(move), move.c.business_day <= sa.bindparam("day"))
-            .group_by(account.c.outlet_no, account.c.kind)
-        )
-
-    return sa.union_all(
-        side(move.c.source_no, move.c.amount, _ZERO), side(move.c.target_no, _ZERO, move.c.amount)
-    )
-
-
-def list_account_sums(tx: Transaction, as_of: dt.date | None) -> list[AccountSum]:
-    """Every account's debits and credits up to a day, summed by outlet and kind.
-
-    To date the customers' side comes from their heads and the other from the lines, so
-    that the two prove each other.
-    """
-    day = as_of or dt.date.max
-    rows = _customers_to_date(tx) if as_of is None else _customers_as_of(tx, day=day)
-    rows = rows + _internal_by_lines(tx, day=day) + _internal_by_moves(tx, day=day)
-    return [AccountSum(*row) for row in rows]

@@ -1,6 +1,7 @@
 """What stars are given for: minutes of volunteers, and the five indicators of savings branches.
 
-Every select answers for all accounts or outlets at once; none depends on their number.
+Every select answers for all accounts or outlets at once; none depends on their number. A
+record counts by its value date (see `store.counting`), so a closed period's figures stay.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ import sqlalchemy as sa
 from gongyi_bank.periods import Period
 from gongyi_bank.rules.accrual import CREDITED
 from gongyi_bank.rules.ratings import STARS_MAX, VOLUNTEER, ServedMinutes
+from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import (
     account_head,
     customer,
-    customer_stay,
     hour_record,
     outlet,
     partner_store,
     redemption,
+    refund,
 )
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
 #: More minutes than any account will ever have: a star that a scheme does not give.
 _UNREACHABLE = 2**62
+#: Records of earlier periods that were voided in the period asked for.
+TAKEN_BACK = "taken_back"
 #: The redemptions that gave goods out.
 _GIVEN_OUT = ("redeemed", "captured")
 
@@ -38,8 +42,7 @@ def _total(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     return sa.cast(sa.func.sum(column), sa.BigInteger())
 
 
-def _within(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    return column.between(sa.bindparam("first_on"), sa.bindparam("last_on"))
+_within = counting.within
 
 
 def _bounds(period: Period) -> dict[str, dt.date]:
@@ -79,23 +82,20 @@ def _reached(_: StoreEngine) -> sa.Select[Any]:
 @query
 def _served(engine: StoreEngine) -> sa.Select[Any]:
     record = hour_record
-    whose = sa.and_(
-        customer.c.bank_id == record.c.bank_id, customer.c.account_no == record.c.account_no
-    )
     # The hours have no index by day alone, but one by outlet and day.
     anywhere = sa.select(outlet.c.outlet_no).where(of_bank(outlet))
+    served = counting.counted(
+        "account_no",
+        where=lambda: sa.and_(record.c.outlet_no.in_(anywhere), record.c.kind == "service"),
+    )
+    total = _total(served.c.minutes)
     return (
-        sa.select(customer.c.account_no, customer.c.ref, customer.c.kind, _total(record.c.minutes))
-        .select_from(record.join(customer, whose))
-        .where(
-            of_bank(record),
-            record.c.outlet_no.in_(anywhere),
-            _within(record.c.service_on),
-            record.c.state == CREDITED,
-            record.c.kind == "service",
-            engine.among(customer.c.kind, "kinds"),
-        )
+        sa.select(customer.c.account_no, customer.c.ref, customer.c.kind, total)
+        .select_from(served.join(customer, customer.c.account_no == served.c.account_no))
+        .where(of_bank(customer), engine.among(customer.c.kind, "kinds"))
         .group_by(customer.c.account_no, customer.c.ref, customer.c.kind)
+        # Who has as much taken back as they served did nothing that counts here.
+        .having(total != 0)
     )
 
 
@@ -105,13 +105,20 @@ class RecordTally:
 
     #: service, or opening for the hours taken over from the paper books.
     kind: str
-    #: Only credited ones count; the others are waiting, refused or voided.
+    #: credited counts, and so does taken_back: records of earlier periods that were voided in
+    #: this one, with minutes below zero. The others are waiting, refused or voided.
     state: str
     records: int
     minutes: int
 
+    @property
+    def counts(self) -> bool:
+        """Whether the minutes are counted."""
+        return self.state in (CREDITED, TAKEN_BACK)
 
-def _tally() -> sa.Select[Any]:
+
+@query
+def _tally_lifetime(_: StoreEngine) -> sa.Select[Any]:
     record = hour_record
     return (
         sa.select(record.c.kind, record.c.state, sa.func.count(), _total(record.c.minutes))
@@ -121,13 +128,26 @@ def _tally() -> sa.Select[Any]:
 
 
 @query
-def _tally_lifetime(_: StoreEngine) -> sa.Select[Any]:
-    return _tally()
-
-
-@query
 def _tally_period(_: StoreEngine) -> sa.Select[Any]:
-    return _tally().where(_within(hour_record.c.service_on), hour_record.c.kind == "service")
+    record = hour_record
+    taken_back = counting.was_taken_back()
+    state = sa.case(
+        (taken_back, TAKEN_BACK), (counting.stood_at_the_end(), CREDITED), else_=record.c.state
+    )
+    minutes = sa.case((taken_back, -record.c.minutes), else_=record.c.minutes)
+    rows = (
+        sa.select(record.c.kind, state.label("state"), minutes.label("minutes"))
+        .where(
+            of_bank(record),
+            record.c.account_no == sa.bindparam("account"),
+            record.c.kind == "service",
+            sa.or_(_within(record.c.value_on), taken_back),
+        )
+        .subquery("tallied")
+    )
+    return sa.select(rows.c.kind, rows.c.state, sa.func.count(), _total(rows.c.minutes)).group_by(
+        rows.c.kind, rows.c.state
+    )
 
 
 _STARS = range(1, STARS_MAX + 1)
@@ -181,31 +201,10 @@ def _savings_branches(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def _home() -> sa.FromClause:
-    """Where accounts were registered on the period's last day: a later move changes nothing."""
-    return customer_stay.alias("home")
-
-
-def _was_home(home: sa.FromClause) -> sa.ColumnElement[bool]:
-    last_on: sa.BindParameter[dt.date] = sa.bindparam("last_on")
-    later = customer_stay.alias("later")
-    moved_on = (
-        sa.select(later.c.stay_no)
-        .where(
-            later.c.bank_id == home.c.bank_id,
-            later.c.account_no == home.c.account_no,
-            later.c.stay_no > home.c.stay_no,
-            later.c.since_on <= last_on,
-        )
-        .exists()
-    )
-    return sa.and_(home.c.since_on <= last_on, ~moved_on)
-
-
 @query
 def _registered(engine: StoreEngine) -> sa.Select[Any]:
     last_on: sa.BindParameter[dt.date] = sa.bindparam("last_on")
-    home = _home()
+    home = counting.homes()
     whose = sa.and_(
         home.c.bank_id == customer.c.bank_id, home.c.account_no == customer.c.account_no
     )
@@ -217,7 +216,7 @@ def _registered(engine: StoreEngine) -> sa.Select[Any]:
             engine.among(home.c.outlet_no, "outlets"),
             customer.c.registered_on <= last_on,
             sa.or_(customer.c.closed_on.is_(None), customer.c.closed_on > last_on),
-            _was_home(home),
+            counting.was_home(home),
         )
         .group_by(home.c.outlet_no)
     )
@@ -226,35 +225,44 @@ def _registered(engine: StoreEngine) -> sa.Select[Any]:
 @query
 def _service(engine: StoreEngine) -> sa.Select[Any]:
     record = hour_record
-    projects = sa.func.count(sa.distinct(record.c.project))
-    return (
-        sa.select(record.c.outlet_no, _total(record.c.minutes), projects)
-        .where(
-            of_bank(record),
-            engine.among(record.c.outlet_no, "outlets"),
-            _within(record.c.service_on),
-            record.c.state == CREDITED,
-            record.c.kind == "service",
-        )
-        .group_by(record.c.outlet_no)
+    served = counting.counted(
+        "outlet_no",
+        "project",
+        where=lambda: sa.and_(
+            engine.among(record.c.outlet_no, "outlets"), record.c.kind == "service"
+        ),
+    )
+    # What is taken back of an earlier period is no project of this one.
+    project = sa.case((served.c.n > 0, served.c.project))
+    projects = sa.func.count(sa.distinct(project))
+    return sa.select(served.c.outlet_no, _total(served.c.minutes), projects).group_by(
+        served.c.outlet_no
     )
 
 
 @query
 def _redeemed(engine: StoreEngine) -> sa.Select[Any]:
-    home = _home()
-    whose = sa.and_(
-        home.c.bank_id == redemption.c.bank_id, home.c.account_no == redemption.c.account_no
+    """兑换总额: what was given out in the period, less what came back in it (its goods' price).
+
+    A refund counts in the period in which the goods came back: earlier figures stay.
+    """
+    home = counting.homes()
+    given = sa.select(redemption.c.account_no, redemption.c.points).where(
+        of_bank(redemption),
+        _within(redemption.c.redeemed_on),
+        sa.or_(*(redemption.c.state == state for state in _GIVEN_OUT)),
     )
+    returned = sa.select(refund.c.account_no, -refund.c.points).where(
+        of_bank(refund), _within(refund.c.refunded_on)
+    )
+    taken = sa.union_all(given, returned).subquery("taken")
     return (
-        sa.select(home.c.outlet_no, _total(redemption.c.points))
-        .select_from(redemption.join(home, whose))
+        sa.select(home.c.outlet_no, _total(taken.c.points))
+        .select_from(taken.join(home, home.c.account_no == taken.c.account_no))
         .where(
-            of_bank(redemption),
+            home.c.bank_id == sa.bindparam("bank"),
             engine.among(home.c.outlet_no, "outlets"),
-            _within(redemption.c.redeemed_on),
-            sa.or_(*(redemption.c.state == state for state in _GIVEN_OUT)),
-            _was_home(home),
+            counting.was_home(home),
         )
         .group_by(home.c.outlet_no)
     )

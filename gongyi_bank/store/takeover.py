@@ -8,12 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.rules.accrual import CREDITED
+from gongyi_bank.store import counting
+from gongyi_bank.store.engines import StoreEngine, engine_for
 from gongyi_bank.store.tables import (
     account_head,
     account_line,
     customer,
     hour_record,
+    metadata,
     outlet,
     partner_store,
     redemption,
@@ -22,11 +25,15 @@ from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
 _ZERO: sa.ColumnElement[int] = sa.literal_column("0")
-_FIRST: sa.BindParameter[Any] = sa.bindparam("first")
-_LAST: sa.BindParameter[Any] = sa.bindparam("last")
+_FIRST, _LAST = counting.FIRST, counting.LAST
 _COUNT_MAX: sa.BindParameter[int] = sa.bindparam("count_max")
 #: Redemptions whose goods were given out.
 _IS_DONE = sa.or_(redemption.c.state == "redeemed", redemption.c.state == "captured")
+
+
+def refresh_statistics(engine: sa.Engine) -> None:
+    """Let the planner count what has grown, where the engine would be late to do it itself."""
+    engine_for(engine.dialect.name).refresh_statistics(engine, sorted(metadata.tables))
 
 
 def _total(value: Any) -> sa.ColumnElement[int]:
@@ -80,9 +87,11 @@ def load_redeemed_refs(tx: Transaction, refs: Iterable[str]) -> set[str]:
 
 
 @query
-def _record_sums(_: StoreEngine) -> sa.Select[Any]:
+def _record_sums(_: StoreEngine) -> sa.CompoundSelect[Any]:
     record = hour_record
-    return (
+    credited = counting.counted("kind")
+    state = sa.literal_column(f"'{CREDITED}'", sa.Text()).label("state")
+    others = (
         sa.select(
             record.c.kind,
             record.c.state,
@@ -90,16 +99,33 @@ def _record_sums(_: StoreEngine) -> sa.Select[Any]:
             _total(record.c.points),
             _total(record.c.minutes),
         )
-        .where(of_bank(record), record.c.service_on.between(_FIRST, _LAST))
+        .where(
+            of_bank(record),
+            record.c.state != CREDITED,
+            sa.case(
+                (counting.IS_VOIDED, counting.within(record.c.voided_on)),
+                else_=counting.within(record.c.value_on),
+            ),
+        )
         .group_by(record.c.kind, record.c.state)
+    )
+    return sa.union_all(
+        sa.select(
+            credited.c.kind,
+            state,
+            _total(credited.c.n),
+            _total(credited.c.points),
+            _total(credited.c.minutes),
+        ).group_by(credited.c.kind),
+        others,
     )
 
 
 def load_record_sums(
     tx: Transaction, days: tuple[dt.date, dt.date]
 ) -> dict[tuple[str, str], tuple[int, int, int]]:
-    """(records, points, minutes) of the service days, by kind and state."""
-    rows = _record_sums(tx, first=days[0], last=days[1])
+    """(records, points, minutes) by value date, by kind and state."""
+    rows = _record_sums(tx, first_on=days[0], last_on=days[1])
     return {(kind, state): tuple(sums) for kind, state, *sums in rows}
 
 
@@ -113,7 +139,7 @@ def _redeemed_sums(_: StoreEngine) -> sa.Select[Any]:
 
 def load_redeemed_sums(tx: Transaction, days: tuple[dt.date, dt.date]) -> tuple[int, int]:
     """(redemptions, points) of these days."""
-    count, points = _redeemed_sums(tx, first=days[0], last=days[1])[0]
+    count, points = _redeemed_sums(tx, first_on=days[0], last_on=days[1])[0]
     return count, points
 
 
@@ -130,7 +156,7 @@ def _outstanding(_: StoreEngine) -> sa.Select[Any]:
 
 def load_outstanding(tx: Transaction, day: dt.date) -> int:
     """All customers' points at the end of a business day."""
-    total: int = _outstanding(tx, last=day)[0][0]
+    total: int = _outstanding(tx, last_on=day)[0][0]
     return total
 
 
@@ -185,23 +211,18 @@ def list_waiting(tx: Transaction) -> list[tuple[str, int, int, int, dt.date]]:
 Ranked = list[tuple[str, int]]
 
 
+def _is_service() -> sa.ColumnElement[bool]:
+    return hour_record.c.kind == "service"
+
+
 @query
 def _top_minutes(_: StoreEngine) -> sa.Select[Any]:
-    record = hour_record
-    total = _total(record.c.minutes)
-    own = sa.and_(
-        customer.c.bank_id == record.c.bank_id, customer.c.account_no == record.c.account_no
-    )
+    served = counting.counted("account_no", where=_is_service)
+    total = _total(served.c.minutes)
     return (
         sa.select(customer.c.ref, total)
-        .select_from(record.join(customer, own))
-        .where(
-            of_bank(record),
-            record.c.kind == "service",
-            record.c.state == "credited",
-            record.c.service_on.between(_FIRST, _LAST),
-            customer.c.ref.is_not(None),
-        )
+        .select_from(served.join(customer, customer.c.account_no == served.c.account_no))
+        .where(of_bank(customer), customer.c.ref.is_not(None))
         .group_by(customer.c.ref)
         .order_by(total.desc(), customer.c.ref)
         .limit(_COUNT_MAX)
@@ -210,18 +231,12 @@ def _top_minutes(_: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _top_outlets(_: StoreEngine) -> sa.Select[Any]:
-    record = hour_record
-    total = _total(record.c.points)
-    place = sa.and_(outlet.c.bank_id == record.c.bank_id, outlet.c.outlet_no == record.c.outlet_no)
+    served = counting.counted("outlet_no", where=_is_service)
+    total = _total(served.c.points)
     return (
         sa.select(outlet.c.code, total)
-        .select_from(record.join(outlet, place))
-        .where(
-            of_bank(record),
-            record.c.kind == "service",
-            record.c.state == "credited",
-            record.c.service_on.between(_FIRST, _LAST),
-        )
+        .select_from(served.join(outlet, outlet.c.outlet_no == served.c.outlet_no))
+        .where(of_bank(outlet))
         .group_by(outlet.c.code)
         .order_by(total.desc(), outlet.c.code)
         .limit(_COUNT_MAX)
@@ -265,17 +280,17 @@ def _top_balances(_: StoreEngine) -> sa.Select[Any]:
 
 def list_top_minutes(tx: Transaction, days: tuple[dt.date, dt.date], count_max: int) -> Ranked:
     """(customer reference, credited minutes), most first; equals by reference."""
-    return _ranked(_top_minutes(tx, first=days[0], last=days[1], count_max=count_max))
+    return _ranked(_top_minutes(tx, first_on=days[0], last_on=days[1], count_max=count_max))
 
 
 def list_top_outlets(tx: Transaction, days: tuple[dt.date, dt.date], count_max: int) -> Ranked:
     """(outlet code, points credited for service given there), most first; equals by code."""
-    return _ranked(_top_outlets(tx, first=days[0], last=days[1], count_max=count_max))
+    return _ranked(_top_outlets(tx, first_on=days[0], last_on=days[1], count_max=count_max))
 
 
 def list_top_stores(tx: Transaction, days: tuple[dt.date, dt.date], count_max: int) -> Ranked:
     """(store code, points redeemed there), most first; equals by code."""
-    return _ranked(_top_stores(tx, first=days[0], last=days[1], count_max=count_max))
+    return _ranked(_top_stores(tx, first_on=days[0], last_on=days[1], count_max=count_max))
 
 
 def list_top_balances(tx: Transaction, count_max: int) -> Ranked:

@@ -16,7 +16,7 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.display import Table
 from gongyi_bank.reports import house_checks
 from gongyi_bank.reports.faults import Fault, Verification
-from gongyi_bank.rules.ledger import LINE_SUMMARIES, line_hash, voucher_digest
+from gongyi_bank.rules.ledger import CONTRA_KINDS, LINE_SUMMARIES, line_hash, voucher_hash
 from gongyi_bank.store import verification as store
 from gongyi_bank.store.tables import metadata
 from gongyi_bank.store.verification import AuditOffer, AuditOutlet
@@ -42,7 +42,7 @@ def lived_in(request: pytest.FixtureRequest, engine_url: str) -> Iterator[Distri
 def test_the_books_are_clean_after_a_random_history(lived_in: District) -> None:
     found = lived_in.bank.verify()
     assert found.is_clean, str(found)
-    assert found.counts["accounts"] == 5
+    assert found.counts["accounts"] >= 5
     assert found.counts["lines"] > 30
     assert found.counts["records"] > 10
     assert found.counts["redemptions"] > 3
@@ -187,7 +187,13 @@ def test_a_change_of_any_column_of_a_voucher_shows(
 ) -> None:
     of_line = "voucher_id = (SELECT voucher_id FROM gb_account_line WHERE account_no = ? LIMIT 1)"
     found = tampered_column(books, tmp_path, "gb_voucher", column, of_line, books[1])
-    assert {fault.kind for fault in found.faults} & {"line_hash", "voucher_missing"}
+    kinds = {fault.kind for fault in found.faults} & {
+        "line_hash",
+        "voucher_missing",
+        "voucher_hash",
+    }
+    # Its place in the outbox is given after the act, and says nothing about it.
+    assert bool(kinds) == (column != "outbox_no")
 
 
 CREDITED = "kind = 'service' AND state = 'credited' AND points > 0"
@@ -266,7 +272,8 @@ def test_a_line_against_an_account_of_another_kind_is_a_fault(
 ) -> None:
     wrong = "(SELECT account_no FROM gb_account WHERE kind = ?)"
     sql = f"UPDATE gb_account_line SET contra_no = {wrong} WHERE kind = ?"
-    for other in ("returned", "customer"):
+    others = ("returned",) if None in CONTRA_KINDS[kind] else ("returned", "customer")
+    for other in others:
         only_one = sql.replace("kind = ?)", "kind = ? LIMIT 1)")
         found = tampered(books, tmp_path, (only_one, (other, kind)))
         assert "line_contra" in {fault.kind for fault in found.faults}
@@ -294,8 +301,8 @@ def test_a_chain_that_was_computed_anew_shows_only_where_it_is_keyed(
 def _forged_hash(tx: Any, account: int) -> bytes:
     """The hash of the first line as somebody without the key computes it."""
     line = next(store.batches(tx)).lines[account][0]
-    fields = next(store.list_vouchers(tx, [line.voucher_id]))
-    return line_hash(bytes(32), line.content, voucher_digest(tx.bank.bank_id, fields), None)
+    fields, _ = next(store.list_vouchers(tx, [line.voucher_id]))
+    return line_hash(bytes(32), line.content, voucher_hash(tx.bank.bank_id, fields, None), None)
 
 
 def test_faults_show_themselves_as_a_table(books: tuple[Path, int], tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""结账登记: what is closed, and whether the closings and what was rolled up with them agree."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from gongyi_bank.display import Column, Table
+from gongyi_bank.errors import InvalidValue, UnknownOutlet
+from gongyi_bank.periods import Period, PeriodKind
+from gongyi_bank.reports.faults import Fault
+from gongyi_bank.reports.words import CLOSING_STATES, PERIOD_KINDS
+from gongyi_bank.rules.closings import CLOSED, DAY
+from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.store import closings as store
+from gongyi_bank.store.closings import AuditClosing
+from gongyi_bank.store.outlets import list_subtree, load_head_office, load_outlets
+from gongyi_bank.store.totals import compare_totals
+from gongyi_bank.store.transaction import Transaction
+
+#: Closings in one list at the most.
+CLOSINGS_MAX = 1000
+#: Two machines' clocks may differ by so much without anybody having tampered.
+_CLOCKS_APART = dt.timedelta(minutes=5)
+_ONE_DAY = dt.timedelta(days=1)
+_COLUMNS = (
+    Column("closing_no", "结账号", "No.", "right"),
+    Column("outlet", "网点", "Outlet"),
+    Column("outlet_name", "网点名称", "Name"),
+    Column("kind", "期间", "Period", words=PERIOD_KINDS),
+    Column("first_on", "自", "First day"),
+    Column("last_on", "至", "Last day"),
+    Column("state", "状态", "State", words=CLOSING_STATES),
+)
+
+
+def state_of(tx: Transaction, label: str, outlet: str | None) -> str | None:
+    """The state of the closing that ends with a period; None before it is announced."""
+    period = Period.parse(label)
+    if outlet is None:
+        place = load_head_office(tx)
+    else:
+        found = load_outlets(tx, [outlet]).get(outlet)
+        if found is None:
+            raise UnknownOutlet(outlet=outlet)
+        place = found
+    closing = store.load_closing(tx, place.outlet_no, str(period.kind), period.last_on)
+    return closing.state if closing else None
+
+
+def register(tx: Transaction, outlet: str | None, newest: int) -> Table:
+    """The newest closings of an outlet and everything below it, newest first."""
+    if type(newest) is not int or not 1 <= newest <= CLOSINGS_MAX:
+        raise InvalidValue.of("newest", newest, f"a whole number from 1 to {CLOSINGS_MAX}")
+    top = load_head_office(tx).code if outlet is None else outlet
+    places = [row[0] for row in list_subtree(tx, top)]
+    if not places:
+        raise UnknownOutlet(outlet=top)
+    return Table(
+        title=f"结账登记 {top}",
+        title_en=f"Closings of {top}",
+        columns=_COLUMNS,
+        rows=tuple(store.list_closings(tx, places, newest)),
+    )
+
+
+# --- audit ---------------------------------------------------------------------------------
+
+
+class ClosedPeriods:
+    """When which periods were closed where: what an auditor holds lines and records against."""
+
+    def __init__(self, closings: Iterable[AuditClosing], parents: dict[int, int | None]) -> None:
+        """`parents` maps each outlet's number to that of the outlet above it."""
+        self._parents = parents
+        self._closed: dict[int, list[tuple[dt.datetime, dt.date]]] = {}
+        for one in sorted(closings, key=lambda one: one.closing_no):
+            if one.kind != DAY and one.closed_at is not None:
+                self._closed.setdefault(one.outlet_no, []).append((one.closed_at, one.last_on))
+        for periods in self._closed.values():
+            periods.sort()
+
+    def value_through(self, outlet_no: int, booked_at: dt.datetime) -> dt.date:
+        """The last value date that was closed at an outlet when something was booked."""
+        if not self._closed:
+            return EARLIEST
+        through = EARLIEST
+        place: int | None = outlet_no
+        while place is not None:
+            periods = self._closed.get(place, [])
+            count = bisect_right(periods, booked_at - _CLOCKS_APART, key=lambda one: one[0])
+            through = max([through, *(last_on for _, last_on in periods[:count])])
+            place = self._parents.get(place)
+        return through
+
+
+def check_closings(
+    closings: Iterable[AuditClosing], parents: dict[int, int | None]
+) -> Iterator[Fault]:
+    """Closings of a kind follow each other without a gap, over whole periods that were over.
+
+    A closing starts where the one before it ended: the outlet's own, or one above it.
+    """
+    begun: dict[tuple[int, str], dt.date] = {}
+    for one in sorted(closings, key=lambda one: one.closing_no):
+        where = f"结账 {one.closing_no}"
+        places = [one.outlet_no, parents.get(one.outlet_no)]
+        places.append(parents.get(places[1]) if places[1] is not None else None)
+        before = [begun[p, one.kind] for p in places if p is not None and (p, one.kind) in begun]
+        if before and one.first_on != max(before) + _ONE_DAY:
+            expected = str(max(before) + _ONE_DAY)
+            yield Fault("closing_gap", where, str(one.first_on), expected)
+        if Period.containing(one.last_on, PeriodKind(one.kind)).last_on != one.last_on:
+            yield Fault("closing_period", where, str(one.last_on), f"the end of a {one.kind}")
+        if one.announced_on <= one.last_on:
+            yield Fault("closing_day", where, str(one.announced_on), f"after {one.last_on}")
+        if (one.state == CLOSED) != (one.closed_at is not None):
+            yield Fault("closing_state", where, one.state, "closed by a voucher")
+        key = (one.outlet_no, one.kind)
+        begun[key] = max(one.last_on, begun.get(key, EARLIEST))
+
+
+def check_totals(tx: Transaction) -> Iterator[Fault]:
+    """What was rolled up is what the lines and moves through that day add up to."""
+    for number, through_on, found, made in compare_totals(tx):
+        if found != made:
+            yield Fault("account_total", f"账户 {number} 至 {through_on}", str(found), str(made))

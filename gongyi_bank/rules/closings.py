@@ -1,0 +1,144 @@
+"""结账的规则: which days are closed where, and what becomes of work that comes late.
+
+A closed *day* bars its business day: nothing more is booked on it. A closed *month, quarter or
+year* bars its value dates: work for a day in it is booked on the first open day with its
+origin date, or refused, by policy. A closing of an outlet covers everything below it.
+
+The first of these that applies refuses a closing: unknown outlet, not permitted, a period that
+is not over, one before the founding, another closing under way, closed already, shorter periods
+open; a later step besides, one that has not begun or has gone further.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gongyi_bank.errors import (
+    ClosingUnfinished,
+    DayClosed,
+    InvalidValue,
+    PeriodAlreadyClosed,
+    PeriodClosed,
+    PeriodNotOver,
+    ShorterPeriodOpen,
+)
+from gongyi_bank.periods import Period
+from gongyi_bank.policies import ClosingRules, PolicyBook
+from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.rules.staff import OutletFacts
+
+DAY: Final = "day"
+CLOSING: Final = "closing"
+DRAINED: Final = "drained"
+CLOSED: Final = "closed"
+#: What must be closed before a longer period can be.
+_PARTS: Final = {"month": DAY, "quarter": "month", "year": "quarter"}
+_HEAD_OFFICE: Final = 1
+_EVERYWHERE: Final = 0
+_ONE_DAY: Final = dt.timedelta(days=1)
+
+
+class ClosedDays:
+    """Through which day each outlet is closed: for booking, and for value dates."""
+
+    def __init__(self, closings: Iterable[tuple[int, int, str, dt.date]] = ()) -> None:
+        """`closings` are (outlet number, its tier, kind, last day), those under way included."""
+        self._booking: dict[int, dt.date] = {}
+        self._value: dict[int, dt.date] = {}
+        for outlet_no, tier, kind, last_on in closings:
+            through = self._booking if kind == DAY else self._value
+            place = _EVERYWHERE if tier == _HEAD_OFFICE else outlet_no
+            through[place] = max(last_on, through.get(place, EARLIEST))
+
+    def booking_through(self, outlet: OutletFacts) -> dt.date:
+        """The last business day that is closed at this outlet."""
+        return _through(self._booking, outlet)
+
+    def value_through(self, outlet: OutletFacts) -> dt.date:
+        """The last value date that is closed at this outlet."""
+        return _through(self._value, outlet)
+
+    def require_open_day(self, outlet: OutletFacts, today: dt.date) -> None:
+        """Raise DayClosed where the business day is closed: a clock that is behind, at most."""
+        if self._booking and today <= self.booking_through(outlet):
+            raise DayClosed(outlet=outlet.code, day=today)
+
+    def value_day(
+        self, outlet: OutletFacts, day: dt.date, today: dt.date, policies: PolicyBook
+    ) -> tuple[dt.date, dt.date | None]:
+        """(value date, origin date or None) of work for `day`. Raises PeriodClosed.
+
+        Work for a day in a closed period counts on the first open day (domain.md: late
+        corrections post to the open period; both dates are kept), or is refused by policy.
+        """
+        through = self.value_through(outlet) if self._value else EARLIEST
+        if day > through:
+            return day, None
+        if policies.in_force(ClosingRules, today)[1].late_work == "refuse":
+            raise PeriodClosed(outlet=outlet.code, day=day, through=through)
+        return through + _ONE_DAY, day
+
+
+def _through(through: Mapping[int, dt.date], outlet: OutletFacts) -> dt.date:
+    places = (outlet.outlet_no, outlet.parent_no or _EVERYWHERE, _EVERYWHERE)
+    return max(through.get(place, EARLIEST) for place in places)
+
+
+# --- closing one more period ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far the closings of one kind have come at an outlet, by its own and those above it."""
+
+    #: The last day of those begun, the outlet's own and those above it.
+    begun_on: dt.date = EARLIEST
+    #: The last day of those finished.
+    closed_on: dt.date = EARLIEST
+    #: The last day of the outlet's own closing that is under way.
+    unfinished_on: dt.date | None = None
+
+
+def decide_first_day(
+    outlet: OutletFacts,
+    period: Period,
+    reached: Mapping[str, Reached],
+    *,
+    today: dt.date,
+    founded_on: dt.date,
+) -> dt.date:
+    """The first day of a new closing that ends with `period`: the day after the one before.
+
+    So closings of a kind follow each other without a gap. Raises, in this order,
+    PeriodNotOver, InvalidValue before the founding, ClosingUnfinished, PeriodAlreadyClosed
+    and, for a month, quarter or year, ShorterPeriodOpen.
+    """
+    kind, last_on = str(period.kind), period.last_on
+    if last_on >= today:
+        raise PeriodNotOver(period=period.label, today=today)
+    if last_on < founded_on:
+        raise InvalidValue.of("period", period.label, f"the bank was founded on {founded_on}")
+    own = reached.get(kind, Reached())
+    if own.unfinished_on is not None:
+        raise ClosingUnfinished(outlet=outlet.code, kind=kind, through=own.unfinished_on)
+    if own.begun_on >= last_on:
+        raise PeriodAlreadyClosed(outlet=outlet.code, kind=kind, through=own.begun_on)
+    require_parts_closed(outlet, period, reached)
+    return max(own.begun_on + _ONE_DAY, founded_on)
+
+
+def require_parts_closed(
+    outlet: OutletFacts, period: Period, reached: Mapping[str, Reached]
+) -> None:
+    """A month needs all its days closed, a quarter its months, a year its quarters.
+
+    Raises ShorterPeriodOpen.
+    """
+    part = _PARTS.get(str(period.kind))
+    if part is not None and reached.get(part, Reached()).closed_on < period.last_on:
+        raise ShorterPeriodOpen(
+            outlet=outlet.code, kind=part, period=period.label, through=period.last_on
+        )

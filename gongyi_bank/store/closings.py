@@ -1,0 +1,309 @@
+"""Closings as facts and rows, and the locks by which they wait for each other and for acts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.rules.closings import CLOSED, CLOSING, ClosedDays, Reached
+from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.locks import Place
+from gongyi_bank.store.outlets import ask_gate
+from gongyi_bank.store.tables import bank, closing, hold, outlet, serial_counter, voucher
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
+from gongyi_bank.store.writing import Writes, columns_of
+
+#: The series of the counter row that cold acts share to keep days open.
+SERIES = "closing"
+_CLOSING_COLUMNS = columns_of(closing)
+_HEAD_OFFICE = 1
+
+
+# --- which days are closed -----------------------------------------------------------------
+
+
+@query
+def _newest(_: StoreEngine) -> sa.Select[Any]:
+    place = sa.and_(
+        outlet.c.bank_id == closing.c.bank_id, outlet.c.outlet_no == closing.c.outlet_no
+    )
+    return (
+        sa.select(
+            closing.c.outlet_no,
+            outlet.c.tier,
+            closing.c.kind,
+            sa.func.max(closing.c.last_on, type_=closing.c.last_on.type),
+        )
+        .select_from(closing.join(outlet, place))
+        .where(of_bank(closing))
+        .group_by(closing.c.outlet_no, outlet.c.tier, closing.c.kind)
+    )
+
+
+def load_closed(tx: Transaction) -> ClosedDays:
+    """Through which day every outlet is closed, closings under way included."""
+    return ClosedDays(_newest(tx))
+
+
+@query
+def _reached(engine: StoreEngine) -> sa.Select[Any]:
+    def newest(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
+        day = closing.c.last_on
+        return sa.func.max(sa.case((condition, day)), type_=day.type)
+
+    is_closed = closing.c.state == CLOSED
+    is_own = closing.c.outlet_no == sa.bindparam("outlet")
+    return (
+        sa.select(
+            closing.c.kind,
+            sa.func.max(closing.c.last_on, type_=closing.c.last_on.type),
+            newest(is_closed).label("closed_on"),
+            newest(sa.and_(is_own, ~is_closed)).label("unfinished_on"),
+        )
+        .where(of_bank(closing), engine.among(closing.c.outlet_no, "outlets"))
+        .group_by(closing.c.kind)
+    )
+
+
+def load_reached(tx: Transaction, place: OutletFacts, head_no: int) -> dict[str, Reached]:
+    """How far closings of each kind have come at an outlet and above it."""
+    above = {place.outlet_no, head_no} | ({place.parent_no} - {None})
+    rows = _reached(tx, outlet=place.outlet_no, outlets=sorted(above))
+    return {
+        kind: Reached(begun_on, closed_on or EARLIEST, unfinished_on)
+        for kind, begun_on, closed_on, unfinished_on in rows
+    }
+
+
+# --- one closing ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingFacts:
+    """A closing as it stands."""
+
+    closing_no: int
+    outlet_no: int
+    kind: str
+    first_on: dt.date
+    last_on: dt.date
+    state: str
+
+
+@query
+def _one(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(*(closing.c[name] for name in ClosingFacts.__slots__)).where(
+        of_bank(closing),
+        closing.c.outlet_no == sa.bindparam("outlet"),
+        closing.c.kind == sa.bindparam("kind"),
+        closing.c.last_on == sa.bindparam("last_on"),
+    )
+
+
+def load_closing(
+    tx: Transaction, outlet_no: int, kind: str, last_on: dt.date
+) -> ClosingFacts | None:
+    """The closing of an outlet that ends with this day."""
+    rows = _one(tx, outlet=outlet_no, kind=kind, last_on=last_on)
+    return ClosingFacts(*rows[0]) if rows else None
+
+
+@query
+def _newest_no(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(sa.func.max(closing.c.closing_no)).where(of_bank(closing))
+
+
+def next_closing_no(tx: Transaction) -> int:
+    """One more than the highest number.
+
+    No counter is locked for it: that row is shared by who keeps days open, and they would
+    starve whoever wants to announce. Of two at once, one finds the number taken and retries.
+    """
+    return (_newest_no(tx)[0][0] or 0) + 1
+
+
+def write_closing(
+    writes: Writes, made: ClosingFacts, voucher_id: bytes, closed_voucher_id: bytes | None = None
+) -> None:
+    """Add a closing."""
+    values = tuple(getattr(made, name) for name in ClosingFacts.__slots__)
+    writes.insert(closing, _CLOSING_COLUMNS, [(*values, voucher_id, closed_voucher_id)])
+
+
+def write_closing_state(
+    writes: Writes, was: ClosingFacts, state: str, closed_voucher_id: bytes | None = None
+) -> None:
+    """Bring a closing one step further; the guard is the state that it was in."""
+    writes.update(
+        closing,
+        [(was.closing_no, was.state, state, closed_voucher_id)],
+        key=("closing_no",),
+        guards=("state",),
+        changes=("state", "closed_voucher_id"),
+    )
+
+
+@query
+def _register(engine: StoreEngine) -> sa.Select[Any]:
+    place = sa.and_(
+        outlet.c.bank_id == closing.c.bank_id, outlet.c.outlet_no == closing.c.outlet_no
+    )
+    return (
+        sa.select(
+            closing.c.closing_no,
+            outlet.c.code,
+            outlet.c.name,
+            closing.c.kind,
+            closing.c.first_on,
+            closing.c.last_on,
+            closing.c.state,
+        )
+        .select_from(closing.join(outlet, place))
+        .where(of_bank(closing), engine.among(closing.c.outlet_no, "outlets"))
+        .order_by(closing.c.closing_no.desc())
+        .limit(sa.bindparam("size"))
+    )
+
+
+def list_closings(tx: Transaction, outlet_nos: list[int], size: int) -> Rows:
+    """(number, code, name, kind, first day, last day, state) of the newest closings."""
+    return _register(tx, outlets=sorted(outlet_nos), size=size)
+
+
+@query
+def _overdue(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).where(
+        of_bank(hold), hold.c.state == "held", hold.c.deadline_at <= sa.bindparam("now")
+    )
+
+
+def count_overdue_holds(tx: Transaction, now: dt.datetime) -> int:
+    """Holds past their deadline that nobody has swept."""
+    count: int = _overdue(tx, now=now)[0][0]
+    return count
+
+
+# --- audit ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AuditClosing:
+    """A closing with the vouchers that announced and closed it."""
+
+    closing_no: int
+    outlet_no: int
+    kind: str
+    first_on: dt.date
+    last_on: dt.date
+    state: str
+    #: The business day on which it was announced.
+    announced_on: dt.date
+    #: When it was closed; None before.
+    closed_at: dt.datetime | None
+
+
+@query
+def _audited(_: StoreEngine) -> sa.Select[Any]:
+    begun, ended = voucher.alias("begun"), voucher.alias("ended")
+    by = sa.and_(begun.c.bank_id == closing.c.bank_id, begun.c.voucher_id == closing.c.voucher_id)
+    closed_by = sa.and_(
+        ended.c.bank_id == closing.c.bank_id, ended.c.voucher_id == closing.c.closed_voucher_id
+    )
+    return (
+        sa.select(
+            *(closing.c[name] for name in ClosingFacts.__slots__),
+            begun.c.business_day,
+            ended.c.booked_at,
+        )
+        .select_from(closing.join(begun, by).outerjoin(ended, closed_by))
+        .where(of_bank(closing))
+        .order_by(closing.c.closing_no)
+    )
+
+
+def list_audited(tx: Transaction) -> list[AuditClosing]:
+    """Every closing, in order."""
+    return [AuditClosing(*row) for row in _audited(tx)]
+
+
+# --- locks ---------------------------------------------------------------------------------
+
+
+def _counter() -> sa.Select[Any]:
+    return sa.select(serial_counter.c.last_no).where(
+        of_bank(serial_counter),
+        serial_counter.c.series == sa.bindparam("series"),
+        serial_counter.c.owner_no == 0,
+    )
+
+
+@query
+def _share(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.share(_counter())
+
+
+@query
+def _alone(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(_counter())
+
+
+@query
+def _lock_gate(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(
+        sa.select(closing.c.closing_no)
+        .where(
+            of_bank(closing),
+            closing.c.outlet_no == sa.bindparam("outlet"),
+            closing.c.state == CLOSING,
+        )
+        .order_by(closing.c.closing_no)
+    )
+
+
+@query
+def _lock_bank(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(sa.select(bank.c.bank_id).where(of_bank(bank)))
+
+
+@query
+def _lock_all(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(
+        sa.select(outlet.c.outlet_no).where(of_bank(outlet)).order_by(outlet.c.outlet_no)
+    )
+
+
+@query
+def _lock_below(engine: StoreEngine) -> sa.Select[Any]:
+    top: sa.BindParameter[int] = sa.bindparam("outlet")
+    return engine.lock(
+        sa.select(outlet.c.outlet_no)
+        .where(of_bank(outlet), sa.or_(outlet.c.outlet_no == top, outlet.c.parent_no == top))
+        .order_by(outlet.c.outlet_no)
+    )
+
+
+def asks_to_keep(tx: Transaction) -> list[Ask[Rows]]:
+    """Keep every day of the bank open until this transaction ends (see `outlets.asks_to_keep`)."""
+    if tx.engine.locks_at_begin:
+        return []
+    return [*ask_gate(tx), _share.ask(list, series=SERIES)]
+
+
+def steps_to_close(place: OutletFacts) -> tuple[list[Ask[Rows]], ...]:
+    """What locks out everybody who keeps a day open at an outlet or below it, step by step.
+
+    The bank's own row first: transactions with an older snapshot share it for as long as they
+    last, and new outlets change it, so the last step sees every outlet there is. Then the
+    gate, so that only who is under way is waited for, and no queue at any outlet.
+    """
+    below = _lock_all.ask(list)
+    if place.tier != _HEAD_OFFICE:
+        below = _lock_below.ask(list, outlet=place.outlet_no)
+    gate = _lock_gate.ask(list, outlet=place.outlet_no)
+    first = _lock_bank.ask(list).locking(Place.OUTLETS, [0])
+    return [first, gate], [_alone.ask(list, series=SERIES), below]

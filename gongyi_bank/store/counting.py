@@ -1,0 +1,88 @@
+"""What counts in a period, and where, so that the figures of a closed one never change.
+
+A record counts in the period of its `value_on`: the day of service, or the first open day
+where that was closed already. One that is voided is taken off again in the period of its
+`voided_on`, which is the same while that period is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.rules.accrual import CREDITED
+from gongyi_bank.store.tables import customer_stay, hour_record
+from gongyi_bank.store.tables.columns import Day
+from gongyi_bank.store.transaction import of_bank
+
+FIRST: sa.BindParameter[Any] = sa.bindparam("first_on", type_=Day())
+LAST: sa.BindParameter[Any] = sa.bindparam("last_on", type_=Day())
+#: In the very words of the partial index.
+IS_VOIDED: sa.ColumnElement[bool] = hour_record.c.state == sa.literal_column("'voided'")
+_MINUS: sa.ColumnElement[int] = sa.literal_column("-1")
+
+
+def within(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """The day lies in the period between `first_on` and `last_on`."""
+    return column.between(FIRST, LAST)
+
+
+def was_credited() -> sa.ColumnElement[bool]:
+    """Credited, whether or not it was voided later."""
+    return sa.or_(hour_record.c.state == CREDITED, IS_VOIDED)
+
+
+def stood_at_the_end() -> sa.ColumnElement[bool]:
+    """Credited in the period, and not voided in it."""
+    record = hour_record
+    voided_later = sa.and_(IS_VOIDED, record.c.voided_on > LAST)
+    return sa.and_(within(record.c.value_on), sa.or_(record.c.state == CREDITED, voided_later))
+
+
+def was_taken_back() -> sa.ColumnElement[bool]:
+    """Of an earlier period, and voided in this one."""
+    record = hour_record
+    return sa.and_(IS_VOIDED, within(record.c.voided_on), record.c.value_on < FIRST)
+
+
+def counted(
+    *columns: str, where: Callable[[], sa.ColumnElement[bool]] = lambda: sa.true()
+) -> sa.Subquery:
+    """What counts in the period: these columns of the records with signed minutes and points.
+
+    `where` narrows both halves: what was credited, and what was taken back of earlier periods.
+    """
+    record = hour_record
+
+    def half(condition: sa.ColumnElement[bool], sign: Callable[[Any], Any]) -> sa.Select[Any]:
+        amounts = [sign(record.c[name]).label(name) for name in ("minutes", "points")]
+        return sa.select(
+            *(record.c[name] for name in columns), *amounts, sign(sa.literal_column("1")).label("n")
+        ).where(of_bank(record), condition, where())
+
+    credits_ = half(stood_at_the_end(), lambda value: value)
+    debits = half(was_taken_back(), lambda value: value * _MINUS)
+    return sa.union_all(credits_, debits).subquery("counted")
+
+
+def homes() -> sa.FromClause:
+    """Where accounts were registered on the period's last day: a later move changes nothing."""
+    return customer_stay.alias("home")
+
+
+def was_home(home: sa.FromClause) -> sa.ColumnElement[bool]:
+    """The newest stay that had begun by the period's last day."""
+    later = customer_stay.alias("later")
+    moved_on = (
+        sa.select(later.c.stay_no)
+        .where(
+            later.c.bank_id == home.c.bank_id,
+            later.c.account_no == home.c.account_no,
+            later.c.stay_no > home.c.stay_no,
+            later.c.since_on <= LAST,
+        )
+        .exists()
+    )
+    return sa.and_(home.c.since_on <= LAST, ~moved_on)

@@ -1,0 +1,159 @@
+"""A life in which every table of the schema gets rows, on sealed days and on an open one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from gongyi_bank.commands.outlets import Appointment, NewOutlet, RenameOutlet
+from gongyi_bank.commands.points import OpeningRow
+from gongyi_bank.commands.stores import NewOffer, NewStore
+from gongyi_bank.commands.transfers import PoolGrant
+from gongyi_bank.policies import HourLimits
+from gongyi_bank.receipts.outlets import OutletChanged
+from gongyi_bank.rules.ledger import Leg, Mark, internal_no
+from gongyi_bank.service.gate import HouseShelf, Visit, perform
+from gongyi_bank.values import Points, compose_passbook_no
+from tests.district import District
+
+
+class SealedLife:
+    """Three days of a district: two that are sealed in the end, and one that is open."""
+
+    def __init__(self, url: str, seal_key: bytes | None = None) -> None:
+        self.district = District(url, seal_key=seal_key)
+        self.bank = self.district.bank
+        #: The receipts of the closings.
+        self.closed: list[Any] = []
+        self.accounts: list[int] = []
+        first, last = (compose_passbook_no(number) for number in (1, 12))
+        self.bank.passbooks.print_stock(count=12)
+        self.bank.passbooks.allot(target="B01", first=first, last=last)
+        self.bank.passbooks.allot(target="B01S01", first=first, last=last)
+        for day in range(3):
+            self._live(day)
+            if day < 2:
+                self.district.clock.advance(days=1)
+                self.closed.append(self.bank.closings.close(str(self._today() - dt.timedelta(1))))
+
+    def _today(self) -> dt.date:
+        return self.district.clock.now.date()
+
+    def _live(self, day: int) -> None:
+        self._house(day)
+        account, other = self._customers(day)
+        self._serve(day, account, other)
+        self.district.clock.advance(minutes=7)
+        self._spend(day, account)
+        self.district.clock.advance(minutes=7)
+        self._give(day, account, other)
+        self._look_after_books(day, account)
+        self._move_between_internals(day)
+        for voucher in self.bank.outbox.read(f"district-{day}"):
+            self.bank.outbox.acknowledge(f"district-{day}", voucher.outbox_no)
+
+    def _house(self, day: int) -> None:
+        self.bank.outlets.open(outlets=[NewOutlet(code=f"B01S1{day}", name="新所", parent="B01")])
+        new = Appointment(code=f"T8{day}", role="teller", outlet="B01S01")
+        self.bank.staff.appoint(appointments=[new])
+        effective_on = self._today() + dt.timedelta(days=200 + day)
+        self.bank.policies.adopt(policy=HourLimits(), effective_on=effective_on)
+        store = NewStore(
+            code=f"ST{day}", name="幸福超市", kind="community_store", recruited_by="B01S01"
+        )
+        self.bank.stores.recruit(stores=[store])
+        rice = NewOffer(store=f"ST{day}", sku="rice", name="大米", points=Points("0.50"), stock=500)
+        self.bank.stores.publish_offers(offers=[rice])
+        self.bank.stores.restock(store=f"ST{day}", sku="rice", quantity=day + 1, reason="到货")
+
+    def _customers(self, day: int) -> tuple[int, int]:
+        new = [
+            self.district.customer(
+                "B01S01", name="王小明", ref=f"C{day}{n}", phone=f"1380000{day}{n}11"
+            )
+            for n in range(2)
+        ]
+        self.bank.customers.move(account=new[1], outlet="B01S02")
+        rows = [
+            OpeningRow(account=no, minutes=600, points=Points("20"), as_of=dt.date(2022, 9, 30))
+            for no in new
+        ]
+        self.bank.points.bring_forward(rows=rows)
+        self.accounts += new
+        return new[0], new[1]
+
+    def _serve(self, day: int, account: int, other: int) -> None:
+        hours = self.district.bank.hours
+        serve = self.district.serve
+        for n, minutes in enumerate((60, 61, 500, 501)):
+            extra = {"ref": f"R{day}{n}", "project": "敬老月", "client_rating": 5}
+            serve(account, f"10-0{n + 1} 08:00", minutes, **extra)
+        hours.void(account=account, record_no=2, reason="录错", second_person="ADM2")
+        hours.approve(account=account, record_no=4)
+        hours.refuse(account=account, record_no=5, reason="不实")
+        serve(other, "10-03 08:00", 482)
+        if day:  # decided, or taken back, on a later day than it was recorded
+            before = self.accounts[2 * day - 2], self.accounts[2 * day - 1]
+            hours.approve(account=before[1], record_no=2)
+            hours.void(account=before[0], record_no=4, reason="录错", second_person="ADM2")
+
+    def _spend(self, day: int, account: int) -> None:
+        shop, holds = self.bank.redemptions, self.bank.holds
+        wish = {"account": account, "store": f"ST{day}", "sku": "rice"}
+        taken = shop.redeem(**wish, quantity=2, ref=f"D{day}")
+        shop.redeem(**wish, quantity=3)
+        shop.refund(redemption=taken.redemption_id, quantity=1, reason="破损", second_person="ADM2")
+        captured, released = shop.reserve(**wish, quantity=2), shop.reserve(**wish)
+        shop.capture(redemption=captured.redemption_id)
+        shop.release(redemption=released.redemption_id, reason="改期")
+        shop.reserve(**wish)
+        held = holds.place(account=account, points=Points("1"), store=f"ST{day}")
+        holds.capture(hold=held.hold_id, points=Points("0.40"))
+        holds.place(account=account, points=Points("0.10"), store=f"ST{day}")
+
+    def _give(self, day: int, account: int, other: int) -> None:
+        bank = self.bank
+        bank.pools.open(code=f"P{day}", name="爱心池", outlet="H")
+        bank.transfers.gift(account=account, target=other, points=Points("1"), outlet="B01S01")
+        bank.transfers.donate(account=account, points=Points("2"), outlet="B01S01", pool=f"P{day}")
+        bank.transfers.grant(
+            pool=f"P{day}", grants=[PoolGrant(account=other, points=Points("1"))],
+            reason="慰问", second_person="ADM2",
+        )  # fmt: skip
+        granted = self.district.acting("K1").points.grant(
+            account=other, points=Points("3"), reason="表彰", outlet="B01", second_person="K1b"
+        )
+        bank.reversals.reverse_line(
+            account=other, line_no=granted.line_no, points=Points("1"), reason="录错",
+            second_person="ADM2",
+        )  # fmt: skip
+
+    def _look_after_books(self, day: int, account: int) -> None:
+        books = self.bank.passbooks
+        books.issue(account=account, outlet="B01S01")
+        books.update(account=account, outlet="B01S01")
+        books.report_loss(account=account, outlet="B01S01", kind="oral")
+        books.lift_loss(account=account, outlet="B01S01", reason="找回")
+
+    def _move_between_internals(self, day: int) -> None:
+        """A leg between two accounts of the bank, which no act of the core writes by itself."""
+        command = RenameOutlet(outlet="B01S02", name=f"胜利所{day}")
+
+        def serve(visit: Visit, command: RenameOutlet) -> OutletChanged:
+            visit.lock(())
+            visit.enter(command, outlets_at=[command.outlet])
+            outlet = visit.outlet_for(command.act, command.outlet)
+            posting = visit.posting({})
+            source, target = (internal_no(k, outlet.outlet_no) for k in ("issued", "returned"))
+            mark = Mark("grant", visit.today, outlet.outlet_no)
+            for amount in (5, 6):
+                posting.post(Leg(source, target, amount), mark)
+            receipt = OutletChanged(
+                voucher_id=visit.voucher_uuid, business_day=visit.today, booked_at=visit.now,
+                code=outlet.code, name=command.name, parent=None, state="open",
+            )  # fmt: skip
+            visit.book(command, receipt, outlet, posting=posting)
+            return receipt
+
+        with self.bank.begin() as counter:
+            counter.read(lambda tx: perform(tx, "admin", HouseShelf(), command, serve))
