@@ -13,7 +13,7 @@ from gongyi_bank.commands.base import AccountNo, AsTuple, Code, Command, Reason
 from gongyi_bank.commands.hours import ROWS_MAX
 from gongyi_bank.errors import InvalidAmount, InvalidInstant, InvalidValue
 from gongyi_bank.receipts.hours import ManyRecorded
-from gongyi_bank.receipts.points import PointsGranted
+from gongyi_bank.receipts.points import PointsExpired, PointsGranted
 from gongyi_bank.values import (
     SCALE_MAX,
     Points,
@@ -101,3 +101,17 @@ class GrantPoints(Command):
     """The outlet that gives and handles them."""
     value_on: dt.date | None = None
     """The day the points are for, if it is not today; never in the future."""
+
+
+class ExpireDue(Command):
+    """到期扣减: write the expiry lines of points past their date; day close does it, too.
+
+    Points past their date can be spent by nobody whether or not this has run. Call it again
+    while the receipt says that there may be more.
+    """
+
+    receipt: ClassVar = PointsExpired
+    act: ClassVar[str] = "points.expire_due"
+
+    count_max: Annotated[int, Field(ge=1, le=ROWS_MAX)] = 1000
+    """How many accounts at the most, those whose date came first before others."""

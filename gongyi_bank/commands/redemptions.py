@@ -1,4 +1,4 @@
-"""Commands about 兑换: redeeming at once, and reserving, capturing and releasing."""
+"""Commands about 兑换: redeeming at once, and reserving, capturing, extending, releasing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,24 @@ from uuid import UUID
 
 from pydantic import Field
 
-from gongyi_bank.commands.base import AccountNo, AsTuple, Code, Command, Quantity, Reason, Ref
+from gongyi_bank.commands.base import (
+    AccountNo,
+    AsTuple,
+    Code,
+    Command,
+    Moment,
+    Quantity,
+    Reason,
+    Ref,
+)
 from gongyi_bank.commands.hours import ROWS_MAX
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.receipts.hours import ManyRecorded
 from gongyi_bank.receipts.redemptions import (
     GoodsRedeemed,
     GoodsReserved,
+    ReservationExtended,
     ReservationSettled,
-    ReservationsLapsed,
 )
 from gongyi_bank.values import canonical, clean_code, parse_account_no
 
@@ -162,13 +171,30 @@ class Reserve(Command):
 
 
 class Capture(Command):
-    """核销: hand over what was reserved, whole, and debit the points that were held."""
+    """核销: hand over what was reserved, and debit the points that were held.
+
+    A part that is captured becomes a redemption of its own; the rest stays reserved.
+    """
 
     receipt: ClassVar = ReservationSettled
     act: ClassVar[str] = "redemptions.capture"
 
     redemption: UUID
     """The reservation."""
+    quantity: Quantity | None = None
+    """Pieces; all that are left if left out."""
+
+
+class Extend(Command):
+    """预约延期: hold points and goods longer, never beyond what the receipt names as latest."""
+
+    receipt: ClassVar = ReservationExtended
+    act: ClassVar[str] = "redemptions.extend"
+
+    redemption: UUID
+    """The reservation."""
+    deadline_at: Moment
+    """From this moment on it has lapsed; later than the deadline there is."""
 
 
 class Release(Command):
@@ -181,13 +207,3 @@ class Release(Command):
     """The reservation."""
     reason: Reason
     """Why."""
-
-
-class LapseOverdue(Command):
-    """清理过期预约: give free what reservations past their deadline still hold."""
-
-    receipt: ClassVar = ReservationsLapsed
-    act: ClassVar[str] = "redemptions.lapse_overdue"
-
-    count_max: Annotated[int, Field(ge=1, le=ROWS_MAX)] = 1000
-    """At most this many, the longest overdue first; run it again until none are left."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gongyi_bank.receipts.base import Receipt
+from gongyi_bank.receipts.base import BulkReceipt, Receipt
 from gongyi_bank.values import PointsSum
 
 
@@ -17,3 +17,16 @@ class PointsGranted(Receipt):
     """The line in the passbook."""
     balance: PointsSum
     """The balance after it."""
+
+
+class PointsExpired(BulkReceipt):
+    """Points past their date were taken."""
+
+    accounts: int
+    """How many accounts were looked at because a date had come."""
+    lines: int
+    """How many of them had points left that expired."""
+    points: PointsSum
+    """How many points expired."""
+    may_be_more: bool
+    """Whether the act stopped at its limit: do it again, under another key."""

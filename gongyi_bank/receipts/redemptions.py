@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
-from gongyi_bank.receipts.base import BulkReceipt, Receipt
+from gongyi_bank.receipts.base import Receipt
 from gongyi_bank.values import PointsSum
 
 
@@ -47,29 +47,41 @@ class GoodsReserved(Receipt):
     """Points held; they leave the balance when it is captured."""
     deadline_at: dt.datetime
     """From this moment on it has lapsed."""
+    latest_at: dt.datetime
+    """No extension reaches beyond this moment."""
+
+
+class ReservationExtended(Receipt):
+    """Points and goods are held longer."""
+
+    account: int
+    """The customer's account."""
+    redemption_id: UUID
+    """The reservation."""
+    deadline_at: dt.datetime
+    """From this moment on it has lapsed."""
+    latest_at: dt.datetime
+    """No extension reaches beyond this moment."""
 
 
 class ReservationSettled(Receipt):
-    """A reservation was captured, released, or found lapsed."""
+    """A reservation was captured, whole or in part, released, or found lapsed."""
 
     account: int
     """The customer's account."""
     redemption_id: UUID
     """The reservation."""
     state: str
-    """`captured`, `released` or `lapsed`."""
+    """`reserved` while pieces are left, else `captured`, `released` or `lapsed`."""
+    quantity: int
+    """Pieces handed over, or free again."""
+    quantity_left: int
+    """Pieces that it still holds."""
     points: PointsSum
     """Points debited, or free again."""
     line_no: int | None
-    """The line in the passbook, if it was captured."""
+    """The line in the passbook, if something was captured."""
+    part_id: UUID | None
+    """The redemption that stands for what was captured: of a part one of its own."""
     balance: PointsSum
     """The balance after it."""
-
-
-class ReservationsLapsed(BulkReceipt):
-    """Overdue reservations were swept. `voucher_id` is None when there were none."""
-
-    redemption_ids: tuple[UUID, ...]
-    """The reservations that lapsed, in the order of their deadlines."""
-    points: PointsSum
-    """Points that are no longer held."""

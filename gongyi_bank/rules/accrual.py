@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gongyi_bank.commands.hours import ServiceRow
@@ -102,6 +102,10 @@ class HourFacts:
     daily: dict[tuple[int, dt.date], int]
     #: The number of the newest record of each account.
     record_nos: dict[int, int]
+    #: (value date, origin date or None) of service given on a day at an outlet.
+    value_day: Callable[[OutletFacts, dt.date], tuple[dt.date, dt.date | None]] = field(
+        default=lambda _, day: (day, None)
+    )
 
 
 @dataclass(slots=True)
@@ -117,6 +121,9 @@ class Accepted:
     record_no: int
     state: str
     service_on: dt.date
+    #: The day in whose period it counts, and the day of service where that is another one.
+    value_on: dt.date
+    origin_on: dt.date | None
     minutes: int
     #: In the smallest part; what it is worth, also while it waits.
     points: int
@@ -190,6 +197,7 @@ def _judge(facts: HourFacts, row: ServiceRow, row_digest: bytes) -> Accepted:
     outlet = require_open_outlet(facts.outlets, row.outlet)
     recorder, checker = _require_two_people(facts, row, outlet, customer)
     _require_no_overlap(facts, row, customer.account_no)
+    value_on, origin_on = facts.value_day(outlet, service_on)
     return Accepted(
         row=row,
         row_digest=row_digest,
@@ -200,6 +208,8 @@ def _judge(facts: HourFacts, row: ServiceRow, row_digest: bytes) -> Accepted:
         record_no=facts.record_nos[customer.account_no] + 1,
         state=_state(facts, customer.account_no, service_on, minutes, limits),
         service_on=service_on,
+        value_on=value_on,
+        origin_on=origin_on,
         minutes=minutes,
         points=points_for(minutes, rate, facts.scale),
         tariff_id=tariff_id,

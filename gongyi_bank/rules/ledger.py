@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gongyi_bank.errors import InsufficientPoints, InvalidAmount
 from gongyi_bank.values import NEVER, Points, canonical
@@ -34,8 +34,12 @@ INTERNAL_KINDS: Final = {
     "expired": 3,  # points past their date
     "returned": 4,  # balances given up when an account closes
     "store": 5,  # points a partner store has taken
+    "transit": 6,  # many-legged transfers pass through it; zero after every voucher
 }
-OUTLET_KINDS: Final = ("issued", "brought_forward", "expired", "returned")
+OUTLET_KINDS: Final = ("issued", "brought_forward", "expired", "returned", "transit")
+#: Internal accounts that may not overdraw have heads. They are locked after all customers, so
+#: their numbers lie above any customer's twelve digits.
+FLOORED_KINDS: Final = {"pool": 10_000_000_000_000}
 _KIND_STEP: Final = 10_000_000
 _KIND_OF: Final = {number: kind for kind, number in INTERNAL_KINDS.items()}
 #: The account on the other side of each kind of line; None is another customer's.
@@ -44,9 +48,24 @@ CONTRA_KINDS: Final[dict[str, tuple[str | None, ...]]] = {
     "opening": ("brought_forward",),
     "grant": ("issued",),
     "redemption": ("store",),
-    "reversal": ("issued",),
+    "capture": ("store",),
+    "reversal": ("issued", "store", "pool", "transit", None),
+    "refund": ("store",),
     "expiry": ("expired",),
     "close": ("returned", None),
+    "gift_out": (None, "transit"),
+    "gift_in": (None, "transit"),
+    "donation_out": (None, "pool", "transit"),
+    "donation_in": (None, "transit"),
+    "pool_grant_out": (None, "pool", "transit"),
+    "pool_grant_in": ("pool", "transit"),
+}
+#: A movement between two accounts with lines has these kinds: the giver's, and the receiver's.
+#: Of any other kind both lines bear the same name.
+MIRROR_KINDS: Final = {
+    "gift_out": "gift_in",
+    "donation_out": "donation_in",
+    "pool_grant_out": "pool_grant_in",
 }
 #: 摘要: what a line of each kind is called in a passbook and a statement.
 LINE_SUMMARIES: Final = {
@@ -54,18 +73,30 @@ LINE_SUMMARIES: Final = {
     "opening": "期初",
     "grant": "人工入账",
     "redemption": "兑换",
+    "capture": "预留支用",
     "reversal": "冲正",
+    "refund": "退回",
     "expiry": "到期",
     "close": "销户",
+    "gift_out": "转赠",
+    "gift_in": "受赠",
+    "donation_out": "捐赠",
+    "donation_in": "受捐",
+    "pool_grant_out": "积分池拨付",
+    "pool_grant_in": "积分池拨入",
 }
 
 
 def internal_no(kind: str, owner_no: int) -> int:
-    """The number of an internal account: always below any customer's twelve digits.
+    """The number of an internal account: below any customer's twelve digits, a pool's above.
 
     >>> internal_no("issued", 1002)
     10001002
+    >>> internal_no("pool", 3)
+    10000000000003
     """
+    if kind in FLOORED_KINDS:
+        return FLOORED_KINDS[kind] + owner_no
     return INTERNAL_KINDS[kind] * _KIND_STEP + owner_no
 
 
@@ -75,6 +106,8 @@ def internal_kind(account_no: int) -> str | None:
     >>> internal_kind(internal_no("store", 7))
     'store'
     """
+    if account_no >= FLOORED_KINDS["pool"]:
+        return "pool"
     return _KIND_OF.get(account_no // _KIND_STEP)
 
 
@@ -88,7 +121,8 @@ class Head:
     held: int = 0
     #: The highest point number past its date.
     dead_no: int = 0
-    #: The first credit line whose date has not been looked at, and that date.
+    #: The first credit line with living points, or 0, and when to look at it again: on the day
+    #: after its date, which is NEVER where no policy is known to set one (`rules.expiry`).
     next_expiry_on: dt.date = NEVER
     next_expiry_line_no: int = 0
     #: The date of the newest credit; no later credit may die earlier.
@@ -107,6 +141,8 @@ class Head:
     seen_held: int = 0
     #: Set by whatever changes a head without writing a line: holds, hours.
     is_touched: bool = False
+    #: `dead_no` and the next expiry as loaded, where they were brought up to today since.
+    seen_expiry: tuple[int, dt.date, int] | None = None
 
     @property
     def is_changed(self) -> bool:
@@ -116,6 +152,31 @@ class Head:
             or self.line_no != self.seen_line_no
             or self.record_no != self.seen_record_no
         )
+
+    def forget_passed_dates(self) -> None:
+        """Leave dead points to be found again, where no expiry line has taken them.
+
+        So what is past its date on a head in the books is always due by its next date.
+        """
+        if self.expirable and self.seen_expiry is not None:
+            self.dead_no, self.next_expiry_on, self.next_expiry_line_no = self.seen_expiry
+
+    @property
+    def dates(self) -> tuple[int, dt.date, int]:
+        """What is past its date, and when to look again: `dead_no` and the next expiry."""
+        return self.dead_no, self.next_expiry_on, self.next_expiry_line_no
+
+    def go_on(self, dates: tuple[int, dt.date, int]) -> None:
+        """What an act made of it counts as loaded, for the next act that is written with it.
+
+        `dates` are those before the act was booked, which may have forgotten passed ones.
+        """
+        self.seen_line_no, self.seen_record_no = self.line_no, self.record_no
+        self.seen_held, self.is_touched = self.held, False
+        if self.dates == dates:
+            self.seen_expiry = dates
+        else:
+            self.dead_no, self.next_expiry_on, self.next_expiry_line_no = dates
 
     @property
     def balance(self) -> int:
@@ -128,14 +189,18 @@ class Head:
         return max(0, self.dead_no - self.debited - self.held)
 
     @property
+    def short(self) -> int:
+        """By how much more was taken or is held than there was: what a debt is, exactly."""
+        return max(0, self.debited + self.held - self.credited - self.overdraft_limit)
+
+    @property
     def available(self) -> int:
         """What may be spent now."""
         free = self.credited - self.debited - self.held - self.expirable
         return max(0, free + self.overdraft_limit)
 
 
-@dataclass(slots=True, frozen=True)
-class Leg:
+class Leg(NamedTuple):
     """A movement: `amount` > 0 of one unit from one account to another."""
 
     source_no: int
@@ -144,8 +209,7 @@ class Leg:
     unit: str = POINTS
 
 
-@dataclass(slots=True, frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """What a line says besides its leg."""
 
     kind: str
@@ -154,6 +218,10 @@ class Mark:
     policy_id: int | None = None
     #: The last day of the points: a credit must say it, a debit has none.
     expires_on: dt.date | None = None
+    #: The day it belongs to, where that lies in a closed period (see `rules.closings`).
+    origin_on: dt.date | None = None
+    #: The kind of the receiving account's line, where the two have different names.
+    target_kind: str | None = None
 
 
 @dataclass(slots=True)
@@ -166,8 +234,12 @@ class Posting:
     booked_at: dt.datetime
     #: Decimal places of a point, for the words of a refusal.
     scale: int = 2
+    #: Until when points credited today are good by the policy in force; NEVER if it sets no date.
+    fresh_until: dt.date = NEVER
     lines: list[tuple[Any, ...]] = field(default_factory=list)
     moves: list[tuple[Any, ...]] = field(default_factory=list)
+    #: The parts of earlier lines that these lines take back (see `rules.reversals`).
+    parts: list[tuple[Any, ...]] = field(default_factory=list)
 
     def post(self, leg: Leg, mark: Mark) -> None:
         """Turn one leg into rows: a line on each floored side, or else an internal move."""
@@ -184,6 +256,19 @@ class Posting:
         if source is None and target is None:
             row = (self.voucher_id, len(self.moves) + 1, leg.source_no, leg.target_no, leg.unit)
             self.moves.append((*row, leg.amount, self.business_day, mark.outlet_no))
+
+    def take_back(self, leg: Leg, mark: Mark) -> None:
+        """Reverse a credit: what the source is short of becomes its debt.
+
+        Only this makes a debt. Later credits settle it first, and no debit can use it.
+        """
+        source, target = self.heads[leg.source_no], self.heads.get(leg.target_no)
+        self.expire(source, mark.outlet_no)
+        source.debited += leg.amount
+        source.debt = source.short
+        self._append(source, -leg.amount, leg.target_no, mark, None)
+        if target is not None:
+            self._credit(target, leg, mark)
 
     def capture(self, head: Head, leg: Leg, mark: Mark) -> None:
         """Debit points that were held: honoured also when they are past their date by now."""
@@ -202,7 +287,13 @@ class Posting:
             head.debited += amount
             mark = Mark("expiry", self.business_day, outlet_no)
             self._append(head, -amount, leg.target_no, mark, None)
+        # Points that a hold has just given free settle a debt as a credit does.
+        head.debt = min(head.debt, head.short)
         return amount
+
+    def outlet_nos(self) -> set[int]:
+        """The outlets at which something of this posting is handled."""
+        return {line[12] for line in self.lines} | {move[-1] for move in self.moves}
 
     def _shown(self, amount: int) -> str:
         return str(Points.of_units(amount, self.scale))
@@ -217,13 +308,16 @@ class Posting:
     def _credit(self, head: Head, leg: Leg, mark: Mark) -> None:
         if mark.expires_on is None:
             raise ValueError("a credit needs the date until which its points are good")
-        expires_on = max(mark.expires_on, head.last_expires_on)
+        self.expire(head, mark.outlet_no)
+        until = mark.expires_on
+        if until == NEVER and internal_kind(head.account_no) is None:
+            until = self.fresh_until  # A customer's points have a date where points have dates.
+        expires_on = max(until, head.last_expires_on)
         head.credited += leg.amount
         head.last_expires_on = expires_on
-        if head.debt:
-            head.debt = min(head.debt, max(0, head.debited + head.held - head.credited))
+        head.debt = min(head.debt, head.short)
         self._append(head, leg.amount, leg.source_no, mark, expires_on)
-        if expires_on < head.next_expiry_on:
+        if not head.next_expiry_line_no:  # nothing older lives
             head.next_expiry_on, head.next_expiry_line_no = expires_on, head.line_no
 
     def _append(
@@ -231,13 +325,14 @@ class Posting:
     ) -> None:
         head.line_no += 1
         head.booked_at = max(head.booked_at, self.booked_at)
+        kind = mark.target_kind if amount > 0 and mark.target_kind else mark.kind
         self.lines.append((
-            head.account_no, head.line_no, mark.kind, amount, contra_no, head.credited,
-            head.debited, expires_on, mark.value_on, head.booked_at, self.business_day,
-            mark.outlet_no, self.voucher_id, mark.policy_id,
+            head.account_no, head.line_no, kind, amount, contra_no, head.credited,
+            head.debited, expires_on, mark.value_on, mark.origin_on, head.booked_at,
+            self.business_day, mark.outlet_no, self.voucher_id, mark.policy_id,
         ))  # fmt: skip
 
-    def sealed_lines(self, voucher_digest: bytes, seal_key: bytes | None) -> list[tuple[Any, ...]]:
+    def sealed_lines(self, voucher_hash: bytes, seal_key: bytes | None) -> list[tuple[Any, ...]]:
         """The lines with their hashes, each chained to the one before it in its account.
 
         Last, because a hash covers the voucher, whose receipt tells the lines' numbers.
@@ -245,7 +340,7 @@ class Posting:
         sealed = []
         for content in self.lines:
             head = self.heads[content[0]]
-            head.head_hash = line_hash(head.head_hash, content, voucher_digest, seal_key)
+            head.head_hash = line_hash(head.head_hash, content, voucher_hash, seal_key)
             sealed.append((*content, head.head_hash))
         return sealed
 
@@ -273,21 +368,24 @@ def require_available(head: Head, amount: int, scale: int) -> None:
 
 
 def line_hash(
-    previous: bytes, content: tuple[Any, ...], voucher_digest: bytes, seal_key: bytes | None
+    previous: bytes, content: tuple[Any, ...], voucher_hash: bytes, seal_key: bytes | None
 ) -> bytes:
-    """The hash of a line: over the line before it, every field, and the voucher's digest.
+    """The hash of a line: over the line before it, every field, and the voucher's hash.
 
     Keyed (HMAC-SHA-256) where the bank was opened with a seal key kept outside the database.
     """
-    message = canonical(LINE_HASH_VERSION, previous, voucher_digest, *content)
+    message = canonical(LINE_HASH_VERSION, previous, voucher_hash, *content)
     if seal_key is not None:
         return hmac.digest(seal_key, message, "sha256")
     return hashlib.sha256(message).digest()
 
 
-def voucher_digest(bank_id: int, fields: tuple[Any, ...]) -> bytes:
-    """The digest of all of a voucher's fields, which each of its lines cites."""
-    return hashlib.sha256(canonical(bank_id, *fields)).digest()
+def voucher_hash(bank_id: int, fields: tuple[Any, ...], seal_key: bytes | None) -> bytes:
+    """The hash over all of a voucher's fields, which each of its lines cites; keyed like theirs."""
+    message = canonical(bank_id, *fields)
+    if seal_key is not None:
+        return hmac.digest(seal_key, message, "sha256")
+    return hashlib.sha256(message).digest()
 
 
 def head_matches(head: Head) -> bool:

@@ -1,4 +1,11 @@
-"""期初与人工入账: points that come from a paper book or from a decision."""
+"""期初与人工入账: points that come from a paper book or from a decision.
+
+Pure. The first of these that applies refuses. A grant: unknown or closed outlet, not permitted,
+the second person, one's own account, unknown or closed account, a day in the future, an amount
+too fine, a closed period where the policy refuses that. An opening row: unknown customer, not
+permitted, one's own account, the same account before (replay or conflict), closed account, a
+day in the future, nothing in it, an account that has lines or hours already.
+"""
 
 from __future__ import annotations
 

@@ -6,14 +6,20 @@ same reference (replay or conflict), in the future, unknown customer, closed or 
 account, passbook reported lost, unknown store, store not in the alliance that day or its
 outlet closed, store not in the alliance today (unless an importer sends what was redeemed
 before), unknown or withdrawn offer, more pieces than the policy allows at once, out of
-stock, insufficient points. A reservation is judged by the same rules.
+stock, insufficient points, a day in a closed period where the policy refuses that. A
+reservation is judged by the same rules.
+
+What is reserved is captured whole or in parts. Unknown redemption, not permitted, settled,
+lapsed, closed or frozen account, passbook reported lost, more pieces than are left: the first
+that applies refuses. Extending asks for the same as `rules.holds`, releasing only that nobody
+has settled it yet.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from gongyi_bank.commands.redemptions import RedemptionRow
@@ -24,14 +30,15 @@ from gongyi_bank.errors import (
     InvalidInstant,
     InvalidValue,
     OutOfStock,
-    PassbookFrozen,
     RedemptionSettled,
+    ReservationExceeded,
     ReservationLapsed,
     UnknownCustomer,
 )
-from gongyi_bank.policies import PolicyBook, RedemptionRules
+from gongyi_bank.policies import HoldRules, PolicyBook, RedemptionRules
 from gongyi_bank.rules.accrual import Declined, require_open_outlet
-from gongyi_bank.rules.customers import require_usable
+from gongyi_bank.rules.customers import require_payable
+from gongyi_bank.rules.holds import Hold, latest_of
 from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_permission
 from gongyi_bank.rules.stores import (
     OfferFacts,
@@ -42,7 +49,7 @@ from gongyi_bank.rules.stores import (
     require_offer,
     require_store,
 )
-from gongyi_bank.values import Points, format_passbook_no
+from gongyi_bank.values import Points
 
 REDEEMED: Final = "redeemed"
 RESERVED: Final = "reserved"
@@ -90,6 +97,10 @@ class RedemptionFacts:
     available: dict[int, int]
     #: Redemptions by their reference, whatever their state.
     refs: dict[str, EarlierRedemption]
+    #: (value date, origin date or None) of goods handed over on a day at an outlet.
+    value_day: Callable[[OutletFacts, dt.date], tuple[dt.date, dt.date | None]] = field(
+        default=lambda _, day: (day, None)
+    )
 
 
 @dataclass(slots=True)
@@ -100,7 +111,9 @@ class RedemptionAccepted:
     store: StoreFacts
     outlet: OutletFacts
     offer: OfferFacts
+    #: The day in whose period it counts, and the day of the hand-over where that is another.
     redeemed_on: dt.date
+    origin_on: dt.date | None
     #: What the books will say of it; the service fills in its id and line.
     record: EarlierRedemption
 
@@ -164,7 +177,8 @@ def _judge(
     _require_points(facts, account_no, points)
     state = REDEEMED if purpose == REDEMPTION else RESERVED
     record = EarlierRedemption(b"", account_no, state, row_digest, points)
-    return RedemptionAccepted(row, store, outlet, offer, day, record)
+    value_on, origin_on = facts.value_day(outlet, day)
+    return RedemptionAccepted(row, store, outlet, offer, value_on, origin_on, record)
 
 
 def _require_customer(facts: RedemptionFacts, row: RedemptionRow) -> int:
@@ -175,14 +189,6 @@ def _require_customer(facts: RedemptionFacts, row: RedemptionRow) -> int:
         raise UnknownCustomer(account=row.account or row.customer_ref)
     require_payable(account_no, facts.customers[account_no], facts.frozen)
     return account_no
-
-
-def require_payable(account_no: int, state: str | None, frozen: Mapping[int, int]) -> None:
-    """Raise UnknownCustomer, AccountClosed, AccountFrozen or PassbookFrozen unless points
-    may leave the account now."""
-    require_usable(account_no, state)
-    if account_no in frozen:
-        raise PassbookFrozen(account=account_no, serial=format_passbook_no(frozen[account_no]))
 
 
 def _require_pieces(facts: RedemptionFacts, offer: OfferFacts, quantity: int, day: dt.date) -> None:
@@ -216,7 +222,7 @@ def _remember(facts: RedemptionFacts, accepted: RedemptionAccepted, purpose: str
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A redemption as it stands, with its deadline if it was reserved."""
+    """A redemption as it stands, with its hold if it was reserved."""
 
     redemption_id: bytes
     account_no: int
@@ -224,44 +230,58 @@ class Reservation:
     outlet_code: str
     outlet_no: int
     sku: str
+    #: What is left of it, like `points`, in the smallest part.
     quantity: int
-    #: In the smallest part.
     points: int
     state: str
     redeemed_on: dt.date
-    #: From this moment on it has lapsed; None for an immediate redemption.
-    deadline_at: dt.datetime | None
+    row_digest: bytes
+    #: None for an immediate redemption, and for the part of a reservation that was captured.
+    hold: Hold | None
 
     @property
     def key(self) -> OfferKey:
         """The offer whose pieces it holds."""
         return self.store_no, self.sku
 
-    def is_overdue(self, now: dt.datetime) -> bool:
-        """Whether it has lapsed by the clock, swept or not."""
-        return self.deadline_at is not None and now >= self.deadline_at
 
-
-def deadline_of(now: dt.datetime, policies: PolicyBook, today: dt.date) -> dt.datetime:
-    """Until when a reservation that is made now is held."""
+def deadline_of(
+    now: dt.datetime, policies: PolicyBook, today: dt.date
+) -> tuple[dt.datetime, dt.datetime]:
+    """(deadline, the latest it can ever be) of a reservation that is made now."""
     hours = policies.in_force(RedemptionRules, today)[1].reservation_hours
-    return now + dt.timedelta(hours=hours)
+    deadline_at = now + dt.timedelta(hours=hours)
+    return deadline_at, latest_of(now, deadline_at, policies.in_force(HoldRules, today)[1])
 
 
-def require_reserved(reservation: Reservation, name: object) -> None:
-    """Raise RedemptionSettled unless nobody has settled it yet."""
-    if reservation.state != RESERVED:
+def require_reserved(reservation: Reservation, name: object) -> Hold:
+    """Its hold; raises RedemptionSettled unless nobody has settled it yet."""
+    if reservation.state != RESERVED or reservation.hold is None:
         raise RedemptionSettled(redemption=name, state=reservation.state)
+    return reservation.hold
 
 
-def require_capturable(reservation: Reservation, now: dt.datetime, name: object) -> None:
-    """Raise RedemptionSettled, or ReservationLapsed from the deadline on."""
-    require_reserved(reservation, name)
-    if reservation.is_overdue(now):
-        raise ReservationLapsed(redemption=name, deadline_at=reservation.deadline_at)
+def require_capturable(reservation: Reservation, now: dt.datetime, name: object) -> Hold:
+    """Its hold; raises RedemptionSettled, or ReservationLapsed from the deadline on."""
+    hold = require_reserved(reservation, name)
+    if hold.is_overdue(now):
+        raise ReservationLapsed(redemption=name, deadline_at=hold.deadline_at)
+    return hold
+
+
+def decide_capture(reservation: Reservation, quantity: int | None, name: object) -> tuple[int, int]:
+    """(pieces, points) that are handed over: all that is left, or some of the pieces.
+
+    Raises ReservationExceeded.
+    """
+    if quantity is None:
+        return reservation.quantity, reservation.points
+    left = reservation.quantity
+    if quantity > left:
+        raise ReservationExceeded(redemption=name, left=left, wanted=quantity)
+    return quantity, reservation.points // left * quantity
 
 
 def decide_release(reservation: Reservation, now: dt.datetime, name: object) -> str:
     """The state that a release leaves behind: one past its deadline had lapsed already."""
-    require_reserved(reservation, name)
-    return LAPSED if reservation.is_overdue(now) else RELEASED
+    return LAPSED if require_reserved(reservation, name).is_overdue(now) else RELEASED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,8 +29,10 @@ from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.receipts.hours import HoursDecided, HoursRecorded, ManyRecorded, RowOutcome
 from gongyi_bank.rules import accrual
 from gongyi_bank.rules.accrual import Accepted, Declined, HourFacts, Replayed
-from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, expired_within, internal_no
+from gongyi_bank.rules.customers import require_open
+from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.outlets import BRANCH
+from gongyi_bank.rules.reversals import REVERSAL, Part, Reversible, note_expiries, take_back
 from gongyi_bank.rules.staff import (
     OutletFacts,
     require_not_own,
@@ -37,15 +40,19 @@ from gongyi_bank.rules.staff import (
     require_second_person,
 )
 from gongyi_bank.service.gate import Visit
+from gongyi_bank.service.reversals import terms_of
+from gongyi_bank.service.together import Together
 from gongyi_bank.store import hours as store
-from gongyi_bank.store.hours import StoredRecord
-from gongyi_bank.store.ledger import ask_heads, load_lot
+from gongyi_bank.store.hours import Decided, StoredRecord
+from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.store.outlets import (
-    ask_share,
+    asks_to_keep,
     load_head_office,
     load_outlets_by_no,
-    share_place,
+    load_place,
 )
+from gongyi_bank.store.reversals import asks_reversible, reversible
+from gongyi_bank.store.transaction import Ask, Transaction
 from gongyi_bank.values import Points
 
 
@@ -58,6 +65,10 @@ def record(visit: Visit, command: RecordHours) -> HoursRecorded:
         raise decision.error
     if isinstance(decision, Replayed):
         return _replay_of(visit, run, decision)
+    return _record(visit, command, run, decision)
+
+
+def _record(visit: Visit, command: RecordHours, run: _Run, decision: Accepted) -> HoursRecorded:
     run.post()
     receipt = _recorded(visit, run, decision)
     visit.book(command, receipt, decision.outlet, posting=run.posting, second=decision.checker)
@@ -114,28 +125,20 @@ class _Run:
         line_no = None
         if row.state == accrual.CREDITED:
             head.verified_minutes += row.minutes
-            line_no = credit_service(
-                self.posting, head, row.outlet.outlet_no, row.points,
-                row.service_on, row.tariff_id, expires_on,
+            mark = Mark(
+                "service", row.value_on, row.outlet.outlet_no, row.tariff_id, expires_on,
+                row.origin_on,
             )  # fmt: skip
+            line_no = credit_service(self.posting, head, row.points, mark)
         self.results[head.account_no, row.record_no] = (line_no, head.balance)
         return line_no
 
 
-def credit_service(
-    posting: Posting,
-    head: Head,
-    outlet_no: int,
-    points: int,
-    service_on: dt.date,
-    tariff_id: int,
-    expires_on: dt.date,
-) -> int | None:
+def credit_service(posting: Posting, head: Head, points: int, mark: Mark) -> int | None:
     """入折: the credit line of a service, issued at its outlet; none for zero points."""
     if not points:
         return None
-    leg = Leg(internal_no("issued", outlet_no), head.account_no, points)
-    posting.post(leg, Mark("service", service_on, outlet_no, tariff_id, expires_on))
+    posting.post(Leg(internal_no("issued", mark.outlet_no), head.account_no, points), mark)
     return head.line_no
 
 
@@ -145,9 +148,10 @@ def _record_row(
     sent = row.row
     is_credited = row.state == accrual.CREDITED
     return (
-        row.customer.account_no, row.record_no, "service", row.state, sent.ref, row.row_digest,
-        row.outlet.outlet_no, sent.project, sent.category, sent.started_at, sent.ended_at,
-        row.service_on, row.minutes, sent.client_rating, row.recorder.staff_no,
+        row.customer.account_no, row.record_no, "service", row.state, row.state, sent.ref,
+        row.row_digest, row.outlet.outlet_no, sent.project, sent.category, sent.started_at,
+        sent.ended_at, row.service_on, row.value_on, None, row.minutes, sent.client_rating,
+        row.recorder.staff_no,
         row.checker.staff_no, row.points if is_credited else 0, line_no,
         row.tariff_id if is_credited else None, replaces, voucher_id, None,
     )  # fmt: skip
@@ -163,7 +167,7 @@ def _judge(
     numbers = {r.account for r in rows if r.account is not None}
     numbers |= {customer.account_no for customer in by_ref.values()}
     # A record that waits keeps its outlet open; until it is committed, this does.
-    visit.lock(numbers, ask_share(row.outlet for row in rows))
+    visit.lock(numbers, outlets_at=[row.outlet for row in rows])
     facts, heads = _enter_with_rows(visit, command, rows, numbers)
     if isinstance(command, RecordHours):  # in a list each row is refused by itself
         for outlet in visit.outlets.values():
@@ -181,51 +185,69 @@ def _enter_with_rows(
     numbers: Iterable[int],
 ) -> tuple[HourFacts, dict[int, Head]]:
     """Enter, and read everything the rules need to know around rows of locked accounts."""
-    longest = visit.shelf.longest_record()
-    spans = store.ask_spans(numbers, *_window(rows, visit.tx.bank.zone, longest))
-    heads, customers = ask_heads(numbers), store.ask_customers(numbers)
-    refs = store.ask_records_by_ref([row.ref for row in rows if row.ref])
-    people = {code for row in rows for code in (row.recorded_by, row.checked_by)}
+    scene, heads = _Scene(visit, rows, numbers), ask_heads(numbers)
     visit.enter(
         command,
         outlets_at={row.outlet for row in rows},
-        people=people,
-        asks=(heads, customers, refs, spans),
+        people=_people(rows),
+        asks=(heads, *scene.asks()),
     )
-    if visit.policies.longest_record() > longest:
-        longest = visit.policies.longest_record()
-        spans = store.ask_spans(numbers, *_window(rows, visit.tx.bank.zone, longest))
-        visit.tx.gather(spans)
-    taken, daily = spans.answer
     locked = visit.bring_up(heads.answer)
-    zone = visit.tx.bank.zone
-    facts = HourFacts(
-        now=visit.now,
-        day_of=lambda instant: business_day(instant, zone),
-        scale=visit.tx.bank.scale,
-        policies=visit.policies,
-        customers=customers.answer,
-        customers_by_ref={},
-        outlets=visit.outlets,
-        actor=visit.staff,
-        staff=visit.people,
-        refs=refs.answer,
-        spans=taken,
-        daily=daily,
-        record_nos={head.account_no: head.record_no for head in locked.values()},
-    )
-    return facts, locked
+    return scene.facts(visit, locked), locked
 
 
-def _window(
-    rows: Sequence[ServiceRow], zone: ZoneInfo, longest: dt.timedelta
-) -> tuple[dt.datetime, dt.datetime]:
-    """Between which starts a record can overlap a row, or share its local day."""
+class _Scene:
+    """What the books say around rows of locked accounts."""
+
+    def __init__(self, visit: Visit, rows: Sequence[ServiceRow], numbers: Iterable[int]) -> None:
+        self._rows, self._numbers = rows, numbers
+        self._longest = visit.shelf.longest_record()
+        window = _window(rows, visit.tx.bank.zone, self._longest)
+        self._spans = store.ask_spans(numbers, window)
+        self._customers = store.ask_customers(numbers)
+        self._refs = store.ask_records_by_ref([row.ref for row in rows if row.ref])
+
+    def asks(self) -> list[Ask[Any]]:
+        """Its questions."""
+        return [self._customers, self._refs, self._spans]
+
+    def facts(self, visit: Visit, heads: dict[int, Head]) -> HourFacts:
+        """What the rules go by; customers by reference are filled in by whoever knows them."""
+        zone = visit.tx.bank.zone
+        if visit.policies.longest_record() > self._longest:
+            window = _window(self._rows, zone, visit.policies.longest_record())
+            self._spans = store.ask_spans(self._numbers, window)
+            visit.tx.gather(self._spans)
+        taken, daily = self._spans.answer
+        return HourFacts(
+            now=visit.now,
+            day_of=lambda instant: business_day(instant, zone),
+            scale=visit.tx.bank.scale,
+            policies=visit.policies,
+            customers=self._customers.answer,
+            customers_by_ref={},
+            outlets=visit.outlets,
+            actor=visit.staff,
+            staff=visit.people,
+            refs=self._refs.answer,
+            spans=taken,
+            daily=daily,
+            record_nos={head.account_no: head.record_no for head in heads.values()},
+            value_day=visit.value_day,
+        )
+
+
+def _people(rows: Iterable[ServiceRow]) -> set[str]:
+    return {code for row in rows for code in (row.recorded_by, row.checked_by)}
+
+
+def _window(rows: Sequence[ServiceRow], zone: ZoneInfo, longest: dt.timedelta) -> store.Window:
+    """When a record can overlap a row, and when it can share its local day."""
     earliest = min(row.started_at for row in rows)
     latest = max(max(row.ended_at, row.started_at) for row in rows)
     first_day, _ = instants(Period.containing(business_day(earliest, zone), "day"), zone)
     _, last_day = instants(Period.containing(business_day(latest, zone), "day"), zone)
-    return min(first_day, earliest - longest), max(last_day, latest)
+    return store.Window(earliest - longest, earliest, latest, first_day, last_day)
 
 
 def _recorded(visit: Visit, run: _Run, row: Accepted, replaces: int | None = None) -> HoursRecorded:
@@ -294,6 +316,47 @@ def _outcome(index: int, run: _Run, decision: accrual.Decision) -> RowOutcome:
     )  # fmt: skip
 
 
+# --- several at once, each by itself ----------------------------------------------------------
+
+
+class RecordedTogether(Together[RecordHours, Accepted]):
+    """Records of a group (service/grouping.py)."""
+
+    def __init__(
+        self, tx: Transaction, commands: Sequence[RecordHours], came_at: dt.datetime
+    ) -> None:
+        self._rows = [command.row() for command in commands]
+        self.numbers = {command.account for command in commands}
+        self.places = {row.outlet for row in self._rows}
+        self.people = _people(self._rows)
+
+    def asks(self, visit: Visit) -> list[Ask[Any]]:
+        """The facts behind the locks."""
+        self._scene = _Scene(visit, self._rows, self.numbers)
+        return self._scene.asks()
+
+    def begin(self, visit: Visit, heads: dict[int, Head]) -> None:
+        """Go by these facts."""
+        self._heads, self._facts = heads, self._scene.facts(visit, heads)
+
+    def judge(self, visit: Visit, command: RecordHours) -> Accepted | None:
+        """The decision on one; None for one whose reference was sent before."""
+        row, place = command.row(), visit.outlets.get(command.outlet)
+        if place is not None:
+            require_permission(visit.staff, command.act, place)
+        visit.require_role(command.act)
+        self._facts.actor = visit.staff
+        (decision,) = accrual.decide_hours(self._facts, [row])
+        if isinstance(decision, Declined):
+            raise decision.error
+        return decision if isinstance(decision, Accepted) else None
+
+    def book(self, visit: Visit, command: RecordHours, decision: Accepted) -> HoursRecorded:
+        """Carry the decision out."""
+        run = _Run(visit, [decision], {command.account: self._heads[command.account]})
+        return _record(visit, command, run, decision)
+
+
 # --- deciding on what waits ----------------------------------------------------------------
 
 
@@ -310,13 +373,13 @@ def approve(visit: Visit, command: ApproveHours) -> HoursDecided:
     expires_on = visit.policies.in_force(PointsExpiry, visit.today)[1].expires_on(visit.today)
     head.verified_minutes += record.minutes
     head.is_touched = True
-    line_no = credit_service(
-        posting, head, outlet.outlet_no, points, record.service_on, tariff_id, expires_on
+    value_on, origin_on = visit.value_day(outlet, record.service_on)
+    mark = Mark("service", value_on, outlet.outlet_no, tariff_id, expires_on, origin_on)
+    line_no = credit_service(posting, head, points, mark)
+    decided = Decided(
+        accrual.CREDITED, points=points, line_no=line_no, policy_id=tariff_id, value_on=value_on
     )
-    store.write_decision(
-        visit.writes, record, visit.voucher_id,
-        state=accrual.CREDITED, points=points, line_no=line_no, policy_id=tariff_id,
-    )  # fmt: skip
+    store.write_decision(visit.writes, record, visit.voucher_id, decided)
     receipt = _decided(visit, record, accrual.CREDITED, points, line_no, head)
     visit.book(command, receipt, outlet, posting=posting, facts=_names(record))
     return receipt
@@ -328,10 +391,8 @@ def refuse(visit: Visit, command: RefuseHours) -> HoursDecided:
     _require_waiting(record)
     _require_decider(visit, command.act, record, outlet)
     head = visit.heads([record.account_no])[record.account_no]
-    store.write_decision(
-        visit.writes, record, visit.voucher_id,
-        state=accrual.REFUSED, points=0, line_no=None, policy_id=None,
-    )  # fmt: skip
+    decided = Decided(accrual.REFUSED, value_on=record.value_on)
+    store.write_decision(visit.writes, record, visit.voucher_id, decided)
     receipt = _decided(visit, record, accrual.REFUSED, 0, None, head)
     visit.book(command, receipt, outlet, reason=command.reason, facts=_names(record))
     return receipt
@@ -339,7 +400,9 @@ def refuse(visit: Visit, command: RefuseHours) -> HoursDecided:
 
 def void(visit: Visit, command: VoidHours) -> HoursDecided:
     """Take a credited record's minutes and points back by a reversal (冲正)."""
-    record, outlet = _enter_decision(visit, command, people=[command.second_person])
+    states = store.ask_customers([command.account])
+    people = [command.second_person]
+    record, outlet = _enter_decision(visit, command, people, asks=[states])
     _require_credited(record)
     second = require_second_person(
         command.act, visit.staff, visit.people.get(command.second_person),
@@ -349,9 +412,12 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
         require_not_own(command.act, person, record.account_no)
     heads = visit.heads([record.account_no])
     head, posting = heads[record.account_no], visit.posting(heads)
-    points = _unexpired(visit, posting, head, record)
-    line_no = _take_back(visit, posting, head, record, points)
-    receipt = _decided(visit, record, accrual.VOIDED, points, line_no, head)
+    cited = _cited(visit, posting, record)
+    if cited is not None and cited.due:
+        require_open(record.account_no, states.answer[record.account_no].state)
+    part = _take_back(visit, posting, record, cited, outlet)
+    moved, line_no = (part.moved, part.by_line_no) if part else (0, None)
+    receipt = _decided(visit, record, accrual.VOIDED, moved, line_no, head)
     visit.book(
         command,
         receipt,
@@ -370,7 +436,8 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     record = store.load_record(visit.tx, command.account, command.record_no)
     if record is None or record.kind != "service":
         raise UnknownRecord(record=f"{command.account}/{command.record_no}")
-    place = share_place(visit.tx, record.outlet_no)
+    place = load_place(visit.tx, record.outlet_no)
+    visit.tx.gather(*asks_to_keep(visit.tx, [place.code]))
     row = ServiceRow(
         account=record.account_no, category=command.category, started_at=command.started_at,
         ended_at=command.ended_at, outlet=place.code, project=command.project,
@@ -387,12 +454,11 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     if not isinstance(decision, Accepted):
         raise _error_of(decision)
     run = _Run(visit, [decision], heads)
-    head = heads[record.account_no]
+    cited = _cited(visit, run.posting, record)
     # What has expired of the wrong record stays expired: to correct is not to revive.
-    alive = _unexpired(visit, run.posting, head, record)
-    decision.points = max(0, decision.points - (record.points - alive))
+    decision.points = max(0, decision.points - (cited.gone if cited else 0))
     run.post(replaces=record.record_no)
-    _take_back(visit, run.posting, head, record, alive)
+    _take_back(visit, run.posting, record, cited, outlet)
     key = (record.account_no, decision.record_no)
     run.results[key] = (run.results[key][0], heads[record.account_no].balance)
     receipt = _recorded(visit, run, decision, replaces=record.record_no)
@@ -407,11 +473,11 @@ Deciding = ApproveHours | RefuseHours | VoidHours
 
 
 def _enter_decision(
-    visit: Visit, command: Deciding, people: Sequence[str] = ()
+    visit: Visit, command: Deciding, people: Sequence[str] = (), asks: Sequence[Ask[Any]] = ()
 ) -> tuple[StoredRecord, OutletFacts]:
     """Lock the account, find the record, and require that the actor may act at its outlet."""
     visit.lock([command.account])
-    visit.enter(command, people=people)
+    visit.enter(command, people=people, asks=asks)
     record = store.load_record(visit.tx, command.account, command.record_no)
     if record is None or record.kind != "service":
         raise UnknownRecord(record=f"{command.account}/{command.record_no}")
@@ -453,36 +519,45 @@ def _require_decider(visit: Visit, act: str, record: StoredRecord, outlet: Outle
     require_not_own(act, visit.staff, record.account_no)
 
 
+def _cited(visit: Visit, posting: Posting, record: StoredRecord) -> Reversible | None:
+    """The record's line with what was taken of it before, and what has expired until today."""
+    if record.line_no is None:
+        return None
+    asks = asks_reversible(record.account_no, record.line_no)
+    visit.tx.gather(*asks)
+    cited = reversible(asks)
+    note_expiries(posting, [cited], record.outlet_no)
+    return cited
+
+
 def _take_back(
-    visit: Visit, posting: Posting, head: Head, record: StoredRecord, points: int
-) -> int | None:
+    visit: Visit,
+    posting: Posting,
+    record: StoredRecord,
+    cited: Reversible | None,
+    outlet: OutletFacts,
+) -> Part | None:
     """Void the record: its minutes leave the second book, its points go back to the issuer.
 
-    `points` is what has not expired of them, so that other services' points stay. Those that
-    are spent cannot be taken back: InsufficientPoints. Returns the line, if there is one.
+    What was reversed of its line before is not taken again, and what has expired stays so. Of
+    points that are spent the policy says what becomes: see `rules.reversals`. Both books leave
+    the period in which the record counted, or the open one if that is closed.
     """
+    value_on, origin_on = visit.value_day(outlet, record.value_on)
+    head, part = posting.heads[record.account_no], None
+    if cited is not None and cited.left:
+        number, policy_id = record.outlet_no, record.policy_id
+        mark = Mark(REVERSAL, value_on, number, policy_id, origin_on=origin_on)
+        part = cited.cut(None, posting.scale)
+        take_back(posting, part, terms_of(visit, lambda _: mark))
     head.verified_minutes -= record.minutes
     head.is_touched = True
-    line_no = None
-    if points:
-        leg = Leg(head.account_no, internal_no("issued", record.outlet_no), points)
-        posting.post(leg, Mark("reversal", record.service_on, record.outlet_no, record.policy_id))
-        line_no = head.line_no
-    store.write_decision(
-        visit.writes, record, visit.voucher_id, state=accrual.VOIDED,
-        points=record.points, line_no=record.line_no, policy_id=record.policy_id,
+    decided = Decided(
+        accrual.VOIDED, points=record.points, line_no=record.line_no,
+        policy_id=record.policy_id, value_on=record.value_on, voided_on=value_on,
     )  # fmt: skip
-    return line_no
-
-
-def _unexpired(visit: Visit, posting: Posting, head: Head, record: StoredRecord) -> int:
-    """The record's points less those of their numbers that have expired, until today."""
-    expired_now = posting.expire(head, record.outlet_no)
-    if record.line_no is None or not head.dead_no:
-        return record.points
-    (low, high), expired = load_lot(visit.tx, head.account_no, record.line_no)
-    expired.append((head.debited - expired_now, head.debited))
-    return record.points - expired_within(low, high, expired)
+    store.write_decision(visit.writes, record, visit.voucher_id, decided)
+    return part
 
 
 def _forget(facts: HourFacts, record: StoredRecord) -> None:

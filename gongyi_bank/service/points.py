@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 
-from gongyi_bank.commands.points import BringForward, GrantPoints
+from gongyi_bank.commands.points import BringForward, ExpireDue, GrantPoints
 from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.receipts.hours import ManyRecorded, RowOutcome
-from gongyi_bank.receipts.points import PointsGranted
+from gongyi_bank.receipts.points import PointsExpired, PointsGranted
 from gongyi_bank.rules import accrual
 from gongyi_bank.rules import points as rules
 from gongyi_bank.rules.accrual import Declined, Replayed
 from gongyi_bank.rules.customers import require_open
+from gongyi_bank.rules.expiry import terms_of
 from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts
-from gongyi_bank.rules.staff import require_not_own, require_second_person
+from gongyi_bank.rules.staff import OutletFacts, require_not_own, require_second_person
 from gongyi_bank.service.gate import Visit
-from gongyi_bank.store import hours
+from gongyi_bank.store import hours, ledger
 from gongyi_bank.store.outlets import load_outlets_by_no
-from gongyi_bank.store.points import load_openings
+from gongyi_bank.store.points import load_homes, load_openings
+from gongyi_bank.store.policies import load_stamp
 from gongyi_bank.values import Points
 
 
 def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     """Credit points by hand; a second person agreed, and neither of them gets the points."""
-    visit.lock([command.account])
+    visit.lock([command.account], outlets_at=[command.outlet])
     visit.enter(command, outlets_at=[command.outlet], people=[command.second_person])
     outlet = visit.outlet_for(command.act, command.outlet)
     second = require_second_person(
@@ -43,7 +45,7 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     heads = visit.heads([command.account])
     posting = visit.posting(heads)
     leg = Leg(internal_no("issued", outlet.outlet_no), command.account, amount)
-    posting.post(leg, _mark(visit, "grant", value_on, outlet.outlet_no))
+    posting.post(leg, _mark(visit, "grant", value_on, outlet))
     head = heads[command.account]
     receipt = PointsGranted(
         voucher_id=visit.voucher_uuid,
@@ -58,9 +60,11 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     return receipt
 
 
-def _mark(visit: Visit, kind: str, value_on: dt.date, outlet_no: int) -> Mark:
+def _mark(visit: Visit, kind: str, day: dt.date, outlet: OutletFacts) -> Mark:
     expiry_id, expiry = visit.policies.in_force(PointsExpiry, visit.today)
-    return Mark(kind, value_on, outlet_no, expiry_id, expiry.expires_on(visit.today))
+    value_on, origin_on = visit.value_day(outlet, day)
+    expires_on = expiry.expires_on(visit.today)
+    return Mark(kind, value_on, outlet.outlet_no, expiry_id, expires_on, origin_on)
 
 
 def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
@@ -89,7 +93,7 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
     decisions = rules.decide_openings(facts, rows)
     posting = visit.posting(heads)
     accepted = [decision for decision in decisions if isinstance(decision, OpeningAccepted)]
-    records = [_take_over(visit, posting, decision) for decision in accepted]
+    records = [_take_over(visit, posting, decision, homes) for decision in accepted]
     hours.write_records(visit.writes, records)
     receipt = ManyRecorded(
         voucher_id=visit.voucher_uuid if accepted else None,
@@ -105,23 +109,26 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
     return receipt
 
 
-def _take_over(visit: Visit, posting: Posting, opening: OpeningAccepted) -> tuple[object, ...]:
+def _take_over(
+    visit: Visit, posting: Posting, opening: OpeningAccepted, homes: dict[int, OutletFacts]
+) -> tuple[object, ...]:
     """The opening line and the opening record of one account, at its own savings branch."""
     customer, row = opening.customer, opening.row
     head = posting.heads[customer.account_no]
     line_no = None
     if opening.points:
         source_no = internal_no("brought_forward", customer.outlet_no)
-        mark = _mark(visit, "opening", row.as_of, customer.outlet_no)
+        mark = _mark(visit, "opening", row.as_of, homes[customer.outlet_no])
         posting.post(Leg(source_no, head.account_no, opening.points), mark)
         line_no = head.line_no
     head.record_no = 1
     head.verified_minutes += row.minutes
     midnight = dt.datetime.combine(row.as_of, dt.time(), visit.tx.bank.zone)
     return (
-        head.account_no, 1, "opening", accrual.CREDITED, None, opening.row_digest,
-        customer.outlet_no, None, None, midnight, midnight, row.as_of, row.minutes, None, None,
-        None, opening.points, line_no, None, None, visit.voucher_id, None,
+        head.account_no, 1, "opening", accrual.CREDITED, accrual.CREDITED, None,
+        opening.row_digest, customer.outlet_no, None, None, midnight, midnight, row.as_of,
+        row.as_of, None, row.minutes, None, None, None, opening.points, line_no, None, None,
+        visit.voucher_id, None,
     )  # fmt: skip
 
 
@@ -143,3 +150,41 @@ def _outcome(
         decision.row.minutes, Points.of_units(decision.points, scale),
         Points.of_units(head.balance, scale),
     )  # fmt: skip
+
+
+# --- points past their date ------------------------------------------------------------------
+
+
+def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
+    """Write the expiry lines of accounts whose next date has come; nobody decides here.
+
+    Each at its home outlet, or where that has closed its day already at the actor's.
+    """
+    book, _ = visit.shelf.of(visit.tx, load_stamp(visit.tx))
+    seen = ledger.list_due(visit.tx, terms_of(book, visit.today), command.count_max)
+    visit.lock(seen)
+    visit.enter(command)
+    handled_at = visit.outlet_for(command.act, None)
+    heads = visit.heads(seen)
+    homes = load_homes(visit.tx, seen)
+    outlets = load_outlets_by_no(visit.tx, homes.values())
+    posting = visit.posting(heads)
+    for account_no, head in sorted(heads.items()):
+        home = outlets[homes[account_no]]
+        is_open = visit.closed.booking_through(home) < visit.today
+        posting.expire(head, (home if is_open else handled_at).outlet_no)
+        now_noted = (head.dead_no, head.next_expiry_on, head.next_expiry_line_no)
+        head.is_touched = now_noted != head.seen_expiry
+    changed = [head for head in heads.values() if head.is_changed]
+    receipt = PointsExpired(
+        voucher_id=visit.voucher_uuid if changed else None,
+        business_day=visit.today,
+        booked_at=visit.now,
+        accounts=len(changed),
+        lines=len(posting.lines),
+        points=Points.of_units(-sum(line[3] for line in posting.lines), visit.tx.bank.scale),
+        may_be_more=len(seen) == command.count_max,
+    )
+    if changed:
+        visit.book(command, receipt, handled_at, posting=posting)
+    return receipt

@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from gongyi_bank.commands.redemptions import (
-    Capture,
-    LapseOverdue,
     Redeem,
     RedeemMany,
     RedemptionRow,
-    Release,
     Reserve,
 )
-from gongyi_bank.errors import UnknownRedemption
 from gongyi_bank.receipts.hours import ManyRecorded, RowOutcome
 from gongyi_bank.receipts.redemptions import (
     GoodsRedeemed,
     GoodsReserved,
-    ReservationSettled,
-    ReservationsLapsed,
 )
+from gongyi_bank.rules import holds as hold_rules
 from gongyi_bank.rules import redemptions as rules
 from gongyi_bank.rules.accrual import Declined
-from gongyi_bank.rules.ledger import Leg, Mark, Posting, internal_no
+from gongyi_bank.rules.holds import HeldGoods, Hold
+from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.redemptions import (
     RedemptionAccepted,
     RedemptionDecision,
     RedemptionFacts,
     RedemptionReplayed,
-    Reservation,
 )
-from gongyi_bank.rules.staff import OutletFacts, require_permission
-from gongyi_bank.rules.stores import OfferFacts, OfferKey, StoreFacts
+from gongyi_bank.rules.staff import require_permission
+from gongyi_bank.rules.stores import StoreFacts
+from gongyi_bank.service import holds
 from gongyi_bank.service.gate import Visit
-from gongyi_bank.store import hours, passbooks, stores
+from gongyi_bank.service.scenes import Scene
+from gongyi_bank.service.together import Apart, Together
+from gongyi_bank.store import hours, stores
 from gongyi_bank.store import redemptions as store
 from gongyi_bank.store.ledger import ask_heads
-from gongyi_bank.store.redemptions import Settled
-from gongyi_bank.values import Points, new_uuid7
+from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.values import Points
 
 
 def redeem(visit: Visit, command: Redeem) -> GoodsRedeemed:
@@ -51,6 +47,12 @@ def redeem(visit: Visit, command: Redeem) -> GoodsRedeemed:
     decision = run.only_one()
     if isinstance(decision, RedemptionReplayed):
         return _redeemed_before(visit, run, decision)
+    return _redeem(visit, command, run, decision)
+
+
+def _redeem(
+    visit: Visit, command: Redeem, run: _Run, decision: RedemptionAccepted
+) -> GoodsRedeemed:
     run.post()
     record = decision.record
     assert record.line_no is not None
@@ -99,8 +101,13 @@ def reserve(visit: Visit, command: Reserve) -> GoodsReserved:
     decision = run.only_one()
     if isinstance(decision, RedemptionReplayed):
         return _reserved_before(visit, run, decision)
-    deadline_at = rules.deadline_of(visit.now, visit.policies, visit.today)
-    run.hold(decision, deadline_at)
+    return _reserve(visit, command, run, decision)
+
+
+def _reserve(
+    visit: Visit, command: Reserve, run: _Run, decision: RedemptionAccepted
+) -> GoodsReserved:
+    hold = run.hold(decision)
     receipt = GoodsReserved(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
@@ -111,7 +118,8 @@ def reserve(visit: Visit, command: Reserve) -> GoodsReserved:
         sku=decision.offer.sku,
         quantity=decision.row.quantity,
         points=run.points(decision.record.points),
-        deadline_at=deadline_at,
+        deadline_at=hold.deadline_at,
+        latest_at=hold.latest_at,
     )
     visit.book(command, receipt, decision.outlet, posting=run.posting, facts=run.facts_on_lapses())
     return receipt
@@ -125,8 +133,8 @@ class _Run:
         self.posting = posting
         self.offers = facts.offers
         self.decisions: list[RedemptionDecision] = []
-        #: Reservations of these customers that had lapsed unswept; settled on the way.
-        self.lapsed: list[Reservation] = []
+        #: Holds of these customers that had lapsed unswept; settled on the way.
+        self.lapsed: list[Hold] = []
         #: The balance after each redeemed row.
         self.balances: dict[bytes, int] = {}
 
@@ -152,29 +160,41 @@ class _Run:
         for decision in self.accepted:
             record = decision.record
             head = self.posting.heads[record.account_no]
-            record.redemption_id = _new_id(self.visit)
+            record.redemption_id = holds.new_hold_id(self.visit)
             leg = Leg(head.account_no, _account_of(decision.store.store_no), record.points)
-            mark = Mark("redemption", decision.redeemed_on, decision.outlet.outlet_no)
+            mark = Mark(
+                "redemption", decision.redeemed_on, decision.outlet.outlet_no,
+                origin_on=decision.origin_on,
+            )  # fmt: skip
             self.posting.post(leg, mark)
             record.line_no = head.line_no
             self.balances[record.redemption_id] = head.balance
             rows.append(self._row(decision, hold_id=None))
         self._write(rows)
 
-    def hold(self, decision: RedemptionAccepted, deadline_at: dt.datetime) -> None:
+    def hold(self, decision: RedemptionAccepted) -> Hold:
         """Put the points aside: live ones, so what is past its date expires first."""
         visit, record = self.visit, decision.record
         head = self.posting.heads[record.account_no]
-        record.redemption_id = _new_id(visit)
+        record.redemption_id = holds.new_hold_id(visit)
+        deadline_at, latest_at = rules.deadline_of(visit.now, visit.policies, visit.today)
+        hold = Hold(
+            hold_id=record.redemption_id,
+            account_no=head.account_no,
+            payee_no=_account_of(decision.store.store_no),
+            amount=record.points,
+            captured=0,
+            state=hold_rules.HELD,
+            placed_at=visit.now,
+            deadline_at=deadline_at,
+            latest_at=latest_at,
+            outlet_no=decision.outlet.outlet_no,
+            goods=HeldGoods(*decision.offer.key, decision.row.quantity),
+        )
         self.posting.expire(head, decision.outlet.outlet_no)
-        head.held += record.points
-        head.is_touched = True
-        hold = (
-            record.redemption_id, head.account_no, record.points, 0, "held", visit.now,
-            deadline_at, visit.voucher_id, None,
-        )  # fmt: skip
-        store.write_holds(visit.writes, [hold])
-        self._write([self._row(decision, hold_id=record.redemption_id)])
+        hold.place(head)
+        self._write([self._row(decision, hold_id=hold.hold_id)], hold)
+        return hold
 
     def _row(self, decision: RedemptionAccepted, hold_id: bytes | None) -> tuple[object, ...]:
         record, row = decision.record, decision.row
@@ -184,21 +204,15 @@ class _Run:
             decision.redeemed_on, record.line_no, hold_id, self.visit.voucher_id, None,
         )  # fmt: skip
 
-    def _write(self, rows: list[tuple[object, ...]]) -> None:
-        visit = self.visit
+    def _write(self, rows: list[tuple[object, ...]], *placed: Hold) -> None:
+        visit, outlet = self.visit, self.accepted[0].outlet
+        holds.write(visit, self.posting, [*self.lapsed, *placed], outlet)
         store.write_redemptions(visit.writes, rows)
-        settled = [Settled(reservation, rules.LAPSED) for reservation in self.lapsed]
-        store.write_settled(visit.writes, settled, visit.voucher_id)
         stores.write_stock(visit.writes, self.offers.values(), visit.voucher_id)
 
     def facts_on_lapses(self) -> dict[str, object]:
-        """For the voucher: the reservations that were found lapsed."""
-        ids = [str(UUID(bytes=reservation.redemption_id)) for reservation in self.lapsed]
-        return {"lapsed": ids} if ids else {}
-
-
-def _new_id(visit: Visit) -> bytes:
-    return new_uuid7(visit.now, os.urandom(10))
+        """For the voucher: the holds that were found lapsed."""
+        return holds.facts_on_lapses(self.lapsed)
 
 
 def _account_of(store_no: int) -> int:
@@ -216,71 +230,30 @@ def _judge(
     by_ref = hours.load_customers_by_ref(visit.tx, [r.customer_ref for r in rows if r.customer_ref])
     numbers = {row.account for row in rows if row.account is not None}
     numbers |= {customer.account_no for customer in by_ref.values()}
-    came_at = visit.now
-    known = stores.ask_stores(row.store for row in rows)
-    overdue = store.ask_overdue_of(numbers, came_at)
-    visit.tx.gather(known, overdue)
-    keys = _keys(known.answer, rows) | {reservation.key for reservation in overdue.answer}
-    visit.lock(numbers, stores.ask_lock_offers(keys))
-    heads, customers = ask_heads(numbers), hours.ask_customers(numbers)
-    frozen = passbooks.ask_frozen(numbers, visit.now)
-    offers = stores.ask_offers(keys)
-    # Behind row locks these are asked again; a lock taken at BEGIN has kept the first answers.
-    is_fixed = visit.tx.engine.locks_at_begin
-    facing = known if is_fixed else stores.ask_stores(known.answer)
-    again = () if is_fixed else (facing, overdue)
-    refs = store.ask_by_ref(row.ref for row in rows if row.ref)
-    visit.enter(
-        command,
-        outlets_at={found.outlet_code for found in known.answer.values()},
-        asks=(heads, customers, frozen, offers, refs, *again),
-    )
+    scene = Scene(visit.tx, rows, numbers, visit.now)
+    if not scene.recall(visit):
+        visit.tx.gather(*scene.asks_before())
+    visit.lock(numbers, *scene.locks(), outlets_at=scene.places)
+    heads = ask_heads(numbers)
+    visit.enter(command, outlets_at=scene.places, asks=(heads, *scene.asks(visit)))
+    scene.compare(visit)
     if not isinstance(command, RedeemMany):  # in a list each row is refused by itself
-        _require_permission(visit, command.act, known.answer)
+        _require_permission(visit, command.act, scene.stores.values())
     visit.require_role(command.act)
-    facts = RedemptionFacts(
-        today=visit.today,
-        scale=visit.tx.bank.scale,
-        policies=visit.policies,
-        actor=visit.staff,
-        customers={no: customer.state for no, customer in customers.answer.items()},
-        customers_by_ref={ref: customer.account_no for ref, customer in by_ref.items()},
-        frozen=frozen.answer,
-        stores=facing.answer,
-        outlets=visit.outlets,
-        offers=offers.answer,
-        available={},
-        refs=refs.answer,
-    )
+    facts = scene.facts(visit)
+    facts.customers_by_ref = {ref: customer.account_no for ref, customer in by_ref.items()}
     run = _Run(visit, facts, visit.posting(visit.bring_up(heads.answer)))
-    # Asked again behind the locks: what somebody settled meanwhile is no longer among them.
-    run.lapsed = [reservation for reservation in overdue.answer if reservation.key in keys]
-    _free(run.posting, facts.offers, run.lapsed)
+    run.lapsed = scene.lapsed()
+    holds.free(run.posting.heads, facts.offers, run.lapsed)
     facts.available = {no: head.available for no, head in run.posting.heads.items()}
     run.decisions = rules.decide_redemptions(facts, rows, purpose)
     return run
 
 
-def _keys(known: Mapping[str, StoreFacts], rows: Iterable[RedemptionRow]) -> set[OfferKey]:
-    return {(known[row.store].store_no, row.sku) for row in rows if row.store in known}
-
-
-def _require_permission(visit: Visit, act: str, known: Mapping[str, StoreFacts]) -> None:
+def _require_permission(visit: Visit, act: str, named: Iterable[StoreFacts]) -> None:
     """The actor must be allowed at every store named, by the outlet that recruited it."""
-    for found in known.values():
+    for found in named:
         require_permission(visit.staff, act, visit.outlets[found.outlet_code], found.store_no)
-
-
-def _free(
-    posting: Posting, offers: dict[OfferKey, OfferFacts], reservations: Iterable[Reservation]
-) -> None:
-    """Give points and pieces free again; points past their date expire in the same act."""
-    for reservation in reservations:
-        head = posting.heads[reservation.account_no]
-        head.held -= reservation.points
-        head.is_touched = True
-        posting.expire(head, reservation.outlet_no)
-        offers[reservation.key].free(reservation.quantity)
 
 
 def _outcome(index: int, run: _Run, decision: RedemptionDecision) -> RowOutcome:
@@ -327,7 +300,9 @@ def _reserved_before(visit: Visit, run: _Run, replayed: RedemptionReplayed) -> G
     """The receipt of a reservation that was sent before, whatever became of it."""
     row, record = replayed.row, replayed.record
     booked = store.load_booked(visit.tx, record.redemption_id)
+    assert booked.held is not None
     assert booked.deadline_at is not None
+    assert booked.latest_at is not None
     return GoodsReserved(
         voucher_id=UUID(bytes=booked.voucher_id),
         business_day=booked.business_day,
@@ -337,127 +312,58 @@ def _reserved_before(visit: Visit, run: _Run, replayed: RedemptionReplayed) -> G
         store=row.store,
         sku=row.sku,
         quantity=row.quantity,
-        points=run.points(record.points),
+        points=run.points(booked.held),
         deadline_at=booked.deadline_at,
+        latest_at=booked.latest_at,
     )
 
 
-# --- settling reservations -----------------------------------------------------------------
+# --- several at once, each by itself ----------------------------------------------------------
 
 
-def capture(visit: Visit, command: Capture) -> ReservationSettled:
-    """Hand over what was reserved; the held points are debited, also when past their date."""
-    held = _enter_settling(visit, command)
-    reservation, account_no = held.reservation, held.reservation.account_no
-    rules.require_capturable(reservation, visit.now, command.redemption)
-    rules.require_payable(account_no, held.customer_state, held.frozen)
-    head = held.posting.heads[account_no]
-    leg = Leg(account_no, _account_of(reservation.store_no), reservation.points)
-    held.posting.capture(head, leg, Mark("redemption", visit.today, held.outlet.outlet_no))
-    held.offer.hand_over(reservation.quantity)
-    settled = Settled(reservation, rules.CAPTURED, head.line_no, visit.today)
-    return _settle(visit, command, held, settled, reason=None)
+class RedeemedTogether(Scene, Together[Redeem | Reserve, RedemptionAccepted]):
+    """Redemptions and reservations of a group (service/grouping.py)."""
 
+    def __init__(
+        self, tx: Transaction, commands: Sequence[Redeem | Reserve], came_at: dt.datetime
+    ) -> None:
+        numbers = {command.account for command in commands}
+        super().__init__(tx, [command.row() for command in commands], numbers, came_at)
+        self.people = set()
 
-def release(visit: Visit, command: Release) -> ReservationSettled:
-    """Give a reservation free; one past its deadline is settled as lapsed."""
-    held = _enter_settling(visit, command)
-    state = rules.decide_release(held.reservation, visit.now, command.redemption)
-    _free(held.posting, {held.offer.key: held.offer}, [held.reservation])
-    return _settle(visit, command, held, Settled(held.reservation, state), reason=command.reason)
+    def begin(self, visit: Visit, heads: dict[int, Head]) -> None:
+        """Go by these facts. Lapsed holds are for acts that are done one by one."""
+        if self.lapsed():
+            raise Apart
+        self._heads, self._around = heads, self.facts(visit)
 
+    def judge(self, visit: Visit, command: Redeem | Reserve) -> RedemptionAccepted | None:
+        """The decision on one; None for one whose reference was sent before."""
+        facts, row = self._around, command.row()
+        found = self.stores.get(row.store)
+        _require_permission(visit, command.act, [found] if found else [])
+        visit.require_role(command.act)
+        head = self._heads.get(command.account)
+        if head is not None:
+            facts.available[head.account_no] = head.available
+        facts.actor = visit.staff
+        purpose = rules.RESERVATION if isinstance(command, Reserve) else rules.REDEMPTION
+        (decision,) = rules.decide_redemptions(facts, [row], purpose)
+        if isinstance(decision, Declined):
+            raise decision.error
+        return decision if isinstance(decision, RedemptionAccepted) else None
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A reservation whose customer and offer are locked, with what is known around it."""
-
-    reservation: Reservation
-    outlet: OutletFacts
-    offer: OfferFacts
-    posting: Posting
-    customer_state: str
-    frozen: dict[int, int]
-
-
-def _enter_settling(visit: Visit, command: Capture | Release) -> _Held:
-    """Lock the customer and the offer, then read the reservation as it is now."""
-    ask = store.ask_reservation(command.redemption.bytes)
-    seen = visit.tx.look(ask)
-    if seen is None:
-        raise UnknownRedemption(redemption=command.redemption)
-    account_no = seen.account_no
-    visit.lock([account_no], stores.ask_lock_offers([seen.key]))
-    offers, heads = stores.ask_offers([seen.key]), ask_heads([account_no])
-    customers = hours.ask_customers([account_no])
-    frozen = passbooks.ask_frozen([account_no], visit.now)
-    asks = (ask, offers, heads, customers, frozen)
-    visit.enter(command, outlets_at=[seen.outlet_code], asks=asks)
-    # A store may leave and its outlet close: what is reserved there is still honoured.
-    outlet = visit.outlets[seen.outlet_code]
-    require_permission(visit.staff, command.act, outlet, seen.store_no)
-    reservation = ask.answer
-    assert reservation is not None
-    return _Held(
-        reservation=reservation,
-        outlet=outlet,
-        offer=offers.answer[seen.key],
-        posting=visit.posting(visit.bring_up(heads.answer)),
-        customer_state=customers.answer[account_no].state,
-        frozen=frozen.answer,
-    )
-
-
-def _settle(
-    visit: Visit,
-    command: Capture | Release,
-    held: _Held,
-    settled: Settled,
-    reason: str | None,
-) -> ReservationSettled:
-    reservation, scale = held.reservation, visit.tx.bank.scale
-    store.write_settled(visit.writes, [settled], visit.voucher_id)
-    stores.write_stock(visit.writes, [held.offer], visit.voucher_id)
-    receipt = ReservationSettled(
-        voucher_id=visit.voucher_uuid,
-        business_day=visit.today,
-        booked_at=visit.now,
-        account=reservation.account_no,
-        redemption_id=command.redemption,
-        state=settled.state,
-        points=Points.of_units(reservation.points, scale),
-        line_no=settled.line_no,
-        balance=Points.of_units(held.posting.heads[reservation.account_no].balance, scale),
-    )
-    visit.book(command, receipt, held.outlet, posting=held.posting, reason=reason)
-    return receipt
-
-
-def lapse_overdue(visit: Visit, command: LapseOverdue) -> ReservationsLapsed:
-    """Sweep reservations past their deadline; nobody decides here, the clock has."""
-    seen = store.load_overdue(visit.tx, visit.now, command.count_max)
-    numbers = {reservation.account_no for reservation in seen}
-    visit.lock(numbers)
-    wanted = {reservation.redemption_id for reservation in seen}
-    overdue = visit.tx.look(store.ask_overdue_of(numbers, visit.now))
-    lapsing = [reservation for reservation in overdue if reservation.redemption_id in wanted]
-    keys = {reservation.key for reservation in lapsing}
-    stores.lock_offers(visit.tx, keys)
-    visit.enter(command)
-    handled_at = visit.outlet_for(command.act, None)
-    posting = visit.posting(visit.heads(numbers))
-    offers = stores.load_offers(visit.tx, keys)
-    _free(posting, offers, lapsing)
-    settled = [Settled(reservation, rules.LAPSED) for reservation in lapsing]
-    store.write_settled(visit.writes, settled, visit.voucher_id)
-    stores.write_stock(visit.writes, offers.values(), visit.voucher_id)
-    freed = sum(reservation.points for reservation in lapsing)
-    receipt = ReservationsLapsed(
-        voucher_id=visit.voucher_uuid if lapsing else None,
-        business_day=visit.today,
-        booked_at=visit.now,
-        redemption_ids=tuple(UUID(bytes=r.redemption_id) for r in lapsing),
-        points=Points.of_units(freed, visit.tx.bank.scale),
-    )
-    if lapsing:
-        visit.book(command, receipt, handled_at, posting=posting)
-    return receipt
+    def book(
+        self, visit: Visit, command: Redeem | Reserve, decision: RedemptionAccepted
+    ) -> GoodsRedeemed | GoodsReserved:
+        """Carry the decision out."""
+        heads = {command.account: self._heads[command.account]}
+        run = _Run(visit, self._around, visit.posting(heads))
+        run.decisions = [decision]
+        receipt: GoodsRedeemed | GoodsReserved
+        if isinstance(command, Reserve):
+            receipt = _reserve(visit, command, run, decision)
+        else:
+            receipt = _redeem(visit, command, run, decision)
+        decision.offer.go_on()
+        return receipt

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.accrual import COUNTING, CustomerFacts, RecordFacts
+from gongyi_bank.rules.accrual import COUNTING, VOIDED, CustomerFacts, RecordFacts
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import account_line, customer, hour_record, outlet, voucher
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
-RECORD_COLUMNS = columns_of(hour_record)
+#: A new record's columns: all but the voucher that may void it one day.
+RECORD_COLUMNS = tuple(name for name in columns_of(hour_record) if name != "voided_voucher_id")
 _CUSTOMER = (
     customer.c.account_no,
     customer.c.state,
@@ -38,6 +40,7 @@ class StoredRecord:
     started_at: dt.datetime
     ended_at: dt.datetime
     service_on: dt.date
+    value_on: dt.date
     minutes: int
     recorded_by_no: int | None
     checked_by_no: int | None
@@ -88,25 +91,47 @@ def _by_refs(engine: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _spans(engine: StoreEngine) -> sa.Select[Any]:
-    """Counting records of the accounts that could touch the window, or share its days."""
-    record = hour_record
-    columns = (
-        record.c.account_no,
+def _spans(engine: StoreEngine) -> sa.CompoundSelect[Any]:
+    """Counting records that touch the window one by one, and the minutes of its days summed.
+
+    Two answers in one: a day's records are many where a list is long, and touch nothing.
+    """
+    record, account_no = hour_record, hour_record.c.account_no
+
+    def counting(since: str, until: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
+            of_bank(record),
+            engine.among(account_no, "accounts"),
+            record.c.started_at >= sa.bindparam(since),
+            record.c.started_at < sa.bindparam(until),
+            sa.or_(*(record.c.state == state for state in COUNTING)),
+            record.c.kind == "service",
+        )
+
+    def empty(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+        return sa.type_coerce(sa.null(), column.type)
+
+    one_by_one = sa.select(
+        account_no,
         record.c.started_at,
         record.c.ended_at,
         record.c.record_no,
-        record.c.service_on,
-        record.c.minutes,
+        empty(record.c.service_on).label("service_on"),
+        empty(record.c.minutes).label("minutes"),
+    ).where(*counting("earliest", "latest"), record.c.ended_at > sa.bindparam("begin"))
+    by_day = (
+        sa.select(
+            account_no,
+            empty(record.c.started_at),
+            empty(record.c.ended_at),
+            empty(record.c.record_no),
+            record.c.service_on,
+            sa.func.sum(record.c.minutes),
+        )
+        .where(*counting("first_at", "last_at"))
+        .group_by(account_no, record.c.service_on)
     )
-    return sa.select(*columns).where(
-        of_bank(record),
-        engine.among(record.c.account_no, "accounts"),
-        record.c.started_at >= sa.bindparam("earliest"),
-        record.c.started_at < sa.bindparam("latest"),
-        sa.or_(*(record.c.state == state for state in COUNTING)),
-        record.c.kind == "service",
-    )
+    return sa.union_all(one_by_one, by_day)
 
 
 @query
@@ -152,22 +177,32 @@ Spans = dict[int, list[tuple[dt.datetime, dt.datetime, int]]]
 Daily = dict[tuple[int, dt.date], int]
 
 
-def ask_spans(
-    accounts: Iterable[int], earliest: dt.datetime, latest: dt.datetime
-) -> Ask[tuple[Spans, Daily]]:
-    """Spans of time and minutes a day taken by records that start in [earliest, latest)."""
-    return _spans.ask(
-        _spans_and_days, accounts=sorted(set(accounts)), earliest=earliest, latest=latest
-    )
+class Window(NamedTuple):
+    """The time around service rows that other records must be known of."""
+
+    #: No record that began before it reaches `begin`.
+    earliest: dt.datetime
+    #: From the first beginning to the last end.
+    begin: dt.datetime
+    latest: dt.datetime
+    #: The whole local days of the rows.
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+def ask_spans(accounts: Iterable[int], window: Window) -> Ask[tuple[Spans, Daily]]:
+    """Spans of time that touch the window, and minutes taken on each of its days."""
+    return _spans.ask(_spans_and_days, accounts=sorted(set(accounts)), **window._asdict())
 
 
 def _spans_and_days(rows: Rows) -> tuple[Spans, Daily]:
     spans: Spans = {}
     daily: Daily = {}
     for account_no, start, end, record_no, service_on, minutes in rows:
-        spans.setdefault(account_no, []).append((start, end, record_no))
-        key = (account_no, service_on)
-        daily[key] = daily.get(key, 0) + minutes
+        if service_on is None:
+            spans.setdefault(account_no, []).append((start, end, record_no))
+        else:
+            daily[account_no, service_on] = int(minutes)
     return spans, daily
 
 
@@ -204,27 +239,38 @@ def write_records(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
     writes.insert(hour_record, RECORD_COLUMNS, rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided on a record: all of it that may change."""
+
+    state: str
+    #: The day in whose period it counts, and the one in which a voided record is taken off.
+    value_on: dt.date
+    voided_on: dt.date | None = None
+    points: int = 0
+    line_no: int | None = None
+    policy_id: int | None = None
+
+
+_DECIDED = tuple(Decided.__slots__)
+_decided_values = operator.attrgetter(*_DECIDED)
+
+
 def write_decision(
-    writes: Writes,
-    record: StoredRecord,
-    voucher_id: bytes,
-    *,
-    state: str,
-    points: int,
-    line_no: int | None,
-    policy_id: int | None,
+    writes: Writes, record: StoredRecord, voucher_id: bytes, decided: Decided
 ) -> None:
-    """Fill in what was decided on a record; the guard is the state it was decided in."""
-    row = (
-        record.account_no, record.record_no, record.state, state, points, line_no, policy_id,
-        voucher_id,
-    )  # fmt: skip
+    """Fill in what was decided on a record; the guard is the state it was decided in.
+
+    What voids a record has a column of its own, so that what credited it stays told.
+    """
+    key = (record.account_no, record.record_no, record.state)
+    cause = "voided_voucher_id" if decided.state == VOIDED else "decided_voucher_id"
     writes.update(
         hour_record,
-        [row],
+        [(*key, *_decided_values(decided), voucher_id)],
         key=("account_no", "record_no"),
         guards=("state",),
-        changes=("state", "points", "line_no", "policy_id", "decided_voucher_id"),
+        changes=(*_DECIDED, cause),
     )
 
 

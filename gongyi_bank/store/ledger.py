@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import operator
 from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.ledger import Head, Posting
+from gongyi_bank.periods import business_day
+from gongyi_bank.rules import expiry
+from gongyi_bank.rules.expiry import ExpiryTerms
+from gongyi_bank.rules.ledger import FLOORED_KINDS, Head, Posting, internal_kind
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import account_head, account_line, internal_move
+from gongyi_bank.store.locks import Place
+from gongyi_bank.store.tables import account_head, account_line, internal_move, line_part
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 from gongyi_bank.values import NEVER
@@ -20,6 +23,7 @@ _HEAD_FIELDS = columns_of(account_head)
 assert tuple(Head.__slots__)[: len(_HEAD_FIELDS)] == _HEAD_FIELDS, "Head begins as the table does"
 _LINE_COLUMNS = columns_of(account_line)
 _MOVE_COLUMNS = columns_of(internal_move)
+_PART_COLUMNS = columns_of(line_part)
 _GUARDS = ("line_no", "record_no", "held")
 #: What a posting may change about a head.
 _CHANGES = tuple(name for name in _HEAD_FIELDS if name not in ("account_no", "overdraft_limit"))
@@ -48,7 +52,8 @@ def _lock(engine: StoreEngine) -> sa.Select[Any]:
 def _living(engine: StoreEngine) -> sa.Select[Any]:
     """Of each account the first credit line, from the noted one on, whose date is not past.
 
-    No point dies before an older one, so all credits before that line are dead.
+    No point dies before an older one, so all credits before that line are dead. Of lines
+    without a date those live that were booked on `unlimited_from` or later, and a pool's.
     """
     line, later = account_line, account_line.alias("later")
     first = (
@@ -58,6 +63,11 @@ def _living(engine: StoreEngine) -> sa.Select[Any]:
             later.c.account_no == account_head.c.account_no,
             later.c.line_no >= account_head.c.next_expiry_line_no,
             later.c.expires_on >= sa.bindparam("today"),
+            sa.or_(
+                later.c.expires_on < sa.bindparam("never"),
+                later.c.business_day >= sa.bindparam("unlimited_from"),
+                later.c.account_no >= sa.bindparam("pools"),
+            ),
         )
         .scalar_subquery()
     )
@@ -68,7 +78,13 @@ def _living(engine: StoreEngine) -> sa.Select[Any]:
     )
     credited_before = (line.c.credited_after - line.c.amount).label("credited_before")
     return (
-        sa.select(line.c.account_no, credited_before, line.c.expires_on, line.c.line_no)
+        sa.select(
+            line.c.account_no,
+            credited_before,
+            line.c.line_no,
+            line.c.expires_on,
+            line.c.business_day,
+        )
         .select_from(account_head.join(line, its_line))
         .where(of_bank(account_head), engine.among(account_head.c.account_no, "accounts"))
     )
@@ -76,7 +92,8 @@ def _living(engine: StoreEngine) -> sa.Select[Any]:
 
 def ask_lock(accounts: Iterable[int]) -> Ask[Rows]:
     """Lock the heads in ascending order. Nothing of them is read here: facts come later."""
-    return _lock.ask(list, accounts=sorted(set(accounts)))
+    numbers = sorted(set(accounts))
+    return _lock.ask(list, accounts=numbers).locking(Place.HEADS, numbers)
 
 
 def ask_heads(accounts: Iterable[int]) -> Ask[dict[int, Head]]:
@@ -94,62 +111,108 @@ def _heads_of(rows: Rows) -> dict[int, Head]:
     return heads
 
 
-def note_passed_dates(tx: Transaction, heads: dict[int, Head], today: dt.date) -> None:
-    """Bring the heads up to `today`: which of their points are past their date by now.
+def note_passed_dates(tx: Transaction, heads: dict[int, Head], terms: ExpiryTerms) -> None:
+    """Bring the heads up to the day of `terms`: which of their points are past their date by now.
 
     Costs nothing until a head's next date has come, and then one statement for all of them.
     """
-    due = sorted(no for no, head in heads.items() if head.next_expiry_on < today)
+    for head in heads.values():
+        head.seen_expiry = (head.dead_no, head.next_expiry_on, head.next_expiry_line_no)
+        if terms.introductions and _may_be_introduced(head):
+            booked_on = business_day(head.booked_at, tx.bank.zone)
+            expiry.note_introduction(head, terms, booked_on)
+    due = sorted(no for no, head in heads.items() if head.next_expiry_on < terms.today)
     if not due:
         return
-    living = {row[0]: row[1:] for row in _living(tx, accounts=due, today=today)}
+    rows = _living(
+        tx,
+        accounts=due,
+        today=terms.today,
+        never=NEVER,
+        unlimited_from=terms.unlimited_from,
+        pools=FLOORED_KINDS["pool"],
+    )
+    living = {row[0]: row[1:] for row in rows}
     for number in due:
-        head = heads[number]
-        nothing_lives = (head.credited, NEVER, 0)
-        head.dead_no, head.next_expiry_on, head.next_expiry_line_no = living.get(
-            number, nothing_lives
-        )
+        _note_living(heads[number], living.get(number), terms)
 
 
-def load_heads(tx: Transaction, accounts: Iterable[int], today: dt.date) -> dict[int, Head]:
-    """The heads of these accounts, brought up to `today`."""
+def _may_be_introduced(head: Head) -> bool:
+    """Whether it is a customer's with points that have no date; a pool's never get one."""
+    has_undated = NEVER in (head.last_expires_on, head.next_expiry_on)
+    return has_undated and internal_kind(head.account_no) is None
+
+
+def _note_living(head: Head, living: tuple[Any, ...] | None, terms: ExpiryTerms) -> None:
+    """What is found of a head whose date had come: (numbers below, line, its date, its day)."""
+    if living is None:
+        head.dead_no, head.next_expiry_on, head.next_expiry_line_no = head.credited, NEVER, 0
+        return
+    head.dead_no, head.next_expiry_line_no, head.next_expiry_on, booked_on = living
+    if internal_kind(head.account_no) is None:
+        head.next_expiry_on = terms.last_day(head.next_expiry_on, booked_on)
+
+
+def load_heads(tx: Transaction, accounts: Iterable[int], terms: ExpiryTerms) -> dict[int, Head]:
+    """The heads of these accounts, brought up to the day of `terms`."""
     heads = tx.look(ask_heads(accounts))
-    note_passed_dates(tx, heads, today)
+    note_passed_dates(tx, heads, terms)
     return heads
 
 
 @query
-def _lot(_: StoreEngine) -> sa.Select[Any]:
-    """A credit line, and the expiry lines after it: no earlier one can have taken its points."""
-    line = account_line
+def _due(_: StoreEngine) -> sa.Select[Any]:
+    """Accounts with living points whose next date has come, first date first."""
+    head = account_head
     return (
-        sa.select(line.c.amount, line.c.credited_after, line.c.debited_after)
+        sa.select(head.c.account_no)
         .where(
-            of_bank(line),
-            line.c.account_no == sa.bindparam("account"),
-            line.c.line_no >= sa.bindparam("line"),
-            sa.or_(line.c.line_no == sa.bindparam("line"), line.c.kind == "expiry"),
+            of_bank(head),
+            head.c.next_expiry_line_no > sa.literal_column("0"),
+            head.c.next_expiry_on < sa.bindparam("today"),
         )
-        .order_by(line.c.line_no)
+        .order_by(head.c.next_expiry_on, head.c.account_no)
+        .limit(sa.bindparam("count_max", type_=sa.Integer()))
     )
 
 
-def load_lot(
-    tx: Transaction, account_no: int, line_no: int
-) -> tuple[tuple[int, int], list[tuple[int, int]]]:
-    """The numbers of a credit line's points, and those that expiry lines have taken since.
+@query
+def _undated(_: StoreEngine) -> sa.Select[Any]:
+    """Customers with living points that no date has been noted for."""
+    head = account_head
+    return (
+        sa.select(head.c.account_no)
+        .where(
+            of_bank(head),
+            head.c.next_expiry_line_no > sa.literal_column("0"),
+            head.c.next_expiry_on == sa.bindparam("never"),
+            head.c.account_no < sa.bindparam("pools"),
+        )
+        .order_by(head.c.next_expiry_on, head.c.account_no)
+        .limit(sa.bindparam("count_max", type_=sa.Integer()))
+    )
 
-    Each as (number below, last number); see `rules.ledger.expired_within`.
+
+def list_due(tx: Transaction, terms: ExpiryTerms, count_max: int) -> list[int]:
+    """At most so many accounts with points that may be past their date, found by an index.
+
+    While points expire, those are among them that an introduction has given a date and nobody
+    has noted it yet: noted in time they are found by it, also if expiry ends again before.
     """
-    (amount, credited_after, _), *expiries = _lot(tx, account=account_no, line=line_no)
-    expired = [(debited_after + taken, debited_after) for taken, _, debited_after in expiries]
-    return (credited_after - amount, credited_after), expired
+    due = [row[0] for row in _due(tx, today=terms.today, count_max=count_max)]
+    if not terms.is_in_force or len(due) == count_max:
+        return due
+    pools = FLOORED_KINDS["pool"]
+    rows = _undated(tx, never=NEVER, pools=pools, count_max=count_max - len(due))
+    return due + [row[0] for row in rows]
 
 
 def write_posting(writes: Writes, posting: Posting, digest: bytes, seal_key: bytes | None) -> None:
     """Add an act's lines, moves and changed heads to what it writes."""
     writes.insert(account_line, _LINE_COLUMNS, posting.sealed_lines(digest, seal_key))
-    writes.insert(internal_move, _MOVE_COLUMNS, posting.moves)
+    write_unchained(writes, posting)
+    for head in posting.heads.values():
+        head.forget_passed_dates()
     rows = [
         (
             head.account_no,
@@ -162,6 +225,12 @@ def write_posting(writes: Writes, posting: Posting, digest: bytes, seal_key: byt
         if head.is_changed
     ]
     writes.update(account_head, rows, key=("account_no",), guards=_GUARDS, changes=_CHANGES)
+
+
+def write_unchained(writes: Writes, posting: Posting) -> None:
+    """Add a posting's rows that no chain covers: their voucher answers for them."""
+    writes.insert(internal_move, _MOVE_COLUMNS, posting.moves)
+    writes.insert(line_part, _PART_COLUMNS, posting.parts)
 
 
 def write_touch(writes: Writes, account_no: int) -> None:

@@ -12,11 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.redemptions import LAPSED, RESERVED, EarlierRedemption, Reservation
+from gongyi_bank.rules.holds import HELD, HeldGoods, Hold
+from gongyi_bank.rules.redemptions import CAPTURED, RESERVED, EarlierRedemption, Reservation
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.holds import HOLD_FIELDS, hold_of
 from gongyi_bank.store.tables import (
     account_line,
     hold,
+    hold_event,
     offer,
     outlet,
     partner_store,
@@ -27,8 +30,6 @@ from gongyi_bank.store.transaction import Ask, Transaction, of_bank, query
 from gongyi_bank.store.writing import Row, Writes, columns_of
 
 REDEMPTION_COLUMNS = columns_of(redemption)
-HOLD_COLUMNS = columns_of(hold)
-_HELD = "held"
 _ITS_HOLD = sa.and_(
     hold.c.bank_id == redemption.c.bank_id, hold.c.hold_id == redemption.c.redemption_id
 )
@@ -60,50 +61,27 @@ def _by_refs(engine: StoreEngine) -> sa.Select[Any]:
     ).where(of_bank(redemption), engine.among(redemption.c.ref, "refs"))
 
 
-def _reservations() -> sa.Select[Any]:
-    return sa.select(
-        redemption.c.redemption_id,
-        redemption.c.account_no,
-        redemption.c.store_no,
-        outlet.c.code,
-        outlet.c.outlet_no,
-        redemption.c.sku,
-        redemption.c.quantity,
-        redemption.c.points,
-        redemption.c.state,
-        redemption.c.redeemed_on,
-        hold.c.deadline_at,
-    )
-
-
 @query
 def _one(_: StoreEngine) -> sa.Select[Any]:
     source = redemption.join(partner_store, _ITS_STORE).join(outlet, _ITS_OUTLET)
     return (
-        _reservations()
+        sa.select(
+            redemption.c.redemption_id,
+            redemption.c.account_no,
+            redemption.c.store_no,
+            outlet.c.code,
+            outlet.c.outlet_no,
+            redemption.c.sku,
+            redemption.c.quantity,
+            redemption.c.points,
+            redemption.c.state,
+            redemption.c.redeemed_on,
+            redemption.c.row_digest,
+            *(hold.c[name].label(f"hold_{name}") for name in HOLD_FIELDS),
+        )
         .select_from(source.outerjoin(hold, _ITS_HOLD))
         .where(of_bank(redemption), redemption.c.redemption_id == sa.bindparam("redemption"))
     )
-
-
-def _overdue_holds() -> sa.Select[Any]:
-    source = hold.join(redemption, _ITS_HOLD).join(partner_store, _ITS_STORE)
-    return (
-        _reservations()
-        .select_from(source.join(outlet, _ITS_OUTLET))
-        .where(of_bank(hold), hold.c.state == _HELD, hold.c.deadline_at <= sa.bindparam("now"))
-        .order_by(hold.c.deadline_at, hold.c.hold_id)
-    )
-
-
-@query
-def _overdue(_: StoreEngine) -> sa.Select[Any]:
-    return _overdue_holds().limit(sa.bindparam("count_max"))
-
-
-@query
-def _overdue_of(engine: StoreEngine) -> sa.Select[Any]:
-    return _overdue_holds().where(engine.among(hold.c.account_no, "accounts"))
 
 
 @query
@@ -143,7 +121,7 @@ def _listed_reserved(_: StoreEngine) -> sa.Select[Any]:
             redemption.c.points,
         )
         .select_from(source.join(offer, _ITS_OFFER))
-        .where(of_bank(hold), hold.c.state == _HELD)
+        .where(of_bank(hold), hold.c.state == HELD)
         .order_by(hold.c.deadline_at, hold.c.hold_id)
     )
 
@@ -157,19 +135,16 @@ def ask_by_ref(refs: Iterable[str]) -> Ask[dict[str, EarlierRedemption]]:
 
 def ask_reservation(redemption_id: bytes) -> Ask[Reservation | None]:
     """One redemption as it stands."""
-    return _one.ask(lambda rows: Reservation(*rows[0]) if rows else None, redemption=redemption_id)
+    return _one.ask(lambda rows: _reservation(rows[0]) if rows else None, redemption=redemption_id)
 
 
-def load_overdue(tx: Transaction, now: dt.datetime, count_max: int) -> list[Reservation]:
-    """Reservations past their deadline that still hold something, longest overdue first."""
-    return [Reservation(*row) for row in _overdue(tx, now=now, count_max=count_max)]
-
-
-def ask_overdue_of(accounts: Iterable[int], now: dt.datetime) -> Ask[list[Reservation]]:
-    """The same for some accounts; only their heads' locks keep the answer true."""
-    return _overdue_of.ask(
-        lambda rows: [Reservation(*row) for row in rows], accounts=sorted(set(accounts)), now=now
-    )
+def _reservation(row: tuple[Any, ...]) -> Reservation:
+    size = len(HOLD_FIELDS)
+    its_hold = None
+    if row[-size] is not None:
+        goods = HeldGoods(row[2], row[5], row[6])
+        its_hold = hold_of(row[-size:], row[3], goods)
+    return Reservation(*(*row[:-size], its_hold))
 
 
 def list_of_account(tx: Transaction, account_no: int, count_max: int) -> list[tuple[Any, ...]]:
@@ -194,7 +169,10 @@ class BookedRedemption:
     line_no: int | None
     credited_after: int | None
     debited_after: int | None
+    #: Of a reservation: what was held, in the smallest part, and the deadline it began with.
+    held: int | None
     deadline_at: dt.datetime | None
+    latest_at: dt.datetime | None
 
 
 @query
@@ -208,6 +186,11 @@ def _booked(_: StoreEngine) -> sa.Select[Any]:
         account_line.c.account_no == redemption.c.account_no,
         account_line.c.line_no == redemption.c.line_no,
     )
+    placed = sa.and_(
+        hold_event.c.bank_id == redemption.c.bank_id,
+        hold_event.c.hold_id == redemption.c.redemption_id,
+        hold_event.c.event_no == 1,
+    )
     source = redemption.join(voucher, its_voucher).outerjoin(account_line, its_line)
     return (
         sa.select(
@@ -217,15 +200,17 @@ def _booked(_: StoreEngine) -> sa.Select[Any]:
             redemption.c.line_no,
             account_line.c.credited_after,
             account_line.c.debited_after,
-            hold.c.deadline_at,
+            hold_event.c.amount,
+            hold_event.c.deadline_at,
+            hold.c.latest_at,
         )
-        .select_from(source.outerjoin(hold, _ITS_HOLD))
+        .select_from(source.outerjoin(hold, _ITS_HOLD).outerjoin(hold_event, placed))
         .where(of_bank(redemption), redemption.c.redemption_id == sa.bindparam("redemption"))
     )
 
 
 def load_booked(tx: Transaction, redemption_id: bytes) -> BookedRedemption:
-    """A redemption that exists, with its voucher, its line and its deadline."""
+    """A redemption that exists, with its voucher, its line and its first deadline."""
     return BookedRedemption(*_booked(tx, redemption=redemption_id)[0])
 
 
@@ -234,43 +219,55 @@ def write_redemptions(writes: Writes, rows: list[Row]) -> None:
     writes.insert(redemption, REDEMPTION_COLUMNS, rows)
 
 
-def write_holds(writes: Writes, rows: list[Row]) -> None:
-    """Add holds (full rows in the order of HOLD_COLUMNS)."""
-    writes.insert(hold, HOLD_COLUMNS, rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """How a reservation ended."""
-
-    reservation: Reservation
-    state: str
-    #: Of a captured one: the line in the passbook, and the day of the hand-over.
-    line_no: int | None = None
-    handed_over_on: dt.date | None = None
-
-
-def write_settled(writes: Writes, settled: list[Settled], voucher_id: bytes) -> None:
-    """End reservations and their holds; guarded by their being open still."""
-    redemptions: list[Row] = []
-    holds: list[Row] = []
-    for end in settled:
-        was = end.reservation
-        captured = was.points if end.state not in (LAPSED, "released") else 0
-        day = end.handed_over_on or was.redeemed_on
-        redemptions.append((was.redemption_id, RESERVED, end.state, end.line_no, day, voucher_id))
-        holds.append((was.redemption_id, _HELD, end.state, captured, voucher_id))
+def write_part(
+    writes: Writes,
+    reservation: Reservation,
+    part: EarlierRedemption,
+    quantity: int,
+    day: dt.date,
+    voucher_id: bytes,
+) -> None:
+    """A captured part becomes a redemption of its own; the reservation keeps the rest."""
+    was = reservation
+    left = (was.quantity - quantity, was.points - part.points)
     writes.update(
         redemption,
-        redemptions,
+        [(was.redemption_id, RESERVED, was.quantity, *left)],
+        key=("redemption_id",),
+        guards=("state", "quantity"),
+        changes=("quantity", "points"),
+    )
+    row = (
+        part.redemption_id, was.account_no, was.store_no, was.sku, quantity, part.points,
+        part.state, None, was.row_digest, day, part.line_no, was.redemption_id, voucher_id,
+        voucher_id,
+    )  # fmt: skip
+    write_redemptions(writes, [row])
+
+
+def write_captured(
+    writes: Writes, reservation: Reservation, line_no: int, day: dt.date, voucher_id: bytes
+) -> None:
+    """All that was left of a reservation is handed over."""
+    row = (reservation.redemption_id, RESERVED, CAPTURED, line_no, day, voucher_id)
+    writes.update(
+        redemption,
+        [row],
         key=("redemption_id",),
         guards=("state",),
         changes=("state", "line_no", "redeemed_on", "settled_voucher_id"),
     )
+
+
+def write_ended(writes: Writes, holds: Iterable[Hold], voucher_id: bytes) -> None:
+    """End the reservations of these holds, which were released or have lapsed."""
+    rows: list[Row] = [
+        (one.hold_id, RESERVED, one.state, voucher_id) for one in holds if one.goods is not None
+    ]
     writes.update(
-        hold,
-        holds,
-        key=("hold_id",),
+        redemption,
+        rows,
+        key=("redemption_id",),
         guards=("state",),
-        changes=("state", "captured", "settled_voucher_id"),
+        changes=("state", "settled_voucher_id"),
     )

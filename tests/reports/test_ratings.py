@@ -74,9 +74,10 @@ def redeem(district: District, account: int, units: int, day: dt.date, state: st
     is_settled = state in ("captured", "released", "lapsed")
     if hold_id:
         insert(
-            district, tables.hold, hold_id=hold_id, account_no=account, amount=units, captured=0,
+            district, tables.hold, hold_id=hold_id, account_no=account, payee_no=7, amount=units,
+            captured=units if state == "captured" else 0, event_no=2 if is_settled else 1,
             state="held" if state == "reserved" else state, placed_at=START, deadline_at=START,
-            is_settled=is_settled,
+            latest_at=START, outlet_no=outlet_no(district, "B01S01"), is_settled=is_settled,
         )  # fmt: skip
     insert(
         district, tables.redemption, redemption_id=redemption_id, account_no=account, store_no=7,

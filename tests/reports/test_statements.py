@@ -205,7 +205,7 @@ def test_an_account_may_be_given_as_printed(sqlite_district: District) -> None:
 
 
 @pytest.mark.parametrize("lines", [1, 9])
-def test_a_page_takes_two_statements_however_many_lines_there_are(
+def test_a_page_takes_one_statement_however_many_lines_there_are(
     sqlite_district: District, lines: int
 ) -> None:
     account = serve_days(sqlite_district, lines)
@@ -217,7 +217,7 @@ def test_a_page_takes_two_statements_however_many_lines_there_are(
         lambda conn, cursor, sql, *more: sent.append(sql),
     )
     sqlite_district.bank.reports.statement(account)
-    assert len([sql for sql in sent if sql.startswith("SELECT")]) == 2
+    assert len([sql for sql in sent if sql.startswith("SELECT")]) == 1
     plan = sqlite_district.bank.read(
         lambda tx: tx.connection.exec_driver_sql(
             "EXPLAIN QUERY PLAN SELECT * FROM gb_account_line WHERE bank_id = 1 AND account_no = 1"

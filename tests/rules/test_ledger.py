@@ -25,7 +25,7 @@ from gongyi_bank.rules.ledger import (
     internal_no,
     line_hash,
     require_available,
-    voucher_digest,
+    voucher_hash,
 )
 from gongyi_bank.values import NEVER, compose_account_no
 
@@ -36,7 +36,8 @@ NOON = dt.datetime(2022, 10, 15, 4, tzinfo=dt.UTC)
 #: The columns of a line, in their order.
 LINE = (
     "account_no", "line_no", "kind", "amount", "contra_no", "credited_after", "debited_after",
-    "expires_on", "value_on", "booked_at", "business_day", "outlet_no", "voucher_id", "policy_id",
+    "expires_on", "value_on", "origin_on", "booked_at", "business_day", "outlet_no", "voucher_id",
+    "policy_id",
 )  # fmt: skip
 
 
@@ -197,7 +198,33 @@ def test_no_point_dies_before_an_older_one() -> None:
 def test_points_that_never_expire_need_no_later_look() -> None:
     head = Head(ANNA)
     posting(head).post(Leg(ISSUED, ANNA, 1), mark())
-    assert (head.next_expiry_on, head.next_expiry_line_no) == (NEVER, 0)
+    assert (head.next_expiry_on, head.next_expiry_line_no) == (NEVER, 1)
+
+
+def test_a_customer_has_no_points_without_a_date_where_points_expire_but_a_pool_has() -> None:
+    good_until, pool = TODAY + dt.timedelta(days=9), internal_no("pool", 1)
+    made = posting(Head(ANNA), Head(pool))
+    made.fresh_until = good_until
+    for target in (ANNA, pool):
+        made.post(Leg(ISSUED, target, 1), mark())
+    assert short(made, "account_no", "expires_on") == [(ANNA, good_until), (pool, NEVER)]
+
+
+def test_a_credit_writes_the_expiry_of_older_points_first() -> None:
+    head = Head(ANNA, credited=100, debited=10, dead_no=40, line_no=2)
+    made = posting(head)
+    made.post(Leg(ISSUED, ANNA, 5), mark())
+    assert short(made, "kind", "amount") == [("expiry", -30), ("service", 5)]
+
+
+def test_dead_points_that_nobody_took_are_left_to_be_found_again() -> None:
+    head = Head(ANNA, credited=100, dead_no=40, next_expiry_line_no=3)
+    head.seen_expiry = (0, TODAY, 1)
+    head.forget_passed_dates()
+    assert (head.dead_no, head.next_expiry_on, head.next_expiry_line_no) == (0, TODAY, 1)
+    taken = Head(ANNA, credited=100, debited=40, dead_no=40, seen_expiry=(0, TODAY, 1))
+    taken.forget_passed_dates()
+    assert taken.dead_no == 40
 
 
 def test_a_debit_writes_the_expiry_first_and_takes_the_living_points() -> None:
@@ -230,7 +257,7 @@ def test_the_ledger_clock_never_runs_back_within_an_account() -> None:
 # --- the chain -----------------------------------------------------------------------------
 
 CONTENT = (
-    ANNA, 1, "service", 150, ISSUED, 150, 0, NEVER, TODAY, NOON, TODAY, 1003, bytes(16), 3,
+    ANNA, 1, "service", 150, ISSUED, 150, 0, NEVER, TODAY, TODAY, NOON, TODAY, 1003, bytes(16), 3,
 )  # fmt: skip
 DIGEST = bytes(range(32))
 
@@ -270,7 +297,9 @@ def test_every_field_of_a_voucher_is_in_its_digest(position: int) -> None:
         bytes(16), "a.b", "K", bytes(32), 1, 7, None, 1000, TODAY, NOON, None, "why", "{}",
     )  # fmt: skip
     changed = (*fields[:position], "another", *fields[position + 1 :])
-    assert voucher_digest(1, changed) != voucher_digest(1, fields) != voucher_digest(2, fields)
+    assert voucher_hash(1, changed, None) != voucher_hash(1, fields, None)
+    assert voucher_hash(1, fields, None) != voucher_hash(2, fields, None)
+    assert voucher_hash(1, fields, None) != voucher_hash(1, fields, b"k" * 16)
 
 
 def test_each_account_has_a_chain_of_its_own() -> None:
@@ -297,7 +326,8 @@ class NaiveBook:
         self.last = EARLIEST
         self.held = 0
 
-    def credit(self, amount: int, expires_on: dt.date) -> None:
+    def credit(self, amount: int, expires_on: dt.date, today: dt.date) -> None:
+        del self.points[: self.dead(today)]
         self.last = max(self.last, expires_on)
         self.points += [self.last] * amount
 
@@ -322,6 +352,7 @@ def note_passed_dates(head: Head, lines: list[dict[str, Any]], today: dt.date) -
     head.dead_no = max([head.dead_no, *passed])
     later = [x for x in mine if x["expires_on"] >= today]
     head.next_expiry_on = later[0]["expires_on"] if later else NEVER
+    head.next_expiry_line_no = later[0]["line_no"] if later else 0
 
 
 STEPS = st.one_of(
@@ -354,7 +385,7 @@ class Story:
         elif what == "credit":
             until = NEVER if lasts is None else self.today + dt.timedelta(days=lasts)
             made.post(Leg(ISSUED, ANNA, amount), mark(expires_on=until))
-            self.naive.credit(amount, until)
+            self.naive.credit(amount, until, self.today)
         else:
             self._take(made, amount, TAKEN if what == "debit" else BELA)
         self.lines += lines_of(made)

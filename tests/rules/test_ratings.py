@@ -123,8 +123,12 @@ def test_the_league_does_not_depend_on_the_order_of_its_input(
 
 
 @pytest.mark.parametrize(
-    ("measure", "best", "score"), [(0, 0, 0), (0, 7, 0), (7, 7, 1000), (1, 3, 333), (2, 3, 666)]
-)
+    ("measure", "best", "score"),
+    [
+        (0, 0, 0), (0, 7, 0), (7, 7, 1000), (1, 3, 333), (2, 3, 666),
+        (-5, 7, 0), (-5, -1, 0), (-1, -1, 0), (-1, 0, 0),
+    ],
+)  # fmt: skip
 def test_a_score_is_thousandths_of_the_best_rounded_down(
     measure: int, best: int, score: int
 ) -> None:

@@ -20,15 +20,19 @@ from gongyi_bank.errors import (
     OutletClosed,
     OutOfStock,
     PassbookFrozen,
+    PeriodClosed,
     RedemptionSettled,
+    ReservationExceeded,
     ReservationLapsed,
     StoreClosed,
     UnknownCustomer,
     UnknownOffer,
     UnknownStore,
 )
-from gongyi_bank.policies import PolicyBook, RedemptionRules
+from gongyi_bank.policies import HoldRules, PolicyBook, RedemptionRules
 from gongyi_bank.rules.accrual import Declined
+from gongyi_bank.rules.holds import Hold
+from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.rules.redemptions import (
     LAPSED,
     RELEASED,
@@ -39,6 +43,7 @@ from gongyi_bank.rules.redemptions import (
     RedemptionReplayed,
     Reservation,
     deadline_of,
+    decide_capture,
     decide_redemptions,
     decide_release,
     require_capturable,
@@ -51,8 +56,13 @@ TODAY = dt.date(2022, 10, 15)
 ACTIVE, FROZEN, CLOSED, DORMANT, LOST, UNKNOWN = (
     compose_account_no(1003, serial) for serial in range(1, 7)
 )
+HOURS = dt.timedelta(hours=1)
 POLICIES = PolicyBook(
-    [(1, dt.date(2000, 1, 1), RedemptionRules(quantity_max=10, reservation_hours=72))], 1
+    [
+        (1, dt.date(2000, 1, 1), RedemptionRules(quantity_max=10, reservation_hours=72)),
+        (2, dt.date(2000, 1, 1), HoldRules(hours_max=100)),
+    ],
+    1,
 )
 
 
@@ -231,8 +241,48 @@ def test_a_reference_known_to_the_books_keeps_its_line() -> None:
 NOON = dt.datetime(2022, 10, 15, 4, tzinfo=dt.UTC)
 
 
-def a_reservation(state: str = "reserved") -> Reservation:
-    return Reservation(b"x", ACTIVE, 1, "B01S01", 1003, "A", 1, 300, state, TODAY, NOON)
+def a_reservation(state: str = "reserved", quantity: int = 1) -> Reservation:
+    hold = Hold(
+        b"x", ACTIVE, internal_no("store", 1), 1500, 0, "held", NOON - HOURS, NOON,
+        NOON + HOURS, 1003, 1, 1,
+    )  # fmt: skip
+    return Reservation(
+        b"x", ACTIVE, 1, "B01S01", 1003, "A", quantity, quantity * 300, state, TODAY, b"d",
+        hold if state != "redeemed" else None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("quantity", "expected"), [(None, (5, 1500)), (1, (1, 300)), (5, (5, 1500)), (6, None)]
+)
+def test_no_more_pieces_than_are_left_are_captured(
+    quantity: int | None, expected: tuple[int, int] | None
+) -> None:
+    if expected is None:
+        with pytest.raises(ReservationExceeded):
+            decide_capture(a_reservation(quantity=5), quantity, "x")
+    else:
+        assert decide_capture(a_reservation(quantity=5), quantity, "x") == expected
+
+
+def test_goods_of_a_closed_period_count_on_an_open_day() -> None:
+    books = facts(actor=IMPORTER)
+    opened = TODAY.replace(day=1)
+    books.value_day = lambda _, day: (opened, day)
+    (taken,) = decide_redemptions(books, [row(redeemed_on=dt.date(2022, 9, 30))])
+    assert isinstance(taken, RedemptionAccepted)
+    assert (taken.redeemed_on, taken.origin_on) == (opened, dt.date(2022, 9, 30))
+
+
+def test_a_closed_period_refuses_a_row_by_itself() -> None:
+    books = facts()
+
+    def refuse(outlet: OutletFacts, day: dt.date) -> tuple[dt.date, dt.date | None]:
+        raise PeriodClosed(outlet=outlet.code, day=day, through=day)
+
+    books.value_day = refuse
+    assert isinstance(refusal(books, row()), PeriodClosed)
+    assert not any(offer.is_changed for offer in books.offers.values())
 
 
 @pytest.mark.parametrize(("seconds", "is_lapsed"), [(-1, False), (0, True), (1, True)])
@@ -257,7 +307,8 @@ def test_what_is_settled_stays_settled(state: str) -> None:
 
 
 def test_the_policy_sets_the_deadline() -> None:
-    assert deadline_of(NOON, POLICIES, TODAY) == NOON + dt.timedelta(hours=72)
+    deadline_at, latest_at = deadline_of(NOON, POLICIES, TODAY)
+    assert (deadline_at, latest_at) == (NOON + 72 * HOURS, NOON + 100 * HOURS)
 
 
 @pytest.mark.parametrize(

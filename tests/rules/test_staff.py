@@ -39,14 +39,20 @@ LETTERS = {
 }  # fmt: skip
 #: Who may do what, written down a second time so that no role is given an act by a slip.
 WHO = {
-    "aktsc": "redemptions.capture redemptions.redeem redemptions.redeem_many redemptions.release "
-    "redemptions.reserve stores.publish_offers stores.restock stores.withdraw_offer",
+    "aktsc": "holds.capture holds.capture_many holds.extend holds.place holds.release "
+    "holds.release_many redemptions.capture redemptions.extend redemptions.redeem "
+    "redemptions.redeem_many redemptions.release redemptions.reserve "
+    "stores.publish_offers stores.restock stores.withdraw_offer",
     "akts": "accounts.close accounts.freeze accounts.wake customers.move customers.register "
     "hours.record hours.record_many passbooks.issue "
     "passbooks.lift_loss passbooks.reissue passbooks.renew passbooks.report_loss "
-    "passbooks.spoil passbooks.update redemptions.lapse_overdue stores.recruit",
+    "passbooks.spoil passbooks.update holds.lapse_overdue points.expire_due "
+    "redemptions.refund stores.recruit "
+    "transfers.donate transfers.gift transfers.send",
     "ak": "accounts.mark_dormant accounts.unfreeze hours.approve hours.correct hours.refuse "
-    "hours.void passbooks.allot passbooks.destroy points.grant",
+    "hours.void passbooks.allot passbooks.destroy points.grant pools.close pools.open "
+    "transfers.grant closings.announce closings.close closings.drain reversals.reverse_line "
+    "reversals.reverse_voucher",
     "a": "outlets.close outlets.move outlets.open outlets.rename "
     "outlets.reopen passbooks.print_stock points.bring_forward policies.adopt staff.appoint "
     "staff.end stores.leave",

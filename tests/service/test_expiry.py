@@ -15,6 +15,7 @@ from gongyi_bank.receipts.hours import HoursDecided
 from gongyi_bank.store import tables
 from gongyi_bank.values import Points
 from tests.district import District, at
+from tests.service.test_stores import a_shop
 
 
 @pytest.fixture
@@ -113,21 +114,38 @@ def test_a_void_takes_no_points_for_those_that_have_expired(expiring: District) 
     assert expiring.bank.verify().is_clean
 
 
-def test_a_void_takes_what_was_spent_or_lives_of_a_number_range_in_part_expired(
+def test_a_void_takes_what_was_spent_of_a_record_in_part_expired(expiring: District) -> None:
+    a_shop(expiring)
+    account = expiring.customer()
+    expiring.serve(account, "10-03 08:00", 60)
+    expiring.bank.redemptions.redeem(account=account, store="P1", sku="A")
+    expiring.clock.advance(days=20)
+    expiring.serve(account, "11-01 08:00", 60)
+    expiring.clock.advance(days=15)
+    receipt = void(expiring, account, 1)  # of its 100 points 50 were spent, and 50 have expired
+    assert (receipt.points, receipt.balance) == (Points("0.50"), Points("0.50"))
+    assert lines(expiring, account)[1:] == [
+        ("redemption", -50), ("service", 100), ("expiry", -50), ("reversal", -50),
+    ]  # fmt: skip
+    assert expiring.bank.verify().is_clean
+
+
+def test_a_void_takes_nothing_of_a_record_that_expired_under_a_voided_ones_numbers(
     expiring: District,
 ) -> None:
     account = expiring.customer()
     expiring.serve(account, "10-03 08:00", 60)
     expiring.serve(account, "10-03 10:00", 30)
-    void(expiring, account, 2)  # takes points 1 to 50 back, the oldest
+    void(expiring, account, 2)  # takes points 1 to 50, the oldest, and leaves 101 to 150
     expiring.clock.advance(days=20)
     expiring.serve(account, "11-01 08:00", 60)
     expiring.clock.advance(days=15)
-    receipt = void(expiring, account, 1)  # of points 1 to 100 the last 50 have expired
-    assert (receipt.points, receipt.balance) == (Points("0.50"), Points("0.50"))
-    # Points 101 to 150 have expired too: they stood for the record that was voided first.
+    # Points 51 to 150 have expired: all 100 of the first record, of which nothing was spent.
+    # To take 50 of the third for it would be to void what nobody called wrong (decision 0018).
+    receipt = void(expiring, account, 1)
+    assert (receipt.points, receipt.line_no, receipt.balance) == (0, None, 1)
     assert lines(expiring, account)[2:] == [
-        ("reversal", -50), ("service", 100), ("expiry", -100), ("reversal", -50),
+        ("reversal", -50), ("service", 100), ("expiry", -100),
     ]  # fmt: skip
     assert expiring.bank.verify().is_clean
 
@@ -159,7 +177,11 @@ def test_nothing_taken_back_though_nothing_had_expired_is_a_fault(expiring: Dist
         connection.execute(
             record.update()
             .where(record.c.account_no == account, record.c.record_no == 2)
-            .values(state="voided", decided_voucher_id=record.c.voucher_id)
+            .values(
+                state="voided",
+                voided_on=record.c.value_on,
+                voided_voucher_id=record.c.voucher_id,
+            )
         )
     assert "record_reversal" in {fault.kind for fault in expiring.bank.verify().faults}
 

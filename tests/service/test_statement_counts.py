@@ -25,29 +25,51 @@ from tests.district import District
 
 #: Statements of each act, submitted with a key: on SQLite, on PostgreSQL.
 EXPECTED: dict[str, tuple[int, int]] = {
-    "accounts.close": (11, 8),
+    "accounts.close": (12, 9),
     "accounts.freeze": (7, 5),
     "accounts.mark_dormant": (8, 6),
     "accounts.unfreeze": (7, 5),
     "accounts.wake": (7, 5),
+    "closings.announce": (8, 7),
+    "closings.close": (42, 41),
+    "closings.drain": (8, 8),
     "customers.move": (8, 5),
     "customers.register": (15, 7),
+    "holds.capture": (12, 4),
+    "holds.capture_many": (12, 4),
+    "holds.extend": (10, 4),
+    "holds.lapse_overdue": (14, 7),
+    "holds.place": (14, 4),
+    "holds.release": (11, 4),
+    "holds.release_many": (11, 4),
     "hours.approve": (9, 6),
-    "hours.correct": (14, 5),
+    "hours.correct": (18, 7),
     "hours.record": (11, 3),
     "hours.record_many": (11, 3),
     "hours.refuse": (7, 6),
-    "hours.void": (9, 6),
-    "outlets.close": (9, 8),
-    "outlets.move": (9, 8),
+    "hours.void": (14, 7),
+    "outlets.close": (9, 7),
+    "outlets.move": (9, 7),
     "outlets.open": (11, 8),
-    "outlets.rename": (8, 7),
-    "outlets.reopen": (9, 8),
+    "outlets.rename": (8, 6),
+    "outlets.reopen": (9, 7),
     "points.bring_forward": (11, 8),
+    "points.expire_due": (13, 11),
     "points.grant": (8, 5),
     "policies.adopt": (9, 8),
+    "pools.close": (9, 5),
+    "pools.open": (13, 8),
+    "redemptions.capture": (16, 4),
+    "redemptions.extend": (11, 4),
+    "redemptions.refund": (18, 4),
+    "reversals.reverse_line": (12, 5),
+    "reversals.reverse_voucher": (13, 6),
     "staff.appoint": (11, 8),
     "staff.end": (8, 6),
+    "transfers.donate": (13, 4),
+    "transfers.gift": (11, 3),
+    "transfers.grant": (12, 4),
+    "transfers.send": (13, 4),
 }
 FIRST = dt.date(2022, 1, 1)
 _FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
@@ -82,7 +104,10 @@ def test_an_act_costs_this_many_statements(district: District, act: str) -> None
     with statements(bank) as seen:
         bank.execute(keyed(command))
     expected = EXPECTED[act][bank.engine.dialect.name == "postgresql"]
-    assert len(seen) == expected, "\n".join(seen)
+    if bank.engine.dialect.name == "mariadb":  # as SQLite, and the statements that lock rows
+        assert expected < len(seen) <= expected + 4, "\n".join(seen)
+    else:
+        assert len(seen) == expected, "\n".join(seen)
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -151,6 +176,24 @@ def test_opening_balances_cost_the_same_for_one_and_for_many(district: District)
     assert found[0] == found[1]
 
 
+def test_a_transfer_costs_the_same_whatever_the_number_of_its_legs(district: District) -> None:
+    giver, *others = registered(district, 61)
+    district.serve(giver, "10-03 08:00", 480)
+    keeper, cent = district.acting("K1"), Points("0.01")
+    keeper.pools.open(code="P1", name="爱心池", outlet="B01")
+    keeper.transfers.donate(account=giver, pool="P1", points=Points(4), outlet="B01S01")
+    found = []
+    for some in (others[:1], others):
+        with statements(district.bank) as seen:
+            grants = [{"account": account, "points": cent} for account in some]
+            keeper.transfers.grant(pool="P1", grants=grants, reason="慰问", second_person="K1b")
+            legs = [{"source": giver, "target": account, "points": cent} for account in some]
+            back = [{"source": some[0], "target_pool": "P1", "points": cent}]
+            keeper.transfers.send(legs=[*legs, *back], outlet="B01S01")
+        found.append(len(seen))
+    assert found[0] == found[1]
+
+
 def test_registering_one_costs_what_many_at_many_outlets_cost(district: District) -> None:
     registered(district, 1)
     places = ("B01S01", "B01S02", "B02S01", "B02S02")
@@ -181,4 +224,17 @@ def test_points_past_their_date_cost_no_statement_per_account(engine_url: str) -
         assert done.count("credited") == len(some)
         found.append(len(seen))
     district.close()
+    assert found[0] == found[1]
+
+
+def test_reversing_a_voucher_costs_the_same_for_one_line_and_for_many(district: District) -> None:
+    accounts = registered(district, 40)
+    found = []
+    for day, some in ((3, accounts[:1]), (4, accounts)):
+        booked = district.bank.hours.record_many(rows=rows_for(district, some, day)).voucher_id
+        with statements(district.bank) as seen:
+            district.bank.reversals.reverse_voucher(
+                voucher=booked, reason="误记", second_person="ADM2"
+            )
+        found.append(len(seen))
     assert found[0] == found[1]

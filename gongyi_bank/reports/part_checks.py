@@ -1,0 +1,262 @@
+"""账账核对 of 冲正、退货 and 欠分: what was taken back of lines agrees with the lines that did it.
+
+Pure, over rows as they stand; see `rules.reversals` for what a part of a line means.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+from gongyi_bank.policies import PolicyBook, ReversalRules
+from gongyi_bank.reports.account_checks import AccountAudit
+from gongyi_bank.rules.accrual import VOIDED
+from gongyi_bank.rules.expiry import ExpiryTerms
+from gongyi_bank.rules.ledger import Head, internal_kind
+from gongyi_bank.rules.reversals import (
+    CITED,
+    DEBT,
+    REFUND,
+    REVERSAL,
+    TAKE_AVAILABLE,
+    PartTaken,
+    Past,
+)
+from gongyi_bank.store.verification import (
+    AuditLine,
+    AuditPart,
+    AuditRecord,
+    AuditRedemption,
+    AuditRefund,
+)
+from gongyi_bank.values import NEVER
+
+Lines = Mapping[int, AuditLine]
+Rules = Sequence[ReversalRules]
+#: Lines whose other side has no line of its own and is zero after no act.
+_PLAIN = ("issued", "store")
+
+
+def check_parts(
+    audit: AccountAudit, policies: PolicyBook, parts: Sequence[AuditPart], lines: Lines
+) -> None:
+    """Parts of a line follow each other, add up to at most the line, and have their new lines."""
+    by_line: dict[int, list[AuditPart]] = {}
+    for part in parts:
+        by_line.setdefault(part.line_no, []).append(part)
+    numbers = _Numbers(by_line, lines)
+    for line_no, its_parts in by_line.items():
+        what, taken = f"第 {line_no} 行", 0
+        line = lines.get(line_no)
+        if line is None:
+            audit.note("part_line", what, "no line", "a line")
+            continue
+        for number, part in enumerate(its_parts, start=1):
+            audit.differ("part_number", what, part.part_no, number)
+            audit.differ("part_kind", what, part.kind, _kind_for(line))
+            rules = rules_on(policies, part.business_day)
+            _check_new_line(audit, rules, part, line, lines)
+            low = _below(line) + taken
+            if line.amount > 0:
+                possible = numbers.expired_of(part, low)
+            else:
+                possible = _not_returned(audit, rules, part, line, lines, low)
+            if part.expired not in possible:
+                expected = " / ".join(map(str, sorted(possible)))
+                audit.note("part_expired", f"{what}之 {part.part_no}", part.expired, expected)
+            taken += part.amount
+        if taken > abs(line.amount):
+            audit.note("part_sum", what, taken, f"<= {abs(line.amount)}")
+    cited = [part.by_line_no for part in parts if part.by_line_no is not None]
+    audit.check_cited(cited, lines, lambda line: line.kind in (REVERSAL, REFUND), "part_by_line")
+
+
+def _kind_for(line: AuditLine) -> str:
+    return REFUND if line.kind == "redemption" else REVERSAL
+
+
+def rules_on(policies: PolicyBook, day: dt.date) -> list[ReversalRules]:
+    """The rules under which an act of that day can have been done: what is adopted for a day on
+    the day itself does not hold for what was done on it before."""
+    found: list[ReversalRules] = []
+    for _, effective_on, policy in policies.history(ReversalRules.kind):
+        assert isinstance(policy, ReversalRules)
+        if effective_on < day:
+            found.clear()
+        if effective_on <= day:
+            found.append(policy)
+    return found
+
+
+def _below(line: AuditLine) -> int:
+    """The number below the first point that a line credited, or took."""
+    after = line.credited_after if line.amount > 0 else line.debited_after
+    return after - abs(line.amount)
+
+
+def _check_new_line(
+    audit: AccountAudit, rules: Rules, part: AuditPart, line: AuditLine, lines: Lines
+) -> None:
+    """The line that took the part back: its kind, its other side, its voucher and its amount."""
+    what = f"第 {part.line_no} 行之 {part.part_no}"
+    due, moved = part.amount - part.expired, 0
+    if part.by_line_no is not None:
+        made = lines.get(part.by_line_no)
+        found = (made.kind, made.contra_no, made.voucher_id.hex()) if made else None
+        expected = (part.kind, line.contra_no, part.voucher_id.hex())
+        audit.differ("part_by_line", what, found, expected)
+        moved = (-made.amount if line.amount > 0 else made.amount) if made else 0
+    lets_go = line.amount > 0 and any(rule.spent == TAKE_AVAILABLE for rule in rules)
+    if not (lets_go and 0 <= moved <= due):
+        audit.differ("part_amount", what, moved, due)
+
+
+class _Numbers:
+    """What the parts and expiries of an account say about its points, at any moment of it."""
+
+    def __init__(self, by_line: Mapping[int, Sequence[AuditPart]], lines: Lines) -> None:
+        self._lines = lines
+        self._expiries = [
+            (made.line_no, (made.debited_after + made.amount, made.debited_after))
+            for made in lines.values()
+            if made.kind == "expiry"
+        ]
+        self._parts: list[tuple[AuditPart, PartTaken]] = []
+        for line_no, its_parts in by_line.items():
+            if line_no in lines:
+                self._add(lines[line_no], its_parts)
+
+    def _add(self, line: AuditLine, its_parts: Iterable[AuditPart]) -> None:
+        low = _below(line)
+        for part in its_parts:
+            made = self._lines.get(part.by_line_no or 0)
+            moved = (abs(made.amount), made.credited_after) if made is not None else (0, 0)
+            numbers = (line.amount > 0, low, low + part.amount, part.expired)
+            self._parts.append((part, PartTaken(line.line_no, *numbers, *moved)))
+            low += part.amount
+
+    def expired_of(self, part: AuditPart, low: int) -> set[int]:
+        """What of a credit's part can have been gone when it was taken back.
+
+        A part for which nothing moved has no line that says when on its day that was.
+        """
+        found = set()
+        for before in [part.by_line_no] if part.by_line_no else self._places_on(part.business_day):
+            for with_same_day in (False, True):
+                past = self._past(before, part, with_same_day=with_same_day)
+                found.add(part.amount - past.due(low, low + part.amount))
+        return set(range(min(found), max(found) + 1))
+
+    def _places_on(self, day: dt.date) -> range:
+        """The lines before which something of that day can have been done."""
+        numbers = sorted(self._lines)
+        older = [number for number in numbers if self._lines[number].business_day < day]
+        until = [number for number in numbers if self._lines[number].business_day <= day]
+        return range(max(older, default=0) + 1, max(until, default=0) + 2)
+
+    def _past(self, before: int, of: AuditPart, *, with_same_day: bool) -> Past:
+        past = Past()
+        past.expired += [taken for line_no, taken in self._expiries if line_no < before]
+        for part, numbers in self._parts:
+            if part.by_line_no is not None:
+                is_before = part.by_line_no < before
+            else:
+                is_before = part.business_day < of.business_day or (
+                    with_same_day and part.business_day == of.business_day
+                )
+            if is_before and part is not of:
+                past.note(numbers)
+        return past
+
+
+def _not_returned(
+    audit: AccountAudit, rules: Rules, part: AuditPart, line: AuditLine, lines: Lines, low: int
+) -> set[int]:
+    """What of a debit's part can have been past its date when it was given back."""
+    high = low + part.amount
+    if internal_kind(line.contra_no) not in _PLAIN:
+        return {part.expired}  # The other side tells: what was left there came back.
+    dead = max(0, min(high, _dead_no(audit, part.business_day, lines)) - low)
+    made = lines.get(part.by_line_no or 0)
+    owed = max(0, made.debited_after - made.credited_after + made.amount) if made else 0
+    dead = min(dead, max(0, part.amount - owed))
+    return {dead if rule.refund_validity == CITED else 0 for rule in rules}
+
+
+def _dead_no(audit: AccountAudit, day: dt.date, lines: Lines) -> int:
+    """The highest number whose date was past on a day."""
+    is_customers = internal_kind(audit.account_no) is None
+    terms = ExpiryTerms(day, NEVER, audit.rules.introductions if is_customers else ())
+    dead = (
+        made.credited_after
+        for made in lines.values()
+        if made.expires_on and terms.last_day(made.expires_on, made.business_day) < day
+    )
+    return max(dead, default=0)
+
+
+def check_voided(
+    audit: AccountAudit, records: Iterable[AuditRecord], parts: Iterable[AuditPart]
+) -> None:
+    """Of a voided record nothing is left: the parts of its line add up to it."""
+    taken: dict[int, int] = {}
+    for part in parts:
+        taken[part.line_no] = taken.get(part.line_no, 0) + part.amount
+    for record in records:
+        if record.state == VOIDED and record.points:
+            found = taken.get(record.line_no or 0, 0)
+            audit.differ("record_reversal", f"记录 {record.record_no}", found, record.points)
+
+
+def check_refunds(
+    audit: AccountAudit,
+    refunds: Iterable[AuditRefund],
+    redemptions: Iterable[AuditRedemption],
+    parts: Sequence[AuditPart],
+) -> None:
+    """A refund is a part of its redemption's line; pieces never exceed what was given out."""
+    by_id = {taken.redemption_id: taken for taken in redemptions}
+    known = {(part.line_no, part.voucher_id): part for part in parts if part.kind == REFUND}
+    pieces: dict[bytes, list[AuditRefund]] = {}
+    for refund in refunds:
+        what = f"退货 {refund.redemption_id.hex()} 之 {refund.part_no}"
+        taken = by_id.get(refund.redemption_id)
+        line_no = taken.line_no if taken and taken.line_no else 0
+        part = known.pop((line_no, refund.voucher_id), None)
+        found = (part.amount, part.by_line_no, part.business_day) if part else None
+        expected = (refund.points, refund.refund_line_no, refund.refunded_on)
+        audit.differ("refund_part", what, found, expected)
+        before = pieces.setdefault(refund.redemption_id, [])
+        before.append(refund)
+        audit.differ("refund_number", what, refund.part_no, len(before))
+        if taken is not None:
+            returned = sum(one.quantity for one in before)
+            worth = sum(one.points for one in before)
+            audit.differ("refund_points", what, worth, taken.points * returned // taken.quantity)
+            if returned > taken.quantity:
+                audit.note("refund_pieces", what, returned, f"<= {taken.quantity}")
+    for line_no, _ in known:
+        audit.note("refund_part", f"第 {line_no} 行", "no refund", "a refund")
+
+
+def check_debt(
+    audit: AccountAudit,
+    policies: PolicyBook,
+    head: Head,
+    lines: Lines,
+    captured: Iterable[int | None],
+) -> None:
+    """A debt is exactly what the account is short of, and only a reversal can have begun it.
+
+    More is debited than was ever credited only by a reversal under a policy of debts, or by
+    capturing what was held before it.
+    """
+    audit.differ("head_debt", "", head.debt, head.short)
+    held = frozenset(captured)
+    for line in lines.values():
+        if line.amount > 0 or line.debited_after <= line.credited_after or line.line_no in held:
+            continue
+        owes = any(rule.spent == DEBT for rule in rules_on(policies, line.business_day))
+        if line.kind != REVERSAL or not owes:
+            short = line.debited_after - line.credited_after
+            audit.note("line_debt", f"第 {line.line_no} 行", short, "0")

@@ -1,0 +1,192 @@
+"""Lines that are to be reversed, with their mirrors, their earlier parts and expired numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.rules.reversals import CitedLine, LineKey, PartTaken, Past, Reversible
+from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.tables import account_line, line_part, voucher
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
+
+_FIELDS = tuple(CitedLine.__slots__)
+
+
+def _columns(line: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    return [line.c[name] for name in _FIELDS]
+
+
+@query
+def _line(_: StoreEngine) -> sa.Select[Any]:
+    line = account_line
+    return sa.select(*_columns(line)).where(
+        of_bank(line),
+        line.c.account_no == sa.bindparam("account"),
+        line.c.line_no == sa.bindparam("line"),
+    )
+
+
+@query
+def _lines_of(_: StoreEngine) -> sa.Select[Any]:
+    line = account_line
+    return (
+        sa.select(*_columns(line))
+        .where(of_bank(line), line.c.voucher_id == sa.bindparam("voucher"))
+        .order_by(line.c.account_no, line.c.line_no)
+    )
+
+
+@query
+def _voucher(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(voucher.c.act).where(
+        of_bank(voucher), voucher.c.voucher_id == sa.bindparam("voucher")
+    )
+
+
+@query
+def _parts(engine: StoreEngine) -> sa.Select[Any]:
+    """All parts of lines of these accounts, in order, with the lines that they are of."""
+    part, line, made = line_part, account_line, account_line.alias("made")
+    its_line = sa.and_(
+        line.c.bank_id == part.c.bank_id,
+        line.c.account_no == part.c.account_no,
+        line.c.line_no == part.c.line_no,
+    )
+    its_new_line = sa.and_(
+        made.c.bank_id == part.c.bank_id,
+        made.c.account_no == part.c.account_no,
+        made.c.line_no == part.c.by_line_no,
+    )
+    return (
+        sa.select(
+            part.c.account_no,
+            part.c.line_no,
+            part.c.amount,
+            part.c.expired,
+            line.c.amount.label("of_amount"),
+            line.c.credited_after,
+            line.c.debited_after,
+            made.c.amount.label("moved"),
+            made.c.credited_after.label("credited_by_then"),
+        )
+        .select_from(part.join(line, its_line).outerjoin(made, its_new_line))
+        .where(of_bank(part), engine.among(part.c.account_no, "accounts"))
+        .order_by(part.c.account_no, part.c.line_no, part.c.part_no)
+    )
+
+
+@query
+def _expired(engine: StoreEngine) -> sa.Select[Any]:
+    """The numbers that expiry lines took after these lines: no earlier one can have taken them."""
+    line, expiry = account_line, account_line.alias("expiry")
+    after = sa.and_(
+        expiry.c.bank_id == line.c.bank_id,
+        expiry.c.account_no == line.c.account_no,
+        expiry.c.line_no > line.c.line_no,
+    )
+    return (
+        sa.select(
+            line.c.account_no,
+            line.c.line_no,
+            (expiry.c.debited_after + expiry.c.amount).label("below"),
+            expiry.c.debited_after,
+        )
+        .select_from(line.join(expiry, after))
+        .where(
+            of_bank(line),
+            engine.among(line.c.account_no, "accounts"),
+            engine.among(line.c.line_no, "lines"),
+            line.c.amount > 0,
+            expiry.c.kind == "expiry",
+        )
+    )
+
+
+def load_cited(tx: Transaction, account_no: int, line_no: int) -> list[CitedLine]:
+    """A line and, where its leg went to another account with lines, the mirror of it.
+
+    Empty for a line that does not exist. Lines never change, so no lock is needed.
+    """
+    rows = _line(tx, account=account_no, line=line_no)
+    if not rows:
+        return []
+    line = CitedLine(*rows[0])
+    if not line.has_mirror:
+        return [line]
+    sides = {line.account_no, line.contra_no}
+    both = (CitedLine(*row) for row in _lines_of(tx, voucher=line.voucher_id))
+    return [one for one in both if {one.account_no, one.contra_no} == sides]
+
+
+def load_of_voucher(tx: Transaction, voucher_id: bytes) -> list[CitedLine] | None:
+    """All lines that a voucher wrote, by account and number; None if there is no such voucher."""
+    if not _voucher(tx, voucher=voucher_id):
+        return None
+    return [CitedLine(*row) for row in _lines_of(tx, voucher=voucher_id)]
+
+
+def asks_before(lines: Iterable[CitedLine]) -> tuple[Ask[Rows], Ask[Rows]]:
+    """What was taken of their accounts' lines before, and what has expired since the lines.
+
+    True behind the heads' locks. Reversals and refunds are few in an account.
+    """
+    return _asks_before([line.key for line in lines])
+
+
+def asks_reversible(account_no: int, line_no: int) -> tuple[Ask[Rows], Ask[Rows], Ask[Rows]]:
+    """One line without a mirror, with what `asks_before` asks: all in one breath."""
+    return (
+        _line.ask(list, account=account_no, line=line_no),
+        *_asks_before([(account_no, line_no)]),
+    )
+
+
+def _asks_before(keys: Sequence[LineKey]) -> tuple[Ask[Rows], Ask[Rows]]:
+    accounts = sorted({account_no for account_no, _ in keys})
+    lines = sorted({line_no for _, line_no in keys})
+    return (
+        _parts.ask(list, accounts=accounts),
+        _expired.ask(list, accounts=accounts, lines=lines),
+    )
+
+
+def reversibles(lines: Iterable[CitedLine], asked: tuple[Ask[Rows], Ask[Rows]]) -> list[Reversible]:
+    """The lines with what `asks_before` found."""
+    pasts: dict[int, Past] = {}
+    taken: dict[LineKey, list[PartTaken]] = {}
+    for account_no, line_no, amount, *rest in asked[0].answer:
+        mine = taken.setdefault((account_no, line_no), [])
+        mine.append(_part_taken(line_no, mine[-1].high if mine else None, amount, rest))
+        pasts.setdefault(account_no, Past()).note(mine[-1])
+    # Two lines of an account name an expiry line twice.
+    for account_no, below, last in sorted({(row[0], *row[2:]) for row in asked[1].answer}):
+        pasts.setdefault(account_no, Past()).expired.append((below, last))
+    return [
+        Reversible(
+            line,
+            sum(part.high - part.low for part in taken.get(line.key, ())),
+            len(taken.get(line.key, ())),
+            sum(part.expired for part in taken.get(line.key, ())),
+            pasts.setdefault(line.account_no, Past()),
+        )
+        for line in lines
+    ]
+
+
+def _part_taken(line_no: int, after: int | None, amount: int, rest: Sequence[Any]) -> PartTaken:
+    """A row of `_parts`; `after` is the last number of the part before it."""
+    expired, of_amount, credited_after, debited_after, moved, credited_by_then = rest
+    is_credit = of_amount > 0
+    below = (credited_after if is_credit else debited_after) - abs(of_amount)
+    low = below if after is None else after
+    moved, credited_by_then = abs(moved or 0), credited_by_then or 0
+    return PartTaken(line_no, is_credit, low, low + amount, expired, moved, credited_by_then)
+
+
+def reversible(asked: tuple[Ask[Rows], Ask[Rows], Ask[Rows]]) -> Reversible:
+    """The line that `asks_reversible` asked for; it must exist."""
+    line, *before = asked
+    return reversibles([CitedLine(*line.answer[0])], (before[0], before[1]))[0]

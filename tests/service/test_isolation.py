@@ -1,0 +1,125 @@
+"""Every act in a caller's transaction, at every level of isolation that its engine allows.
+
+READ COMMITTED with row locks is what the library asks for; a caller may run stricter. On
+MariaDB REPEATABLE READ is allowed only where old snapshots are told (docs/decisions/0010).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gongyi_bank.errors import EngineSettingsUnsafe, RetryTransaction
+from gongyi_bank.store.engines import engine_for
+from gongyi_bank.store.tables import voucher
+from tests.acts import ACTS, keyed
+from tests.district import District
+
+pytestmark = pytest.mark.slow
+
+
+LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+_BY_ENGINE = {"postgresql": "postgresql_url", "mariadb": "mariadb_tables_url"}
+
+
+@pytest.fixture(params=sorted(_BY_ENGINE))
+def server_district(request: pytest.FixtureRequest) -> Iterator[District]:
+    """The small district on each engine that has levels of isolation."""
+    made = District(request.getfixturevalue(_BY_ENGINE[request.param]))
+    yield made
+    made.close()
+
+
+@contextmanager
+def caller_at(district: District, level: str) -> Iterator[sa.Connection]:
+    """A connection of the caller's at this level; old snapshots are told on MariaDB."""
+    engine = district.bank.engine.execution_options(isolation_level=level)
+    with engine.connect() as connection:
+        is_mariadb = engine.dialect.name == "mariadb"
+        if is_mariadb and level == "REPEATABLE READ":
+            connection.exec_driver_sql("SET SESSION innodb_snapshot_isolation = ON")
+            connection.rollback()
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            if is_mariadb:
+                connection.invalidate()  # the setting belongs to the session
+
+
+def vouchers_of_key(district: District) -> list[bytes]:
+    """The vouchers under the key that all cases share."""
+    with district.bank.engine.connect() as connection:
+        found = sa.select(voucher.c.voucher_id).where(voucher.c.idempotency_key == "K1")
+        return list(connection.scalars(found))
+
+
+@pytest.mark.parametrize("name", sorted(ACTS))
+def test_an_act_works_at_every_level(server_district: District, name: str) -> None:
+    staff, command, _ = ACTS[name](server_district)
+    bank = server_district.acting(staff)
+    for level in LEVELS:
+        with caller_at(server_district, level) as connection:
+            with bank.within(connection) as counter:
+                receipt = counter.execute(keyed(command))
+                assert counter.execute(keyed(command)) == receipt
+            assert vouchers_of_key(server_district) == []
+            if level == LEVELS[-1]:
+                connection.commit()
+    assert len(vouchers_of_key(server_district)) == 1
+    assert bank.execute(keyed(command)) == receipt
+    assert bank.verify().is_clean
+
+
+@pytest.mark.parametrize("name", sorted(ACTS))
+def test_two_of_a_kind_at_serializable_have_one_effect(
+    server_district: District, name: str
+) -> None:
+    staff, command, _ = ACTS[name](server_district)
+    bank, support = server_district.acting(staff), engine_for(server_district.bank.engine.name)
+    met = threading.Barrier(2)
+    outcomes: list[Any] = []
+
+    def submit() -> None:
+        try:
+            with caller_at(server_district, "SERIALIZABLE") as connection:
+                met.wait(20)
+                with bank.within(connection) as counter:
+                    receipt = counter.execute(keyed(command))
+                connection.commit()
+        except RetryTransaction as error:
+            outcomes.append(error)
+        except sa.exc.DBAPIError as error:  # the caller's own COMMIT, to be run again
+            outcomes.append(support.classify_wrapped(error))
+        else:
+            outcomes.append(receipt)
+
+    threads = [threading.Thread(target=submit) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    told = [outcome for outcome in outcomes if isinstance(outcome, RetryTransaction)]
+    done = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    assert len(told) + len(done) == 2, outcomes
+    assert len(vouchers_of_key(server_district)) == (1 if done else 0)
+    assert [bank.execute(keyed(command))] * len(done) == done
+    assert len(vouchers_of_key(server_district)) == 1
+    assert bank.verify().is_clean
+
+
+def test_levels_that_would_trust_an_old_snapshot_are_refused(mariadb_tables_url: str) -> None:
+    district = District(mariadb_tables_url)
+    engine = district.bank.engine.execution_options(isolation_level="REPEATABLE READ")
+    with (
+        engine.connect() as connection,
+        pytest.raises(EngineSettingsUnsafe, match="REPEATABLE-READ"),
+        district.bank.within(connection, staff="T1"),
+    ):
+        pass
+    district.close()

@@ -1,0 +1,106 @@
+"""A hold past its deadline keeps nothing, swept or not: giving points on, and closing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gongyi_bank.errors import AccountNotEmpty, InsufficientPoints
+from gongyi_bank.values import Points
+from tests.district import District
+from tests.service.test_holds import require_holds_agree
+from tests.service.test_holds_at_once import HOUR, errors, placed
+from tests.service.test_redemptions import saver
+from tests.service.test_redemptions_at_once import at_once
+from tests.service.test_statement_counts import statements
+from tests.service.test_stores import a_shop, new_offer
+
+ALL = Points(2)
+
+
+def gift(district: District, account: int, target: int) -> Any:
+    desk = district.bank.transfers
+    return desk.gift(account=account, target=target, points=ALL, outlet="B01S01")
+
+
+def donate(district: District, account: int, _: int) -> Any:
+    desk = district.bank.transfers
+    return desk.donate(account=account, pool="P1", points=ALL, outlet="B01S01")
+
+
+def send(district: District, account: int, target: int) -> Any:
+    legs = [{"source": account, "target": target, "points": ALL}]
+    return district.bank.transfers.send(legs=legs, outlet="B01S01")
+
+
+def close(district: District, account: int, target: int) -> Any:
+    return district.acting("K1").accounts.close(
+        account=account, reason="销户", balance_to="account", target=target, second_person="K1b"
+    )
+
+
+GIVING = pytest.mark.parametrize("give", [gift, donate, send, close])
+Giving = Callable[[District, int, int], Any]
+
+
+def prepared(district: District) -> tuple[int, int]:
+    """Two customers; the first holds points and has a reservation for an hour."""
+    a_shop(district, new_offer(stock=100))
+    district.acting("K1").pools.open(code="P1", name="爱心池", outlet="B01")
+    account, target = saver(district, 120), district.customer()
+    placed(district, account, hours=1)
+    district.bank.redemptions.reserve(account=account, store="P1", sku="A", quantity=1)
+    return account, target
+
+
+@GIVING
+def test_what_lapsed_unswept_can_be_given(district: District, give: Giving) -> None:
+    account, target = prepared(district)
+    with pytest.raises((InsufficientPoints, AccountNotEmpty)):
+        give(district, account, target)
+    district.clock.advance(days=30)
+    give(district, account, target)
+    assert district.bank.reports.balance(account) == 0
+    assert district.bank.holds.lapse_overdue().hold_ids == ()
+    require_holds_agree(district)
+    assert district.bank.verify().is_clean, str(district.bank.verify())
+
+
+def test_without_lapsed_goods_a_gift_costs_no_further_statement(district: District) -> None:
+    a_shop(district)
+    account, target = saver(district, 480), district.customer()
+    found = []
+    for lapses in (False, True, True):
+        if lapses:
+            placed(district, account, hours=1)
+            district.clock.advance(days=30)
+        with statements(district.bank) as seen:
+            district.bank.transfers.gift(
+                account=account, target=target, points=Points("0.10"), outlet="B01S01"
+            )
+        found.append(len(seen))
+    assert found[1] == found[2]
+    if district.bank.engine.dialect.name == "postgresql":
+        assert found[0] == found[1]
+
+
+@pytest.fixture
+def crowded(postgresql_url: str) -> Iterator[District]:
+    """The engine that has many writers."""
+    made = District(postgresql_url)
+    yield made
+    made.close()
+
+
+@GIVING
+def test_giving_and_the_sweep_free_a_hold_once(crowded: District, give: Giving) -> None:
+    account, target = prepared(crowded)
+    crowded.clock.advance(days=30)
+    past = crowded.bank.at(crowded.clock.now + HOUR)
+    results = at_once(lambda: give(crowded, account, target), past.holds.lapse_overdue)
+    assert errors(results) == []
+    assert crowded.bank.reports.balance(account) == 0
+    require_holds_agree(crowded)
+    assert crowded.bank.verify().is_clean, str(crowded.bank.verify())
