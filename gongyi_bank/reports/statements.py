@@ -6,23 +6,34 @@ Read only. A page is one range scan on the key, so it costs the same in a bank o
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import InvalidValue, UnknownCustomer, UnknownLine
-from gongyi_bank.periods import Period, PeriodKind, instants, require_aware, require_day
+from gongyi_bank.periods import (
+    Period,
+    PeriodKind,
+    business_day,
+    instants,
+    require_aware,
+    require_day,
+)
 from gongyi_bank.reports.words import LINE_SUMMARIES_EN
-from gongyi_bank.rules.ledger import LINE_SUMMARIES
+from gongyi_bank.rules.expiry import Lot, dated_lots, terms_of
+from gongyi_bank.rules.ledger import LINE_SUMMARIES, internal_kind
 from gongyi_bank.store import statements as store
+from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.statements import StoredLine, StoredTotals
 from gongyi_bank.store.transaction import BankIdentity, Transaction
 from gongyi_bank.values import NEVER, Points, format_account_no, parse_account_no
 
 #: A statement's longest page.
 NEWEST_MAX = 10_000
+#: More lines than any account has.
+_LINES_MAX = 2**62
 Days = tuple[dt.date, dt.date]
 
 _COLUMNS = (
@@ -38,30 +49,82 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StatementLine:
-    """One line of a statement."""
+    """One line of a statement: a view of the stored line, in the words and zone of its bank."""
 
-    line_no: int
-    #: The business day on which it was booked.
-    day: dt.date
-    #: In the bank's zone.
-    booked_at: dt.datetime
-    kind: str
-    #: 摘要: what people call the kind.
-    summary: str
-    #: Signed: what was credited, or (below zero) debited.
-    amount: Points
-    #: The balance after it.
-    balance: Points
-    #: The outlet that handled it.
-    outlet: str
-    outlet_name: str
-    #: The day the points are for: of the service, of the paper book.
-    value_on: dt.date
-    #: The last day on which credited points can be spent; NEVER without a date; None of a debit.
-    expires_on: dt.date | None
-    voucher_id: UUID
+    _line: StoredLine
+    _bank: BankIdentity
+    #: The date that a policy has given to its points since, if one has.
+    _given_on: dt.date | None = None
+
+    @property
+    def line_no(self) -> int:
+        """Its number in the account."""
+        return self._line.line_no
+
+    @property
+    def day(self) -> dt.date:
+        """The business day on which it was booked."""
+        return self._line.business_day
+
+    @property
+    def booked_at(self) -> dt.datetime:
+        """The moment of booking, in the bank's zone."""
+        return self._line.booked_at.astimezone(self._bank.zone)
+
+    @property
+    def kind(self) -> str:
+        """What it is, for programs: `service`, `redemption` …"""
+        return self._line.kind
+
+    @property
+    def summary(self) -> str:
+        """摘要: what people call the kind."""
+        return LINE_SUMMARIES.get(self._line.kind, self._line.kind)
+
+    @property
+    def amount(self) -> Points:
+        """Signed: what was credited, or (below zero) debited."""
+        return Points.of_units(self._line.amount, self._bank.scale)
+
+    @property
+    def balance(self) -> Points:
+        """The balance after it."""
+        return Points.of_units(_balance_of(self._line), self._bank.scale)
+
+    @property
+    def outlet(self) -> str:
+        """The code of the outlet that handled it."""
+        return self._line.outlet
+
+    @property
+    def outlet_name(self) -> str:
+        """The name of the outlet that handled it."""
+        return self._line.outlet_name
+
+    @property
+    def value_on(self) -> dt.date:
+        """The day in whose period it counts: of the service, of the paper book."""
+        return self._line.value_on
+
+    @property
+    def origin_on(self) -> dt.date | None:
+        """The day it belongs to, where that lies in a closed period."""
+        return self._line.origin_on
+
+    @property
+    def expires_on(self) -> dt.date | None:
+        """The last day of credited points; NEVER without a date; None of a debit.
+
+        Points without a date have the one that the introduction of expiry has given them since.
+        """
+        return self._given_on or self._line.expires_on
+
+    @property
+    def voucher_id(self) -> UUID:
+        """Its voucher."""
+        return UUID(bytes=self._line.voucher_id)
 
     def to_row(self) -> tuple[Any, ...]:
         """The line as cells of a table."""
@@ -70,6 +133,9 @@ class StatementLine:
             self.line_no, self.day, self.summary, self.amount, self.balance, self.outlet,
             self.outlet_name, self.value_on, until,
         )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<StatementLine {self.line_no} {self.kind} {self.amount} on {self.day}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,91 +194,114 @@ def statement(
 
     Raises UnknownCustomer, and InvalidValue for a page or days that cannot be.
     """
-    totals = _require_totals(tx, account)
+    number = _account_no(account)
     _require_count("newest", newest, NEWEST_MAX)
-    last = totals.line_no
+    above, last = 0, _LINES_MAX
     if before_line is not None:
-        last = min(last, _require_count("before_line", before_line, 2**62) - 1)
+        last = _require_count("before_line", before_line, _LINES_MAX) - 1
     if as_of is not None:
-        last = _last_as_of(tx, totals, last, as_of)
-    above = 0
+        last = _last_as_of(tx, number, last, as_of)
     if between is not None:
-        above, last = _lines_between(tx, totals, last, between)
-    lines = store.list_lines(tx, totals.account_no, above=above, newest=last, size=newest)
-    return _shown(tx, totals, lines, above=above, last=last)
+        above, last = _lines_between(tx, number, last, between)
+    lines = store.list_lines(tx, number, above=above, newest=last, size=newest)
+    return _shown(tx, number, lines, above=above, last=last)
 
 
 def _shown(
-    tx: Transaction, totals: StoredTotals, lines: list[StoredLine], *, above: int, last: int
+    tx: Transaction, account_no: int, lines: list[StoredLine], *, above: int, last: int
 ) -> Statement:
     if lines:
         before = _balance_of(lines[-1]) - lines[-1].amount
         after = _balance_of(lines[0])
     else:
-        standing = store.load_line(tx, totals.account_no, last)
+        totals = require_totals(tx, account_no)
+        standing = store.load_line(tx, account_no, min(last, totals.line_no))
         before = after = _balance_of(standing) if standing else 0
     scale = tx.bank.scale
     return Statement(
-        account=totals.account_no,
+        account=account_no,
         opening=Points.of_units(before, scale),
-        credited=Points.of_units(sum(max(0, line.amount) for line in lines), scale),
-        debited=Points.of_units(sum(max(0, -line.amount) for line in lines), scale),
+        credited=Points.of_units(sum(line.amount for line in lines if line.amount > 0), scale),
+        debited=Points.of_units(-sum(line.amount for line in lines if line.amount < 0), scale),
         closing=Points.of_units(after, scale),
-        lines=tuple(shown_line(tx.bank, line) for line in lines),
+        lines=statement_lines(tx, lines),
         next_before_line=lines[-1].line_no if lines and lines[-1].line_no > above + 1 else None,
     )
 
 
-def shown_line(bank: BankIdentity, line: StoredLine) -> StatementLine:
-    """A stored line as people of this bank see it."""
-    scale = bank.scale
-    return StatementLine(
-        line_no=line.line_no,
-        day=line.business_day,
-        booked_at=line.booked_at.astimezone(bank.zone),
-        kind=line.kind,
-        summary=LINE_SUMMARIES.get(line.kind, line.kind),
-        amount=Points.of_units(line.amount, scale),
-        balance=Points.of_units(_balance_of(line), scale),
-        outlet=line.outlet,
-        outlet_name=line.outlet_name,
-        value_on=line.value_on,
-        expires_on=line.expires_on,
-        voucher_id=UUID(bytes=line.voucher_id),
-    )
+def statement_lines(tx: Transaction, lines: Sequence[StoredLine]) -> tuple[StatementLine, ...]:
+    """Lines of one account in this order, with the dates that are in force today.
+
+    Costs nothing more where every line has a date, or no policy can have given it one since.
+    """
+    undated = [line for line in lines if line.expires_on == NEVER and line.may_have_date]
+    given: dict[int, dt.date] = {}
+    if undated and internal_kind(undated[0].account_no) is None:
+        given = _dates_given(tx, sorted(undated, key=lambda line: line.line_no))
+    return tuple(StatementLine(line, tx.bank, given.get(line.line_no)) for line in lines)
+
+
+def _dates_given(tx: Transaction, undated: Sequence[StoredLine]) -> dict[int, dt.date]:
+    """What introductions of expiry have given these lines, the oldest first."""
+    today = business_day(tx.clock(), tx.bank.zone)
+    terms = terms_of(load_book(tx, load_stamp(tx)), today)
+    older = None
+    if len(terms.introductions) > 1:  # Expiry had ended: points behind a date live as long.
+        older = store.load_last_date(tx, undated[0].account_no, undated[0].line_no)
+    lots = (Lot(0, line.amount, NEVER, line.business_day) for line in undated)
+    dates = [last_on for _, last_on in dated_lots(lots, terms)]
+    return {
+        line.line_no: max(last_on, older or last_on)
+        for line, last_on in zip(undated, dates, strict=True)
+        if last_on < NEVER
+    }
 
 
 def _balance_of(line: StoredLine) -> int:
     return line.credited_after - line.debited_after
 
 
-def _last_as_of(
-    tx: Transaction, totals: StoredTotals, last: int, as_of: dt.date | dt.datetime
-) -> int:
+def _last_as_of(tx: Transaction, account_no: int, last: int, as_of: dt.date | dt.datetime) -> int:
     """The newest line booked by an instant (inclusive), or by the end of a day."""
     if isinstance(as_of, dt.datetime):
         instant, is_inclusive = require_aware(as_of, "as_of"), True
     else:
         instant, is_inclusive = _day_bounds(tx, as_of, "as_of")[1], False
-    return store.load_newest_line_no(
-        tx, totals.account_no, last, instant, is_inclusive=is_inclusive
-    )
+    return newest_line_no(tx, account_no, instant, at_most=last, is_inclusive=is_inclusive)
 
 
-def _lines_between(
-    tx: Transaction, totals: StoredTotals, last: int, between: Days
-) -> tuple[int, int]:
+def _lines_between(tx: Transaction, account_no: int, last: int, between: Days) -> tuple[int, int]:
     """The line numbers (above, up to) that were booked on the days given, both included."""
+    first_on, last_on = require_days(between)
+    end = _day_bounds(tx, last_on, "between")[1]
+    start = _day_bounds(tx, first_on, "between")[0]
+    last = newest_line_no(tx, account_no, end, at_most=last, is_inclusive=False)
+    return newest_line_no(tx, account_no, start, at_most=last, is_inclusive=False), last
+
+
+def newest_line_no(
+    tx: Transaction,
+    account_no: int,
+    instant: dt.datetime,
+    *,
+    at_most: int = _LINES_MAX,
+    is_inclusive: bool,
+) -> int:
+    """The newest line booked before (or at) an instant, or 0. Raises UnknownCustomer."""
+    found = store.load_newest_line_no(tx, account_no, at_most, instant, is_inclusive=is_inclusive)
+    if found is None:
+        raise UnknownCustomer(account=account_no)
+    return found
+
+
+def require_days(between: Days) -> Days:
+    """The first and the last day, both included. Raises InvalidValue."""
     if not isinstance(between, tuple) or len(between) != 2:
         raise InvalidValue.of("between", between, "give the first and the last day")
     first_on, last_on = (require_day(day, "between") for day in between)
     if last_on < first_on:
         raise InvalidValue.of("between", f"{first_on}–{last_on}", "it ends before it begins")
-    account_no = totals.account_no
-    end = _day_bounds(tx, last_on, "between")[1]
-    start = _day_bounds(tx, first_on, "between")[0]
-    last = store.load_newest_line_no(tx, account_no, last, end, is_inclusive=False)
-    return store.load_newest_line_no(tx, account_no, last, start, is_inclusive=False), last
+    return first_on, last_on
 
 
 def _day_bounds(tx: Transaction, day: dt.date, field: str) -> tuple[dt.datetime, dt.datetime]:
@@ -226,12 +315,19 @@ def _require_count(field: str, value: int, most: int) -> int:
     return value
 
 
-def _require_totals(tx: Transaction, account: int | str) -> StoredTotals:
-    account_no = parse_account_no(account)
+def require_totals(tx: Transaction, account: int | str) -> StoredTotals:
+    """An account's totals; raises UnknownCustomer."""
+    account_no = _account_no(account)
     totals = store.load_totals(tx, [account_no]).get(account_no)
     if totals is None:
         raise UnknownCustomer(account=account_no)
     return totals
+
+
+def _account_no(account: int | str) -> int:
+    """Pools have statements too; their numbers are the ledger's own, without a check digit."""
+    is_pool = type(account) is int and internal_kind(account) == "pool"
+    return int(account) if is_pool else parse_account_no(account)
 
 
 # --- balances ------------------------------------------------------------------------------
@@ -239,7 +335,7 @@ def _require_totals(tx: Transaction, account: int | str) -> StoredTotals:
 
 def balance(tx: Transaction, account: int | str) -> Points:
     """What the passbook shows now; raises UnknownCustomer."""
-    totals = _require_totals(tx, account)
+    totals = require_totals(tx, account)
     return Points.of_units(totals.credited - totals.debited, tx.bank.scale)
 
 
@@ -259,7 +355,7 @@ def balances(tx: Transaction, accounts: Iterable[int | str]) -> dict[int, Points
 
 def require_line(tx: Transaction, account: int | str, line_no: int) -> StoredLine:
     """A line that exists; raises UnknownCustomer or UnknownLine."""
-    totals = _require_totals(tx, account)
+    totals = require_totals(tx, account)
     number = _require_count("line_no", line_no, 2**62)
     line = store.load_line(tx, totals.account_no, number)
     if line is None:

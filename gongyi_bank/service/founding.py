@@ -12,14 +12,15 @@ import sqlalchemy as sa
 from gongyi_bank.commands.base import DIGEST_VERSION
 from gongyi_bank.errors import BankExists
 from gongyi_bank.policies import POLICIES, Policy
-from gongyi_bank.rules.ledger import EARLIEST, OUTLET_KINDS, POINTS, internal_no
+from gongyi_bank.rules.ledger import EARLIEST, OUTLET_KINDS, POINTS, internal_no, voucher_hash
 from gongyi_bank.rules.staff import ADMINISTRATOR
+from gongyi_bank.store import closings, serials
 from gongyi_bank.store import founding as store
-from gongyi_bank.store import serials
 from gongyi_bank.store.customers import write_accounts
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.outlets import write_new_outlets
 from gongyi_bank.store.policies import write_policies
+from gongyi_bank.store.seals import claim_of
 from gongyi_bank.store.staff import write_first_staff
 from gongyi_bank.store.transaction import BankIdentity, Keys, Transaction
 from gongyi_bank.store.writing import Writes
@@ -45,9 +46,8 @@ def establish(
     policies: Iterable[Policy],
 ) -> BankIdentity:
     """Create the schema where it is missing, and the bank in it. Raises BankExists."""
-    if not store.has_schema(connection):
-        store.create_schema(connection, engine)
-    if bank in store.list_banks(connection):
+    store.ensure_schema(connection, engine)
+    if store.has_bank(connection, bank):
         raise BankExists(bank=bank)
     identity = store.write_bank(
         connection, bank, scale=scale, time_zone=time_zone, founded_at=now, key_marks=key_marks
@@ -69,12 +69,7 @@ def found(
     now = tx.clock().astimezone(dt.UTC)
     today = now.astimezone(tx.bank.zone).date()
     voucher_id = new_uuid7(now, os.urandom(10))
-    body = json.dumps({"code": code, "name": name}, ensure_ascii=False)
     writes = Writes()
-    writes.voucher = (
-        voucher_id, "bank.found", None, bytes(32), DIGEST_VERSION, 1, None, HEAD_OFFICE_NO,
-        today, now, None, None, body,
-    )  # fmt: skip
     row = (HEAD_OFFICE_NO, code, name, 1, None, None, 1, "urban", "open", today, None, voucher_id)
     write_new_outlets(writes, [row])
     write_outlet_accounts(writes, [HEAD_OFFICE_NO], voucher_id)
@@ -86,10 +81,20 @@ def found(
         for number, (kind, policy) in enumerate(sorted(chosen.items()), start=1)
     ]
     write_policies(writes, rows)
+    body = {
+        **claim_of(writes, tx.bank.bank_id, tx.seal_key), "code": code, "name": name,
+        "bank": tx.bank.name, "scale": tx.bank.scale, "time_zone": tx.bank.zone.key,
+    }  # fmt: skip
+    fields = (
+        voucher_id, "bank.found", None, bytes(32), DIGEST_VERSION, 1, None, HEAD_OFFICE_NO,
+        today, now, None, None, json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+    )  # fmt: skip
+    writes.vouchers = [(*fields, voucher_hash(tx.bank.bank_id, fields, tx.seal_key), None)]
     tx.write(writes)
     serials.draw(tx, "outlet", 0, 1, first=HEAD_OFFICE_NO)
     serials.draw(tx, "staff", 0, 1)
     serials.draw(tx, "policy", 0, len(rows))
+    serials.draw(tx, closings.SERIES, 0, 0)
 
 
 def write_outlet_accounts(writes: Writes, outlet_nos: Iterable[int], voucher_id: bytes) -> None:

@@ -9,37 +9,47 @@ import sqlalchemy as sa
 
 from gongyi_bank.errors import UnknownBank
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.migrations.version import create_version_table, is_newest, write_revision
 from gongyi_bank.store.tables import bank, metadata
 from gongyi_bank.store.transaction import BankIdentity
 
 
-def has_schema(connection: sa.Connection) -> bool:
-    """Whether this database holds our tables."""
-    return sa.inspect(connection).has_table(bank.name)
+def ensure_schema(connection: sa.Connection, engine: StoreEngine) -> None:
+    """Create the newest schema where there is none, or a founder got only half-way.
+
+    Raises SchemaOutdated, SchemaTooNew and SchemaUnknown where there is another.
+    """
+    if not is_newest(connection):
+        create_schema(connection, engine)
 
 
 def create_schema(connection: sa.Connection, engine: StoreEngine) -> None:
-    """Create all tables and the triggers that guard written history."""
-    metadata.create_all(connection)
+    """Create all tables and the triggers that guard written history; the version comes last."""
+    engine.create_tables(connection, metadata)
     for statement in engine.guard_statements():
         connection.exec_driver_sql(statement.replace("%", "%%"))
-    engine.finish_schema(connection, metadata)
+    create_version_table(connection)
+    engine.finish_schema(connection)
+    write_revision(connection)
 
 
-def list_banks(connection: sa.Connection) -> list[str]:
-    """The names of all banks in this database."""
-    if not has_schema(connection):
-        return []
-    return list(connection.scalars(sa.select(bank.c.name).order_by(bank.c.bank_id)))
+def has_bank(connection: sa.Connection, name: str) -> bool:
+    """Whether a bank of this name is in this database, which has our tables."""
+    return connection.scalar(sa.select(bank.c.bank_id).where(bank.c.name == name)) is not None
 
 
 def load_identity(connection: sa.Connection, name: str | None) -> BankIdentity:
-    """The bank of this name, or the only one there is; raises UnknownBank."""
-    names = list_banks(connection)
-    wanted = name if name is not None else names[0] if len(names) == 1 else None
-    if wanted not in names:
+    """The bank of this name, or the only one there is.
+
+    Raises UnknownBank; SchemaOutdated, SchemaTooNew, SchemaUnknown.
+    """
+    select = sa.select(bank).limit(2)
+    if name is not None:
+        select = select.where(bank.c.name == name)
+    rows = connection.execute(select).all() if is_newest(connection) else []
+    if len(rows) != 1:
         raise UnknownBank(bank=name or "（未指明）")
-    row = connection.execute(sa.select(bank).where(bank.c.name == wanted)).one()
+    row = rows[0]
     return BankIdentity(
         bank_id=row.bank_id,
         name=row.name,

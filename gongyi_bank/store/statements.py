@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,11 +16,14 @@ from gongyi_bank.store.tables import (
     hour_record,
     outlet,
     partner_store,
+    policy,
     redemption,
     staff,
     voucher,
 )
+from gongyi_bank.store.tables.columns import Big, Instant
 from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.values import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,15 @@ class StoredLine:
     debited_after: int
     expires_on: dt.date | None
     value_on: dt.date
+    origin_on: dt.date | None
     booked_at: dt.datetime
     business_day: dt.date
     voucher_id: bytes
     policy_id: int | None
     outlet: str
     outlet_name: str
+    #: Whether a policy may have introduced expiry since; true also where nobody has looked.
+    may_have_date: int = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +100,22 @@ class LineRedemption:
     ref: str | None
 
 
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
+
+
+def compared(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The column's value, not to be searched by: what a voucher wrote is found by the voucher.
+
+    An account may have a thousand times as many rows; planners without statistics do not know.
+    """
+    return column + _ZERO
+
+
 _PLACE = sa.and_(
     outlet.c.bank_id == account_line.c.bank_id, outlet.c.outlet_no == account_line.c.outlet_no
 )
-_LINE = (
-    *(account_line.c[name] for name in tuple(StoredLine.__slots__)[:-2]),
+_LINE: tuple[Any, ...] = (
+    *(account_line.c[name] for name in tuple(StoredLine.__slots__)[:-3]),
     outlet.c.code,
     outlet.c.name,
 )
@@ -115,9 +131,16 @@ def _totals(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _page(_: StoreEngine) -> sa.Select[Any]:
-    """One range scan on the key, newest first."""
+    """One range scan on the key, newest first; and whether there was ever more than one policy
+    on expiry, which saves reading them where there was not."""
+    adopted = (
+        sa.select(sa.func.count())
+        .select_from(policy)
+        .where(of_bank(policy), policy.c.kind == "points_expiry")
+        .scalar_subquery()
+    )
     return (
-        sa.select(*_LINE)
+        sa.select(*_LINE, (adopted > 1).label("may_have_date"))
         .select_from(account_line.join(outlet, _PLACE))
         .where(
             of_bank(account_line),
@@ -131,13 +154,123 @@ def _page(_: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _instant_at(_: StoreEngine) -> sa.Select[Any]:
-    return (
-        sa.select(account_line.c.booked_at)
-        .where(of_bank(account_line), _MINE, account_line.c.line_no <= sa.bindparam("line"))
-        .order_by(account_line.c.line_no.desc())
-        .limit(1)
+def _last_date(_: StoreEngine) -> sa.Select[Any]:
+    line = account_line
+    return sa.select(sa.func.max(line.c.expires_on)).where(
+        of_bank(line),
+        _MINE,
+        line.c.line_no < sa.bindparam("before"),
+        line.c.expires_on < sa.bindparam("never", NEVER, type_=line.c.expires_on.type),
     )
+
+
+def _newest_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The newest of an account's lines up to `at_most` that is early; all before it are, too.
+
+    A binary search on the key in one statement: it halves the range (low, high] and asks one
+    line at each step.
+    """
+    head, most = account_head, sa.cast(sa.bindparam("at_most"), Big)
+    whole = sa.select(
+        sa.cast(_ZERO, Big).label("low"),
+        sa.case((head.c.line_no < most, head.c.line_no), else_=most).label("high"),
+    ).where(of_bank(head), head.c.account_no == sa.bindparam("account"))
+    halves = whole.cte("halves", recursive=True)
+    middle = (halves.c.low + halves.c.high + 1) // 2
+    line = account_line
+    asked = sa.and_(of_bank(line), _MINE, line.c.line_no == middle)
+    half = (
+        sa.select(
+            sa.case((is_early, line.c.line_no), else_=halves.c.low),
+            sa.case((is_early, halves.c.high), else_=line.c.line_no - 1),
+        )
+        .select_from(halves.join(line, asked))
+        .where(halves.c.low < halves.c.high)
+    )
+    found = halves.union_all(half)
+    return sa.select(found.c.low).where(found.c.low == found.c.high)
+
+
+@query
+def _newest_through(_: StoreEngine) -> sa.Select[Any]:
+    return _newest_by(account_line.c.booked_at <= sa.bindparam("instant", type_=Instant()))
+
+
+@query
+def _newest_before(_: StoreEngine) -> sa.Select[Any]:
+    return _newest_by(account_line.c.booked_at < sa.bindparam("instant", type_=Instant()))
+
+
+@query
+def _by_value(_: StoreEngine) -> sa.Select[Any]:
+    """What the lines with a value date through `day` add up to: all, and the first `known`.
+
+    The third sum is of what was booked since for an earlier day that is closed: it has a later
+    value date, and the day it belongs to as its origin.
+    """
+    line, known = account_line, account_line.c.line_no <= sa.bindparam("known")
+    day: sa.BindParameter[Any] = sa.bindparam("day", type_=line.c.value_on.type)
+    by_value, by_origin = line.c.value_on <= day, line.c.origin_on <= day
+    sums = {
+        "all_of_it": by_value,
+        "known_then": sa.and_(by_value, known),
+        "with_origin": sa.and_(by_origin, ~by_value),
+    }
+    columns: list[Any] = [
+        _sum(sa.case((counts, line.c.amount), else_=_ZERO)).label(name)
+        for name, counts in sums.items()
+    ]
+    return sa.select(*columns).where(of_bank(line), _MINE)
+
+
+@query
+def _corrections(_: StoreEngine) -> sa.Select[Any]:
+    """What was booked later for a day or an earlier one, oldest first."""
+    line = account_line
+    day: sa.BindParameter[Any] = sa.bindparam("day", type_=line.c.value_on.type)
+    return (
+        sa.select(*_LINE)
+        .select_from(line.join(outlet, _PLACE))
+        .where(
+            of_bank(line),
+            _MINE,
+            line.c.line_no > sa.bindparam("known"),
+            sa.func.coalesce(line.c.origin_on, line.c.value_on) <= day,
+        )
+        .order_by(line.c.line_no)
+    )
+
+
+def _by_kind(day: sa.Column[Any]) -> sa.Select[Any]:
+    line = account_line
+    first: sa.BindParameter[Any] = sa.bindparam("first", type_=day.type)
+    last: sa.BindParameter[Any] = sa.bindparam("last", type_=day.type)
+    return (
+        sa.select(
+            line.c.kind,
+            sa.func.count().label("lines"),
+            _sum(sa.case((line.c.amount > 0, line.c.amount), else_=_ZERO)).label("credited"),
+            _sum(sa.case((line.c.amount < 0, -line.c.amount), else_=_ZERO)).label("debited"),
+        )
+        .where(of_bank(line), _MINE, day >= first, day <= last)
+        .group_by(line.c.kind)
+        .order_by(line.c.kind)
+    )
+
+
+@query
+def _by_kind_booked(_: StoreEngine) -> sa.Select[Any]:
+    return _by_kind(account_line.c.business_day)
+
+
+@query
+def _by_kind_valued(_: StoreEngine) -> sa.Select[Any]:
+    return _by_kind(account_line.c.value_on)
+
+
+def _sum(value: Any) -> sa.ColumnElement[int]:
+    """A sum as a 64-bit integer, 0 of nothing."""
+    return sa.cast(sa.func.coalesce(sa.func.sum(value), _ZERO), Big)
 
 
 @query
@@ -161,7 +294,7 @@ def _voucher(_: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _record(_: StoreEngine) -> sa.Select[Any]:
+def _record(_: StoreEngine) -> sa.CompoundSelect[Any]:
     """The record that a line paid, or the one that a reversal under this voucher took back."""
     record, checker = hour_record, staff.alias("checker")
     recorded = sa.and_(
@@ -171,19 +304,23 @@ def _record(_: StoreEngine) -> sa.Select[Any]:
         checker.c.bank_id == record.c.bank_id, checker.c.staff_no == record.c.checked_by_no
     )
     columns = [record.c[name] for name in tuple(LineRecord.__slots__)[:-2]]
-    return (
-        sa.select(*columns, staff.c.code, checker.c.code.label("checker_code"))
-        .select_from(record.outerjoin(staff, recorded).outerjoin(checker, checked))
-        .where(
-            of_bank(record),
-            record.c.account_no == sa.bindparam("account"),
-            sa.or_(
-                record.c.line_no == sa.bindparam("line"),
-                sa.and_(
-                    record.c.state == "voided",
-                    record.c.decided_voucher_id == sa.bindparam("reversed_by"),
-                ),
-            ),
+    paid = record.c.line_no == sa.bindparam("line")
+    by_voucher = (
+        (record.c.voucher_id, paid),
+        (record.c.decided_voucher_id, paid),
+        (record.c.voided_voucher_id, record.c.state == "voided"),
+    )
+    return sa.union(
+        *(
+            sa.select(*columns, staff.c.code, checker.c.code.label("checker_code"))
+            .select_from(record.outerjoin(staff, recorded).outerjoin(checker, checked))
+            .where(
+                of_bank(record),
+                cited == sa.bindparam("voucher"),
+                compared(record.c.account_no) == sa.bindparam("account"),
+                which,
+            )
+            for cited, which in by_voucher
         )
     )
 
@@ -201,7 +338,8 @@ def _redemption(_: StoreEngine) -> sa.Select[Any]:
         .select_from(taken.join(partner_store, its_store))
         .where(
             of_bank(taken),
-            taken.c.account_no == sa.bindparam("account"),
+            taken.c.voucher_id == sa.bindparam("voucher"),
+            compared(taken.c.account_no) == sa.bindparam("account"),
             taken.c.line_no == sa.bindparam("line"),
         )
     )
@@ -218,7 +356,14 @@ def list_lines(
 ) -> list[StoredLine]:
     """At most `size` lines with `above` < line number <= `newest`, newest first."""
     rows = _page(tx, account=account_no, above=above, newest=newest, size=size)
+    # The last column is a number where the engine has no truth values.
     return [StoredLine(*row) for row in rows]
+
+
+def load_last_date(tx: Transaction, account_no: int, before_line: int) -> dt.date | None:
+    """The latest date that a line before this one carries; reads all of them."""
+    found: dt.date | None = _last_date(tx, account=account_no, before=before_line)[0][0]
+    return found
 
 
 def load_line(tx: Transaction, account_no: int, line_no: int) -> StoredLine | None:
@@ -228,18 +373,42 @@ def load_line(tx: Transaction, account_no: int, line_no: int) -> StoredLine | No
 
 
 def load_newest_line_no(
-    tx: Transaction, account_no: int, line_no: int, instant: dt.datetime, *, is_inclusive: bool
-) -> int:
-    """The newest of the first `line_no` lines booked before `instant`, or 0.
+    tx: Transaction, account_no: int, at_most: int, instant: dt.datetime, *, is_inclusive: bool
+) -> int | None:
+    """The newest line up to `at_most` booked before `instant`, or 0; None for no such account.
 
     A binary search on the key, since `booked_at` never decreases within an account.
     """
-    find = bisect_right if is_inclusive else bisect_left
-    return find(
-        range(1, line_no + 1),
-        instant,
-        key=lambda number: _instant_at(tx, account=account_no, line=number)[0][0],
-    )
+    find = _newest_through if is_inclusive else _newest_before
+    rows = find(tx, account=account_no, at_most=at_most, instant=instant)
+    return rows[0][0] if rows else None
+
+
+def load_by_value(
+    tx: Transaction, account_no: int, day: dt.date, known: int
+) -> tuple[int, int, int]:
+    """(all, of the first `known` lines, booked later with an origin) through a value date."""
+    everything, known_then, with_origin = _by_value(tx, account=account_no, day=day, known=known)[0]
+    return everything, known_then, with_origin
+
+
+def list_corrections(
+    tx: Transaction, account_no: int, day: dt.date, known: int
+) -> list[StoredLine]:
+    """The lines after the first `known` that belong to `day` or an earlier one."""
+    rows = _corrections(tx, account=account_no, day=day, known=known)
+    return [StoredLine(*row) for row in rows]
+
+
+def list_by_kind(
+    tx: Transaction, account_no: int, first: dt.date, last: dt.date, *, by_value: bool
+) -> list[tuple[str, int, int, int]]:
+    """(kind, lines, credited, debited) between two days, both included."""
+    find = _by_kind_valued if by_value else _by_kind_booked
+    return [
+        (kind, lines, credited, debited)
+        for kind, lines, credited, debited in find(tx, account=account_no, first=first, last=last)
+    ]
 
 
 def load_voucher(tx: Transaction, voucher_id: bytes) -> VoucherFacts:
@@ -249,13 +418,12 @@ def load_voucher(tx: Transaction, voucher_id: bytes) -> VoucherFacts:
 
 def load_line_record(tx: Transaction, line: StoredLine) -> LineRecord | None:
     """The hour record that a line paid, or took back."""
-    reversed_by = line.voucher_id if line.kind == "reversal" else b""
     number = line.line_no if line.kind != "reversal" else 0
-    rows = _record(tx, account=line.account_no, line=number, reversed_by=reversed_by)
+    rows = _record(tx, account=line.account_no, line=number, voucher=line.voucher_id)
     return LineRecord(*rows[0]) if rows else None
 
 
 def load_line_redemption(tx: Transaction, line: StoredLine) -> LineRedemption | None:
     """The redemption that a line paid for."""
-    rows = _redemption(tx, account=line.account_no, line=line.line_no)
+    rows = _redemption(tx, account=line.account_no, line=line.line_no, voucher=line.voucher_id)
     return LineRedemption(*rows[0]) if rows else None
