@@ -1,321 +1,298 @@
-"""The yardstick: DBAPI code written by hand that leaves the same rows and the same hashes.
+"""The yardstick: what somebody would write with the bare driver for just this purpose.
 
-It locks and reads the heads, looks for repeated references, and writes voucher, records,
-lines and heads with the fastest means the driver has. It judges nothing: no overlaps, no
-daily limits, no authority, no tariff versions, no receipts.
+It leaves the same rows and the same hashes as the library: service record or redemption, line,
+voucher with its receipt, head, stock. It judges nothing but enough points and stock: no
+overlaps, no daily limits, no authority, no tariff versions. Here the rows are made, from plain
+values; by_hand_sqlite.py and by_hand_postgresql.py write them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import json
+import operator
 import os
-import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-import psycopg
+import sqlalchemy as sa
 
-from gongyi_bank.commands.hours import ServiceRow
 from gongyi_bank.rules.ledger import internal_no
-from gongyi_bank.store.tables import (
-    account_head,
-    account_line,
-    hour_record,
-    redemption,
-    stock_move,
-    voucher,
-)
-from gongyi_bank.store.tables.columns import instant_text
+from gongyi_bank.rules.seals import SEAL_VERSION
+from gongyi_bank.store import tables
+from gongyi_bank.store.seals import SEALED
 from gongyi_bank.values import NEVER, canonical, new_uuid7
 
-VOUCHER = [c.name for c in voucher.columns]
-RECORD = [c.name for c in hour_record.columns]
-LINE = [c.name for c in account_line.columns]
-HEAD_CHANGES = ("credited", "line_no", "head_hash", "booked_at", "verified_minutes", "record_no",
-                "last_expires_on")  # fmt: skip
-assert set(HEAD_CHANGES) < {c.name for c in account_head.columns}
-HEAD_READ = "account_no, credited, debited, line_no, head_hash, verified_minutes, record_no"
-
-Prepared = tuple[list[Any], list[list[Any]], list[list[Any]], list[list[Any]]]
+Row = tuple[Any, ...]
+Service = dict[str, Any]
+#: A column that is empty in every row written here.
+EMPTY = "decided_voucher_id"
 
 
-def prepare(
-    rows: list[ServiceRow], heads: dict[int, list[Any]], places: dict[str, int],
-    people: dict[str, int], now: dt.datetime, act: str, zone: dt.tzinfo,
-) -> Prepared:  # fmt: skip
-    """Voucher, records, lines and head changes for rows at one point an hour."""
-    day = now.astimezone(zone).date()
+class Shape:
+    """The columns of a table that are written by hand, and a row of them from a row of all.
+
+    `names` may name columns that the table does not have (yet); it may not leave out one that
+    must be filled.
+    """
+
+    def __init__(self, table: sa.Table, names: str) -> None:
+        given, known = names.split(), {column.name for column in table.columns}
+        missing = {c.name for c in table.columns if not c.nullable} - set(given)
+        assert not missing, f"{table.name}: the code by hand must also write {sorted(missing)}"
+        self.table = table.name
+        self.columns = [name for name in given if name in known]
+        self.kinds = [table.c[name].type for name in self.columns]
+        self.row: Callable[[Row], Row] = operator.itemgetter(*map(given.index, self.columns))
+        self._part = table.name.removeprefix("gb_")
+        self._given, self._all = given, [column.name for column in table.columns]
+
+    @functools.cached_property
+    def content(self) -> Callable[[Row], Row]:
+        """What a hash covers, of a row of all names: the table's columns in their order."""
+        hashed = (name for name in self._all if name != "line_hash")
+        return operator.itemgetter(*map(self._given.index, hashed))
+
+    @functools.cached_property
+    def claimed(self) -> Callable[[Row], Row]:
+        """What a voucher answers for, of a row of all names that is final from the start."""
+        part = SEALED[self._part][0]
+        names = (*part.columns, *(part.at_once[2] if part.at_once else ()))
+        # A name that is not given stands for a column that stays empty.
+        return operator.itemgetter(*(self._place(name) for name in names))
+
+    def _place(self, name: str) -> int:
+        return self._given.index(name) if name in self._given else self._given.index(EMPTY)
+
+    def claim(self, row: Row) -> int:
+        """The number that one row adds to its voucher's claim."""
+        content = canonical(SEAL_VERSION, 1, self._part, *self.claimed(row))
+        return int.from_bytes(hashlib.sha256(b"\0" + content).digest())
+
+    def insert(self, mark: str) -> str:
+        """INSERT of one row."""
+        marks = ", ".join([mark] * len(self.columns))
+        return f"INSERT INTO {self.table} ({', '.join(self.columns)}) VALUES ({marks})"
+
+    def positions(self, kind: str) -> list[int]:
+        """Where values of a kind ("Day", "Instant") stand in a row."""
+        return [i for i, k in enumerate(self.kinds) if type(k).__name__ == kind]
+
+
+VOUCHER = Shape(
+    tables.voucher,
+    "bank_id voucher_id act idempotency_key request_digest digest_version staff_no"
+    " second_staff_no outlet_no business_day booked_at cites_voucher_id reason body voucher_hash",
+)
+RECORD = Shape(
+    tables.hour_record,
+    "bank_id account_no record_no kind state first_state ref row_digest outlet_no project category"
+    " started_at ended_at service_on value_on voided_on minutes client_rating recorded_by_no"
+    " checked_by_no points line_no policy_id replaces_record_no voucher_id decided_voucher_id",
+)
+LINE = Shape(
+    tables.account_line,
+    "bank_id account_no line_no kind amount contra_no credited_after debited_after expires_on"
+    " value_on origin_on booked_at business_day outlet_no voucher_id policy_id line_hash",
+)
+REDEMPTION = Shape(
+    tables.redemption,
+    "bank_id redemption_id account_no store_no sku quantity points state ref row_digest"
+    " redeemed_on line_no hold_id voucher_id decided_voucher_id",
+)
+STOCK_MOVE = Shape(tables.stock_move, "bank_id store_no sku voucher_id quantity")
+
+#: A head as it is read, and what a credit and a redemption change of it.
+HEAD_READ = (
+    "account_no, credited, debited, line_no, head_hash, verified_minutes, record_no,"
+    " next_expiry_line_no"
+)
+CREDIT_CHANGES = ("credited", "line_no", "head_hash", "booked_at", "verified_minutes", "record_no",
+                  "last_expires_on", "next_expiry_line_no")  # fmt: skip
+NEWEST = (
+    "SELECT l.line_no, l.kind, l.amount, l.contra_no, l.credited_after, l.debited_after,"
+    " l.expires_on, l.value_on, l.booked_at, l.business_day, o.code, o.name, l.voucher_id,"
+    " l.policy_id FROM gb_account_line l JOIN gb_outlet o ON o.bank_id = l.bank_id"
+    " AND o.outlet_no = l.outlet_no"
+    " WHERE l.bank_id = 1 AND l.account_no = %s ORDER BY l.line_no DESC LIMIT %s"
+)
+TARIFF = "SELECT max(policy_id) FROM gb_policy WHERE bank_id = 1 AND kind = 'tariff'"
+BALANCE = "SELECT credited - debited FROM gb_account_head WHERE bank_id = 1 AND account_no = %s"
+AS_OF = (
+    "SELECT credited_after - debited_after FROM gb_account_line WHERE bank_id = 1"
+    " AND account_no = %s AND booked_at <= %s ORDER BY line_no DESC LIMIT 1"
+)
+#: The same for a long account: halving on the key, as `booked_at` never falls in an account.
+AS_OF_HALVING = (
+    "WITH RECURSIVE part(low, high) AS (SELECT 0 * line_no, line_no FROM gb_account_head"
+    " WHERE bank_id = 1 AND account_no = %s UNION ALL"
+    " SELECT CASE WHEN l.booked_at <= %s THEN l.line_no ELSE low END,"
+    " CASE WHEN l.booked_at <= %s THEN high ELSE l.line_no - 1 END FROM part"
+    " JOIN gb_account_line l ON l.bank_id = 1 AND l.account_no = %s"
+    " AND l.line_no = (low + high + 1) / 2 WHERE low < high)"
+    " SELECT l.credited_after - l.debited_after FROM part JOIN gb_account_line l"
+    " ON l.bank_id = 1 AND l.account_no = %s AND l.line_no = low WHERE low = high"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What all rows of a call share: when, and what the codes of the house mean."""
+
+    now: dt.datetime
+    day: dt.date
+    places: dict[str, int]
+    people: dict[str, int]
+    #: The tariff that pays one point an hour.
+    policy_id: int
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Everything that one call of crediting writes."""
+
+    voucher: Row
+    records: list[Row]
+    lines: list[Row]
+    #: CREDIT_CHANGES, bank and account of every head.
+    heads: list[Row]
+
+
+def row_digest(row: Service) -> bytes:
+    """SHA-256 over a row's fields: what "the same row" means."""
+    return hashlib.sha256(canonical(
+        "service", row["account"], None, row["category"], row["started_at"], row["ended_at"],
+        row["outlet"], row["project"], row["client_rating"], row["recorded_by"],
+        row["checked_by"], row["ref"],
+    )).digest()  # fmt: skip
+
+
+def voucher_of(
+    act: str, voucher_id: bytes, request: bytes, second: int | None, outlet_no: int,
+    frame: Frame, body: str,
+) -> Row:  # fmt: skip
+    """A voucher with its hash, all columns of VOUCHER's names."""
+    fields = (1, voucher_id, act, None, request, 1, 1, second, outlet_no, frame.day, frame.now,
+              None, None, body)  # fmt: skip
+    return (*fields, hashlib.sha256(canonical(*fields)).digest())
+
+
+def line_of(previous: bytes, voucher_hash: bytes, *fields: Any) -> Row:
+    """A line with its hash: chained to the one before it."""
+    content = LINE.content((*fields, b""))
+    message = canonical(1, previous, voucher_hash, *content[1:])
+    return (*fields, hashlib.sha256(message).digest())
+
+
+def credit(rows: list[Service], heads: dict[int, list[Any]], frame: Frame, act: str) -> Credit:
+    """The rows of services at one point an hour; `heads` are as read and become the new ones."""
+    now, day = frame.now, frame.day
     voucher_id = new_uuid7(now, os.urandom(10))
-    digests = [row.digest() for row in rows]
+    digests = [row_digest(row) for row in rows]
     request = hashlib.sha256(b"".join(digests)).digest()
-    voucher_row = [1, voucher_id, act, None, request, 1, 1, None, 1000, day, now, None, None,
-                   json.dumps({})]  # fmt: skip
-    voucher_hash = hashlib.sha256(canonical(*voucher_row)).digest()
-    records, lines = [], []
-    for row, row_digest in zip(rows, digests, strict=True):
-        head = heads[row.account or 0]
-        account_no, credited, debited, line_no, head_hash, minutes_so_far, record_no = head
-        minutes = (row.ended_at - row.started_at) // dt.timedelta(minutes=1)
-        points = minutes * 100 // 60
-        place = places[row.outlet]
-        content = (
-            account_no, line_no + 1, "service", points, internal_no("issued", place),
-            credited + points, debited, NEVER, row.started_at.date(), now, day, place,
-            voucher_id, 8,
+    outlet_no = frame.places[rows[0]["outlet"]]
+    places, people, policy_id = frame.places, frame.people, frame.policy_id
+    records, unchained, claim = [], [], 0
+    for row, digest in zip(rows, digests, strict=True):
+        head = heads[row["account"]]
+        account_no, credited, debited, line_no, head_hash, minutes_so_far, record_no, alive = head
+        started_at, ended_at = row["started_at"], row["ended_at"]
+        minutes = (ended_at - started_at) // dt.timedelta(minutes=1)
+        points, place, on = minutes * 100 // 60, places[row["outlet"]], started_at.date()
+        unchained.append((
+            1, account_no, line_no + 1, "service", points, internal_no("issued", place),
+            credited + points, debited, NEVER, on, None, now, day, place, voucher_id, policy_id,
+        ))  # fmt: skip
+        record = (
+            1, account_no, record_no + 1, "service", "credited", "credited", row["ref"], digest,
+            place, row["project"], row["category"], started_at, ended_at, on, on, None, minutes,
+            row["client_rating"], people[row["recorded_by"]], people[row["checked_by"]], points,
+            line_no + 1, policy_id, None, voucher_id, None,
         )  # fmt: skip
-        head_hash = hashlib.sha256(canonical(1, head_hash, voucher_hash, *content)).digest()
-        lines.append([1, *content, head_hash])
-        records.append([
-            1, account_no, record_no + 1, "service", "credited", row.ref, row_digest, place,
-            row.project, row.category, row.started_at, row.ended_at, row.started_at.date(),
-            minutes, row.client_rating, people[row.recorded_by], people[row.checked_by], points,
-            line_no + 1, 8, None, voucher_id, None,
-        ])  # fmt: skip
+        claim += RECORD.claim(record)
+        records.append(RECORD.row(record))
         head[1:] = [
             credited + points, debited, line_no + 1, head_hash, minutes_so_far + minutes,
-            record_no + 1,
+            record_no + 1, alive or line_no + 1,
         ]  # fmt: skip
-    changes = [[h[1], h[3], h[4], now, h[5], h[6], NEVER, 1, h[0]] for h in heads.values()]
-    return voucher_row, records, lines, changes
+    told = None if len(rows) > 1 else _told_of_credit(records[0], heads[rows[0]["account"]])
+    second = None if len(rows) > 1 else people[rows[0]["checked_by"]]
+    body = _body(claim, frame, voucher_id, told)
+    voucher = voucher_of(act, voucher_id, request, second, outlet_no, frame, body)
+    lines = []
+    for unhashed in unchained:
+        head = heads[unhashed[1]]
+        line = line_of(head[4], voucher[-1], *unhashed)
+        head[4] = line[-1]
+        lines.append(LINE.row(line))
+    changes = [(h[1], h[3], h[4], now, h[5], h[6], NEVER, h[7], 1, h[0])
+               for h in heads.values()]  # fmt: skip
+    return Credit(VOUCHER.row(voucher), records, lines, changes)
 
 
-def prepare_redemption(
-    head: list[Any], store_no: int, sku: str, points: int, now: dt.datetime, zone: dt.tzinfo
-) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-    """Voucher, line, redemption and stock move for one piece redeemed at once."""
+def _told_of_credit(record: Row, head: list[Any]) -> dict[str, Any]:
+    """What the receipt of a single credit tells; `head` is as it is now."""
+    told = dict(zip(RECORD.columns, record, strict=True))
+    return {
+        "account": head[0], "record_no": head[6], "state": "credited", "minutes": told["minutes"],
+        "points": _shown(told["points"]), "line_no": head[3], "balance": _shown(head[1] - head[2]),
+        "replaces_record_no": None,
+    }  # fmt: skip
+
+
+def _body(claim: int, frame: Frame, voucher_id: bytes, told: dict[str, Any] | None) -> str:
+    """A voucher's body: what it says about its rows, and the answer to the act for a retry."""
+    body = {"rows": f"{claim % 2**256:064x}"}
+    if told is not None:
+        common = {"business_day": frame.day.isoformat(), "booked_at": frame.now.isoformat(),
+                  "voucher_id": str(UUID(bytes=voucher_id))}  # fmt: skip
+        body["receipt"] = json.dumps(common | told)
+    return json.dumps(body, separators=(",", ":"))
+
+
+def _shown(units: int) -> str:
+    return f"{units // 100}.{units % 100:02d}"
+
+
+@dataclass(frozen=True)
+class Redeemed:
+    """Everything that one redemption writes."""
+
+    voucher: Row
+    line: Row
+    redemption: Row
+    move: Row
+    #: debited, line_no, head_hash, booked_at of the head.
+    head: Row
+
+
+def redeem(
+    head: Row, store_no: int, sku: str, points: int, outlet_no: int, frame: Frame
+) -> Redeemed:
+    """The rows of one piece redeemed at once."""
     account_no, credited, debited, line_no, head_hash, *_ = head
-    day = now.astimezone(zone).date()
+    now, day = frame.now, frame.day
     voucher_id, redemption_id = (new_uuid7(now, os.urandom(10)) for _ in range(2))
-    ref = redemption_id.hex()
-    row_digest = hashlib.sha256(canonical("redemption", account_no, sku, 1, ref)).digest()
-    voucher_row = [1, voucher_id, "redemptions.redeem", None, row_digest, 1, 1, None, 1000, day,
-                   now, None, None, json.dumps({})]  # fmt: skip
-    voucher_hash = hashlib.sha256(canonical(*voucher_row)).digest()
-    content = (
-        account_no, line_no + 1, "redemption", -points, internal_no("store", store_no), credited,
-        debited + points, None, day, now, day, 1000, voucher_id, None,
+    digest = hashlib.sha256(canonical("redemption", account_no, store_no, sku, 1, None)).digest()
+    redeemed = (1, redemption_id, account_no, store_no, sku, 1, points, "redeemed", None, digest,
+                day, line_no + 1, None, voucher_id, None)  # fmt: skip
+    move = (1, store_no, sku, voucher_id, -1)
+    body = _body(REDEMPTION.claim(redeemed) + STOCK_MOVE.claim(move), frame, voucher_id, {
+        "account": account_no, "redemption_id": str(UUID(bytes=redemption_id)), "store": "P001",
+        "sku": sku, "quantity": 1, "points": _shown(points), "line_no": line_no + 1,
+        "balance": _shown(credited - debited - points),
+    })  # fmt: skip
+    voucher = voucher_of("redemptions.redeem", voucher_id, digest, None, outlet_no, frame, body)
+    line = line_of(
+        head_hash, voucher[-1], 1, account_no, line_no + 1, "redemption", -points,
+        internal_no("store", store_no), credited, debited + points, None, day, None, now, day,
+        outlet_no, voucher_id, None,
     )  # fmt: skip
-    head_hash = hashlib.sha256(canonical(1, head_hash, voucher_hash, *content)).digest()
-    redemption = [1, redemption_id, account_no, store_no, sku, 1, points, "redeemed", ref,
-                  row_digest, day, line_no + 1, None, voucher_id, None]  # fmt: skip
-    return voucher_row, [1, *content, head_hash], redemption, [1, store_no, sku, voucher_id, -1]
-
-
-REDEMPTION = [c.name for c in redemption.columns]
-STOCK_MOVE = [c.name for c in stock_move.columns]
-_TAKE_POINTS = (
-    "UPDATE gb_account_head SET debited = %s, line_no = %s, head_hash = %s, booked_at = %s"
-    " WHERE bank_id = 1 AND account_no = %s"
-)
-_TAKE_STOCK = (
-    "UPDATE gb_offer SET stock = stock - 1 WHERE bank_id = 1 AND store_no = %s AND sku = %s"
-)
-_OFFER = "SELECT points, stock FROM gb_offer WHERE bank_id = 1 AND store_no = %s AND sku = %s"
-
-
-class SqliteByHand:
-    """sqlite3, executemany, BEGIN IMMEDIATE."""
-
-    def __init__(self, path: str) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("foreign_keys=ON", "recursive_triggers=ON", "synchronous=FULL"):
-            self.connection.execute("PRAGMA " + pragma)
-
-    def names(self, table: str, number: str) -> dict[str, int]:
-        """Codes to numbers of a small table."""
-        return dict(self.connection.execute(f"SELECT code, {number} FROM gb_{table}").fetchall())
-
-    def credit(
-        self, rows: list[ServiceRow], places: dict[str, int], people: dict[str, int],
-        now: dt.datetime, zone: dt.tzinfo, act: str = "hours.record_many",
-    ) -> None:  # fmt: skip
-        """Credit rows in one transaction."""
-        run = self.connection.execute
-        accounts = json.dumps(sorted({row.account for row in rows}))
-        run("BEGIN IMMEDIATE")
-        found = run(
-            f"SELECT {HEAD_READ} FROM gb_account_head WHERE bank_id = 1 AND account_no IN"
-            " (SELECT value FROM json_each(?))", (accounts,),
-        )  # fmt: skip
-        heads = {head[0]: list(head) for head in found}
-        refs = json.dumps([row.ref for row in rows])
-        known = run(
-            "SELECT ref, row_digest FROM gb_hour_record WHERE bank_id = 1 AND ref IN"
-            " (SELECT value FROM json_each(?))", (refs,),
-        ).fetchall()  # fmt: skip
-        assert not known
-        voucher_row, records, lines, changes = prepare(rows, heads, places, people, now, act, zone)
-        self._write(voucher_row, records, lines, changes)
-        run("COMMIT")
-
-    def _write(
-        self, voucher_row: list[Any], records: list[Any], lines: list[Any], changes: list[Any]
-    ) -> None:
-        many = self.connection.executemany
-        for row, at in ((voucher_row, (9, 10)),):
-            row[at[0]], row[at[1]] = row[at[0]].isoformat(), instant_text(row[at[1]])
-        for row in records:
-            row[10], row[11] = instant_text(row[10]), instant_text(row[11])
-            row[12] = row[12].isoformat()
-        for row in lines:
-            row[8], row[9], row[11] = (row[i].isoformat() for i in (8, 9, 11))
-            row[10] = instant_text(row[10])
-        for row in changes:
-            row[3], row[6] = instant_text(row[3]), row[6].isoformat()
-        self.connection.execute(_insert("voucher", VOUCHER, "?"), voucher_row)
-        many(_insert("hour_record", RECORD, "?"), records)
-        many(_insert("account_line", LINE, "?"), lines)
-        sets = ", ".join(f"{name} = ?" for name in HEAD_CHANGES)
-        many(f"UPDATE gb_account_head SET {sets} WHERE bank_id = ? AND account_no = ?", changes)
-
-    def redeem(
-        self, account: int, store_no: int, sku: str, now: dt.datetime, zone: dt.tzinfo
-    ) -> None:
-        """Redeem one piece in one transaction."""
-        run = self.connection.execute
-        run("BEGIN IMMEDIATE")
-        sql = f"SELECT {HEAD_READ} FROM gb_account_head WHERE bank_id = 1 AND account_no = ?"
-        head = list(run(sql, (account,)).fetchone())
-        points, stock = run(_OFFER.replace("%s", "?"), (store_no, sku)).fetchone()
-        assert stock
-        assert head[1] - head[2] >= points
-        rows = prepare_redemption(head, store_no, sku, points, now, zone)
-        voucher_row, line, redeemed, move = rows
-        voucher_row[9], voucher_row[10] = voucher_row[9].isoformat(), instant_text(now)
-        line[9], line[10], line[11] = line[9].isoformat(), instant_text(now), line[11].isoformat()
-        redeemed[10] = redeemed[10].isoformat()
-        run(_insert("voucher", VOUCHER, "?"), voucher_row)
-        run(_insert("redemption", REDEMPTION, "?"), redeemed)
-        run(_insert("stock_move", STOCK_MOVE, "?"), move)
-        run(_insert("account_line", LINE, "?"), line)
-        new = (head[2] + points, head[3] + 1, line[-1], instant_text(now), account)
-        run(_TAKE_POINTS.replace("%s", "?"), new)
-        run(_TAKE_STOCK.replace("%s", "?"), (store_no, sku))
-        run("COMMIT")
-
-    def balance(self, account: int) -> int:
-        """One seek."""
-        sql = "SELECT credited - debited FROM gb_account_head WHERE bank_id = 1 AND account_no = ?"
-        found: int = self.connection.execute(sql, (account,)).fetchone()[0]
-        return found
-
-    def newest(self, account: int, count: int = 50) -> list[Any]:
-        """The newest lines."""
-        return self.connection.execute(_NEWEST.replace("%s", "?"), (account, count)).fetchall()
-
-    def close(self) -> None:
-        """Close."""
-        self.connection.close()
-
-
-class PostgresqlByHand:
-    """psycopg 3: COPY for many rows, plain INSERT for one, unnest for the heads."""
-
-    def __init__(self, dsn: str) -> None:
-        self.connection = psycopg.connect(dsn)
-
-    def names(self, table: str, number: str) -> dict[str, int]:
-        """Codes to numbers of a small table."""
-        with self.connection.transaction():
-            return dict(
-                self.connection.execute(f"SELECT code, {number} FROM gb_{table}").fetchall()
-            )
-
-    def credit(
-        self, rows: list[ServiceRow], places: dict[str, int], people: dict[str, int],
-        now: dt.datetime, zone: dt.tzinfo, act: str = "hours.record_many",
-    ) -> None:  # fmt: skip
-        """Credit rows in one transaction."""
-        run = self.connection.execute
-        accounts = sorted({row.account for row in rows})
-        with self.connection.transaction():
-            found = run(
-                f"SELECT {HEAD_READ} FROM gb_account_head WHERE bank_id = 1 AND account_no ="
-                " ANY(%s) ORDER BY account_no FOR NO KEY UPDATE", (accounts,),
-            ).fetchall()  # fmt: skip
-            heads = {head[0]: list(head) for head in found}
-            known = run(
-                "SELECT ref, row_digest FROM gb_hour_record WHERE bank_id = 1 AND ref = ANY(%s)",
-                ([row.ref for row in rows],),
-            ).fetchall()
-            assert not known
-            self._write(*prepare(rows, heads, places, people, now, act, zone))
-
-    def _write(
-        self, voucher_row: list[Any], records: list[Any], lines: list[Any], changes: list[Any]
-    ) -> None:
-        cursor = self.connection.cursor()
-        cursor.execute(_insert("voucher", VOUCHER, "%s"), voucher_row)
-        for table, columns, rows in (
-            ("hour_record", RECORD, records), ("account_line", LINE, lines),
-        ):  # fmt: skip
-            if len(rows) == 1:
-                cursor.execute(_insert(table, columns, "%s"), rows[0])
-                continue
-            with cursor.copy(f"COPY gb_{table} ({', '.join(columns)}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        sets = ", ".join(f"{name} = u.{name}" for name in HEAD_CHANGES)
-        kinds = ("bigint", "bigint", "bytea", "timestamptz", "bigint", "bigint", "date",
-                 "bigint", "bigint")  # fmt: skip
-        arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
-        names = ", ".join((*HEAD_CHANGES, "bank_id", "account_no"))
-        cursor.execute(
-            f"UPDATE gb_account_head h SET {sets} FROM unnest({arrays}) u({names})"
-            " WHERE h.bank_id = u.bank_id AND h.account_no = u.account_no",
-            [list(column) for column in zip(*changes, strict=True)],
-        )
-
-    def redeem(
-        self, account: int, store_no: int, sku: str, now: dt.datetime, zone: dt.tzinfo
-    ) -> None:
-        """Redeem one piece in one transaction."""
-        run = self.connection.execute
-        with self.connection.transaction():
-            sql = (
-                f"SELECT {HEAD_READ} FROM gb_account_head WHERE bank_id = 1 AND account_no = %s"
-                " FOR NO KEY UPDATE"
-            )
-            head = list(run(sql, (account,)).fetchone() or ())
-            offer = run(_OFFER + " FOR NO KEY UPDATE", (store_no, sku)).fetchone()
-            assert offer is not None
-            assert offer[1]
-            assert head[1] - head[2] >= offer[0]
-            rows = prepare_redemption(head, store_no, sku, offer[0], now, zone)
-            voucher_row, line, redeemed, move = rows
-            run(_insert("voucher", VOUCHER, "%s"), voucher_row)
-            run(_insert("redemption", REDEMPTION, "%s"), redeemed)
-            run(_insert("stock_move", STOCK_MOVE, "%s"), move)
-            run(_insert("account_line", LINE, "%s"), line)
-            run(_TAKE_POINTS, (head[2] + offer[0], head[3] + 1, line[-1], now, account))
-            run(_TAKE_STOCK, (store_no, sku))
-
-    def balance(self, account: int) -> int:
-        """One seek."""
-        sql = "SELECT credited - debited FROM gb_account_head WHERE bank_id = 1 AND account_no = %s"
-        with self.connection.transaction():
-            row = self.connection.execute(sql, (account,)).fetchone()
-        assert row is not None
-        return int(row[0])
-
-    def newest(self, account: int, count: int = 50) -> list[Any]:
-        """The newest lines."""
-        with self.connection.transaction():
-            return self.connection.execute(_NEWEST, (account, count)).fetchall()
-
-    def close(self) -> None:
-        """Close."""
-        self.connection.close()
-
-
-_NEWEST = (
-    "SELECT line_no, kind, amount, contra_no, credited_after, debited_after, expires_on,"
-    " value_on, booked_at, business_day, outlet_no, voucher_id, policy_id FROM gb_account_line"
-    " WHERE bank_id = 1 AND account_no = %s ORDER BY line_no DESC LIMIT %s"
-)
-
-
-def _insert(table: str, columns: list[str], mark: str) -> str:
-    marks = ", ".join([mark] * len(columns))
-    return f"INSERT INTO gb_{table} ({', '.join(columns)}) VALUES ({marks})"
+    return Redeemed(
+        VOUCHER.row(voucher), LINE.row(line), REDEMPTION.row(redeemed),
+        STOCK_MOVE.row(move), (debited + points, line_no + 1, line[-1], now),
+    )  # fmt: skip
