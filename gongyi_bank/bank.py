@@ -16,7 +16,7 @@ import hmac
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -24,12 +24,17 @@ from sqlalchemy.orm import Session
 
 from gongyi_bank.commands.base import Command
 from gongyi_bank.desks.base import SERVICES, House
+from gongyi_bank.desks.closings import ClosingsDesk
 from gongyi_bank.desks.customers import AccountsDesk, CustomersDesk, HoursDesk, PointsDesk
+from gongyi_bank.desks.holds import HoldsDesk
 from gongyi_bank.desks.house import OutletsDesk, PoliciesDesk, StaffDesk
+from gongyi_bank.desks.outbox import OutboxDesk
 from gongyi_bank.desks.passbooks import PassbooksDesk
 from gongyi_bank.desks.ratings import RatingsDesk
 from gongyi_bank.desks.reports import ReportsDesk
+from gongyi_bank.desks.reversals import ReversalsDesk
 from gongyi_bank.desks.stores import RedemptionsDesk, StoresDesk
+from gongyi_bank.desks.transfers import PoolsDesk, TransfersDesk
 from gongyi_bank.errors import (
     EngineSettingsUnsafe,
     InvalidValue,
@@ -38,19 +43,23 @@ from gongyi_bank.errors import (
 )
 from gongyi_bank.periods import require_aware
 from gongyi_bank.policies import Policy
-from gongyi_bank.reports.faults import Verification
+from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.reports.verification import verify
 from gongyi_bank.rules.customers import default_index_key
 from gongyi_bank.service import founding
-from gongyi_bank.service.gate import PolicyShelf, perform
+from gongyi_bank.service.gate import HouseShelf, perform
+from gongyi_bank.service.locks import lock_ahead
 from gongyi_bank.store import founding as store
-from gongyi_bank.store.connections import own_transaction, retrying, savepoint_within
+from gongyi_bank.store.connections import one_statement, own_transaction, retrying, savepoint_within
 from gongyi_bank.store.engines import PREPARED, StoreEngine, Wire, connect, engine_for
+from gongyi_bank.store.locks import held_in
+from gongyi_bank.store.migrations import bring_up_to_date
 from gongyi_bank.store.transaction import BankIdentity, Clock, Keys, Transaction
 from gongyi_bank.values import clean_code, clean_text
 
 T = TypeVar("T")
 UnsafeSettings = Literal["refuse", "warn", "allow"]
+LockOrder = Literal["allow", "refuse"]
 
 
 def system_clock() -> dt.datetime:
@@ -102,6 +111,16 @@ class Desks(House):
         return PassbooksDesk(self)
 
     @property
+    def transfers(self) -> TransfersDesk:
+        """转赠、捐赠与拨付: points from one account to another."""
+        return TransfersDesk(self)
+
+    @property
+    def pools(self) -> PoolsDesk:
+        """积分池: what donations go to and grants come from."""
+        return PoolsDesk(self)
+
+    @property
     def stores(self) -> StoresDesk:
         """商家: who is in the alliance, and what they offer."""
         return StoresDesk(self)
@@ -110,6 +129,26 @@ class Desks(House):
     def redemptions(self) -> RedemptionsDesk:
         """兑换: goods for points, at once or by reservation."""
         return RedemptionsDesk(self)
+
+    @property
+    def outbox(self) -> OutboxDesk:
+        """发件箱: every voucher, for other services."""
+        return OutboxDesk(self)
+
+    @property
+    def holds(self) -> HoldsDesk:
+        """预留: points put aside for a payee, until captured, released or lapsed."""
+        return HoldsDesk(self)
+
+    @property
+    def reversals(self) -> ReversalsDesk:
+        """冲正: taking lines back by new lines that cite them."""
+        return ReversalsDesk(self)
+
+    @property
+    def closings(self) -> ClosingsDesk:
+        """结账: closing days, months, quarters and years."""
+        return ClosingsDesk(self)
 
     @property
     def reports(self) -> ReportsDesk:
@@ -121,9 +160,22 @@ class Desks(House):
         """星级: stars and leagues of volunteers and savings branches."""
         return RatingsDesk(self)
 
-    def verify(self) -> Verification:
-        """核对: audit the books as they stand; all faults come back as values."""
-        return self.read(verify)
+    def verify(
+        self,
+        *,
+        since: int | Literal["last_seal"] | None = None,
+        trusted_root: str | None = None,
+        tell: Callable[[Fault], object] | None = None,
+    ) -> Verification:
+        """核对: audit the books as they stand; all faults come back as values.
+
+        With `since` (a seal's number, or "last_seal") what that seal covers is only held
+        against the sealed roots, and accounts are audited that have moved since. With
+        `trusted_root` too (the seal's root, as the auditor kept it outside) sealed rows are
+        not read at all. `tell` is called with every fault as it is found; then none is kept.
+        Raises InvalidValue.
+        """
+        return self.read(lambda tx: verify(tx, since=since, trusted_root=trusted_root, tell=tell))
 
     def execute_many(self, commands: Iterable[Command]) -> list[Any]:
         """Run commands in order and return their receipts; the first refusal stops the rest.
@@ -136,7 +188,7 @@ class Desks(House):
 class Counter(Desks):
     """柜台: all desks within one transaction, for one staff member."""
 
-    def __init__(self, tx: Transaction, staff: str, shelf: PolicyShelf) -> None:
+    def __init__(self, tx: Transaction, staff: str, shelf: HouseShelf) -> None:
         self._tx = tx
         self._staff = staff
         self._shelf = shelf
@@ -149,9 +201,35 @@ class Counter(Desks):
         """Read in this transaction, what it wrote included."""
         return look(self._tx)
 
+    def lock(
+        self,
+        *,
+        accounts: Iterable[int] = (),
+        stores: Iterable[str] = (),
+        pools: Iterable[str] = (),
+    ) -> None:
+        """Take all locks of the coming acts now, in the right order and in one statement.
+
+        Accounts, everything that the stores offer, and pools. Acts that follow may then come in
+        any order without waiting for others in a circle. Raises LockOutOfOrder, UnknownStore,
+        UnknownPool, InvalidNumber.
+        """
+        self._tx.require_sound()
+        lock_ahead(self._tx, accounts, stores, pools)
+
+    def glance(self, look: Callable[[Transaction], T]) -> T:
+        """Read in this transaction, what it wrote included."""
+        return look(self._tx)
+
+    def keep(self, work: Callable[[Transaction], T]) -> T:
+        """Write what is no act in this transaction."""
+        return work(self._tx)
+
 
 class Bank(Desks):
     """A 公益银行: its desks, its transactions, its clock."""
+
+    commits_each_act = True
 
     def __init__(
         self,
@@ -162,7 +240,8 @@ class Bank(Desks):
         clock: Clock,
         keys: Keys,
         unsafe_settings: UnsafeSettings,
-        shelf: PolicyShelf | None = None,
+        lock_order: LockOrder = "allow",
+        shelf: HouseShelf | None = None,
     ) -> None:
         """Use `Bank.found` or `Bank.open`."""
         self._engine = engine
@@ -172,7 +251,8 @@ class Bank(Desks):
         self._clock = clock
         self._keys = keys
         self._unsafe_settings = unsafe_settings
-        self._shelf = shelf or PolicyShelf()
+        self._lock_order = lock_order
+        self._shelf = shelf or HouseShelf()
         self._checked: set[sa.Engine] = set()
 
     # --- founding and opening ---
@@ -197,7 +277,7 @@ class Bank(Desks):
         """Create the schema where it is missing, and a bank with its head office in it.
 
         Returns the bank opened for its first administrator. `policies` replace the shipped
-        ones from the beginning. Raises BankExists.
+        ones from the beginning. Raises BankExists, SchemaOutdated, SchemaTooNew, SchemaUnknown.
         """
         if type(scale) is not int or not 0 <= scale <= 4:
             raise InvalidValue.of("scale", scale, "a whole number from 0 to 4")
@@ -238,12 +318,18 @@ class Bank(Desks):
         seal_key: bytes | None = None,
         index_key: bytes | None = None,
         unsafe_settings: UnsafeSettings = "refuse",
+        lock_order: LockOrder = "allow",
     ) -> Self:
         """Open a bank by name, or the only one in the database.
 
-        `staff` is the code of whoever acts through this handle. Raises UnknownBank, and
-        EngineSettingsUnsafe where the server could lose what it acknowledged.
+        `staff` is the code of whoever acts through this handle. With `lock_order="refuse"`
+        several acts of one transaction raise LockOutOfOrder where they could deadlock, on
+        every engine; otherwise the server finds a deadlock, and it is RetryTransaction.
+        Raises UnknownBank, EngineSettingsUnsafe where the server could lose what it
+        acknowledged; SchemaOutdated, SchemaTooNew, SchemaUnknown (see `Bank.migrate`).
         """
+        if lock_order not in ("allow", "refuse"):
+            raise InvalidValue.of("lock_order", lock_order, "allow or refuse")
         with (
             _opening(database, unsafe_settings) as (engine, support),
             own_transaction(engine, support, read_only=True) as connection,
@@ -251,8 +337,24 @@ class Bank(Desks):
             identity = store.load_identity(connection, bank)
             keys = _keys(identity, seal_key, index_key)
         return cls(
-            engine, identity, staff=staff, clock=clock, keys=keys, unsafe_settings=unsafe_settings
-        )
+            engine, identity, staff=staff, clock=clock, keys=keys,
+            unsafe_settings=unsafe_settings, lock_order=lock_order,
+        )  # fmt: skip
+
+    @staticmethod
+    def migrate(database: str | sa.URL | sa.Engine, *, script: TextIO | None = None) -> list[str]:
+        """Bring a database up to the newest schema; the revisions that were missing, in order.
+
+        May be run twice and by two processes at once; the next run finishes what was killed.
+        With `script` nothing is changed: the statements are written there. Wants the extra
+        `migrations`. Raises SchemaTooNew, SchemaUnknown, EngineUnsupported.
+        """
+        with _opening(database, "allow") as (engine, support):
+            try:
+                return bring_up_to_date(engine, support, script)
+            finally:
+                if engine is not database:
+                    engine.dispose()
 
     def acting_as(self, staff: str) -> Self:
         """The same bank, for another staff member."""
@@ -273,6 +375,7 @@ class Bank(Desks):
             clock=clock or self._clock,
             keys=self._keys,
             unsafe_settings=self._unsafe_settings,
+            lock_order=self._lock_order,
             shelf=self._shelf,
         )
 
@@ -333,8 +436,13 @@ class Bank(Desks):
         """Once per engine: its settings are safe, and it holds this bank, not a namesake."""
         if connection.engine in self._checked:
             return
-        _refuse_unsafe(support.unsafe_settings(connection), self._unsafe_settings)
-        if store.load_identity(connection, self.name) != self._identity:
+        try:
+            faults = support.unsafe_settings(connection)
+            identity = store.load_identity(connection, self.name)
+        except sa.exc.DBAPIError as error:
+            raise support.classify_wrapped(error) from None
+        _refuse_unsafe(faults, self._unsafe_settings)
+        if identity != self._identity:
             raise UnknownBank(bank=self.name)
         self._checked.add(connection.engine)
 
@@ -344,10 +452,15 @@ class Bank(Desks):
     ) -> Iterator[Counter]:
         """A counter that works until its block ends, and is sound at the end."""
         tx = self._transaction(connection)
+        held = tx.held.copy() if tx.held is not None else None
         try:
             yield Counter(tx, self._actor(staff), self._shelf)
             if is_kept:
                 tx.require_sound()
+        except BaseException:
+            if tx.held is not None and held is not None:
+                tx.held.restore(held)
+            raise
         finally:
             tx.close()
 
@@ -378,8 +491,23 @@ class Bank(Desks):
         with own_transaction(self._engine, self._support, read_only=True) as connection:
             return look(self._transaction(connection))
 
+    def glance(self, look: Callable[[Transaction], T]) -> T:
+        """Run a reading function of one statement, without a transaction around it."""
+        with one_statement(self._engine, self._support) as connection:
+            return look(self._transaction(connection))
+
+    def keep(self, work: Callable[[Transaction], T]) -> T:
+        """Write what is no act in a transaction of its own; retried where that is safe."""
+
+        def run(connection: sa.Connection) -> T:
+            return work(self._transaction(self._begun(connection)))
+
+        return retrying(self._engine, self._support, run, key=None)
+
     def _transaction(self, connection: sa.Connection) -> Transaction:
-        return Transaction(connection, self._support, self._identity, self._clock, self._keys)
+        is_watched = self._lock_order == "refuse"
+        held = held_in(connection, self._identity.bank_id) if is_watched else None
+        return Transaction(connection, self._support, self._identity, self._clock, self._keys, held)
 
     def _begun(self, connection: sa.Connection) -> sa.Connection:
         """A connection in a transaction in which reading may begin.

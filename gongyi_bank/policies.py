@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gongyi_bank.errors import InvalidValue, UnknownCategory, UnknownPolicy
 from gongyi_bank.errors.validation import CheckedModel
 from gongyi_bank.periods import PeriodKind, add_months
-from gongyi_bank.values import NEVER, Points, clean_code
+from gongyi_bank.values import NEVER, Points, PositivePoints, clean_code
 
 #: Rates are kept in ten-thousandths of a point, the finest scale a bank can have.
 RATE_SCALE = 4
@@ -101,6 +101,25 @@ class RedemptionRules(Policy):
     quantity_max: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
+class HoldRules(Policy):
+    """预留: how long points may be put aside for somebody, reservations included.
+
+    No source gives numbers; these are the house's own, like those of a reservation.
+    """
+
+    kind: ClassVar[str] = "hold_rules"
+    #: Until the deadline, where the act names none.
+    hours: Annotated[int, Field(ge=1, le=24 * 365)] = 72
+    #: From placing to the end, however often it is extended.
+    hours_max: Annotated[int, Field(ge=1, le=24 * 365)] = 720
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.hours > self.hours_max:
+            raise ValueError("the usual time must not be longer than the longest")
+        return self
+
+
 class PassbookRules(Policy):
     """存折: its size, and the terms of a loss report (储蓄管理条例 31: oral, 5 days)."""
 
@@ -109,6 +128,66 @@ class PassbookRules(Policy):
     rows_per_page: Annotated[int, Field(ge=1, le=100)] = 18
     oral_loss_days: Annotated[int, Field(ge=1, le=60)] = 5
     reissue_wait_days: Annotated[int, Field(ge=0, le=60)] = 7
+
+
+#: Who may hold an account; see `NewCustomer.kind`.
+HolderKind = Literal["volunteer", "organisation", "household"]
+#: What the receiver of a gift is to the giver: judged, never kept (it is personal).
+GiftRelation = Literal["direct_kin", "kin", "friend", "neighbour", "other"]
+_PointsMax = PositivePoints | None
+_CountMax = Annotated[int, Field(ge=1, le=100_000)] | None
+
+
+class TransferRules(Policy):
+    """转赠与捐赠: who may give points to whom, how much, and how long they are good there.
+
+    北京 lets direct kin receive, 上海 kin and friends, and donations to the needy and to
+    institutions; 南京 lets groups only donate. No source gives a number for the yearly limit:
+    it is the house's own. Limits are per giver and calendar month or year; None is no limit.
+    """
+
+    kind: ClassVar[str] = "transfer_rules"
+    givers: tuple[HolderKind, ...] = ("volunteer", "household")
+    receivers: tuple[HolderKind, ...] = ("volunteer", "household")
+    relations: tuple[GiftRelation, ...] = ("direct_kin", "kin", "friend", "neighbour", "other")
+    #: Whether points that came as a gift may be gifted on; donated they may be always.
+    may_give_on: bool = True
+    gift_points_month_max: _PointsMax = None
+    gift_points_year_max: _PointsMax = Points(300)
+    gift_count_month_max: _CountMax = None
+    gift_count_year_max: _CountMax = None
+    donors: tuple[HolderKind, ...] = ("volunteer", "organisation", "household")
+    donation_points_month_max: _PointsMax = None
+    donation_points_year_max: _PointsMax = None
+    donation_count_month_max: _CountMax = None
+    donation_count_year_max: _CountMax = None
+    #: What arrives keeps the giver's dates (`source`), or is good as if it were earned now.
+    arrival: Literal["source", "fresh"] = "source"
+
+
+class ClosingRules(Policy):
+    """结账: what becomes of service and corrections for a period that is closed.
+
+    `book_late` books them in the open period with their origin date (domain.md: late
+    corrections post to the open period, a closed one is never edited); `refuse` refuses.
+    """
+
+    kind: ClassVar[str] = "closing_rules"
+    late_work: Literal["book_late", "refuse"] = "book_late"
+
+
+class ReversalRules(Policy):
+    """冲正与退回: what becomes of points that are spent already, and of the dates of a refund.
+
+    `refuse` takes nothing back that is spent, `take_available` takes what there is and lets the
+    rest go, `debt` (欠分) lets later credits settle it first. What a refund gives back is good
+    as long as the `cited` points were (and nothing for those past their date), or has a `fresh`
+    validity of its own.
+    """
+
+    kind: ClassVar[str] = "reversal_rules"
+    spent: Literal["refuse", "take_available", "debt"] = "refuse"
+    refund_validity: Literal["cited", "fresh"] = "cited"
 
 
 class AccountRules(Policy):
@@ -216,8 +295,12 @@ POLICIES: dict[str, type[Policy]] = {
         HourLimits,
         PointsExpiry,
         RedemptionRules,
+        HoldRules,
         PassbookRules,
         AccountRules,
+        ClosingRules,
+        ReversalRules,
+        TransferRules,
         VolunteerStars,
         PeriodVolunteerStars,
         OutletStars,

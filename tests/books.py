@@ -10,7 +10,9 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.store import tables
 
 #: What differs between two runs that say the same.
-CHANGING = frozenset({"voucher_id", "decided_voucher_id", "line_hash", "head_hash", "booked_at"})
+CHANGING = frozenset({
+    "voucher_id", "decided_voucher_id", "voided_voucher_id", "line_hash", "head_hash", "booked_at",
+})  # fmt: skip
 
 
 def counts(reader: Bank | sa.Connection) -> dict[str, int]:

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import inspect
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -45,9 +46,9 @@ FOUNDING: dict[str, Any] = {"bank": "雁江", "policies": (TARIFF,), "unsafe_set
 
 
 @pytest.fixture
-async def bank(engine_url: str) -> AsyncIterator[AsyncBank]:
+async def bank(async_engine_url: str) -> AsyncIterator[AsyncBank]:
     """The small district, founded through the asynchronous bank, on each engine."""
-    made = await AsyncBank.found(engine_url, clock=Clock(), **FOUNDING)
+    made = await AsyncBank.found(async_engine_url, clock=Clock(), **FOUNDING)
     await made.outlets.open(outlets=OUTLETS)
     await made.staff.appoint(appointments=STAFF)
     yield made.acting_as("T1")
@@ -147,7 +148,8 @@ async def tell(bank: Any) -> list[Any]:
         account = account or (await first_customer(bank) if len(answers) == 2 else 0)
     for look in READINGS:
         answer = look(bank, account)
-        answers.append(str(await answer if inspect.isawaitable(answer) else answer))
+        shown = str(await answer if inspect.isawaitable(answer) else answer)
+        answers.append(re.sub(r"触发器 \d+/\d+", "", shown))  # each engine has its own number
     return answers
 
 
@@ -202,10 +204,12 @@ async def test_desks_have_the_same_methods_with_the_same_arguments(name: str) ->
         assert (mine.__name__, mine.__doc__) == (method, theirs.__doc__)
 
 
-@pytest.mark.parametrize(("sync", "awaited"), [(Bank, AsyncBank), (Counter, AsyncDesks)])
+@pytest.mark.parametrize(("sync", "awaited"), [(Bank, AsyncBank), (Counter, AsyncCounter)])
 def test_bank_and_counter_offer_the_same(sync: type, awaited: type) -> None:
-    only_async = {"visit"}
-    assert public(awaited) - only_async == public(sync)
+    # What the desks ask of their house; the awaited desks go through `visit` for all of it.
+    # A migration runs before any service does, on a synchronous driver.
+    only_async, only_sync = {"visit"}, {"commits_each_act", "glance", "keep", "migrate"}
+    assert public(awaited) - only_async == public(sync) - only_sync
     for name in ("found", "open"):
         mine, theirs = getattr(AsyncBank, name), getattr(Bank, name)
         assert inspect.signature(mine) == inspect.signature(theirs)
@@ -222,11 +226,11 @@ def test_type_checkers_see_the_same_types() -> None:
 
 
 async def test_a_bank_is_opened_again_by_name_and_with_an_engine(
-    bank: AsyncBank, engine_url: str
+    bank: AsyncBank, async_engine_url: str
 ) -> None:
     account = await customer(bank)
     await bank.execute(service(account, 8))
-    again = await AsyncBank.open(engine_url, bank="雁江", staff="T2", unsafe_settings="allow")
+    again = await AsyncBank.open(async_engine_url, bank="雁江", staff="T2", unsafe_settings="allow")
     assert await again.reports.balance(account) == Points("1")
     assert (again.name, again.scale, str(again.zone)) == ("雁江", 2, "Asia/Shanghai")
     assert repr(again).startswith("<AsyncBank 雁江 on ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 from gongyi_bank.commands.base import Command
 from gongyi_bank.service.gate import Visit
@@ -26,12 +26,23 @@ SERVICES: dict[type[Command], Callable[[Any, Any], Any]] = {}
 class House:
     """Whatever desks stand in: a bank (one transaction a call) or a counter (one for all)."""
 
+    #: Whether every act is a transaction of its own, or all of them stand in one.
+    commits_each_act: ClassVar[bool] = False
+
     def execute(self, command: Command) -> Any:
         """Run any command and return its receipt."""
         raise NotImplementedError
 
     def read(self, look: Callable[[Transaction], T]) -> T:
         """Run a reading function in a transaction."""
+        raise NotImplementedError
+
+    def glance(self, look: Callable[[Transaction], T]) -> T:
+        """Run a reading function of one statement, which needs no transaction of its own."""
+        raise NotImplementedError
+
+    def keep(self, work: Callable[[Transaction], T]) -> T:
+        """Run a function that writes what is no act (see `service.outbox`), and keep it."""
         raise NotImplementedError
 
 

@@ -19,7 +19,7 @@ from gongyi_bank.commands.hours import (
     RefuseHours,
     VoidHours,
 )
-from gongyi_bank.commands.points import BringForward, GrantPoints
+from gongyi_bank.commands.points import BringForward, ExpireDue, GrantPoints
 from gongyi_bank.desks.base import Desk, act
 from gongyi_bank.display import Table
 from gongyi_bank.reports import registers
@@ -52,6 +52,7 @@ class PointsDesk(Desk):
 
     bring_forward = act(BringForward, points.bring_forward)
     grant = act(GrantPoints, points.grant)
+    expire_due = act(ExpireDue, points.expire_due)
 
 
 class HoursDesk(Desk):

@@ -7,10 +7,15 @@ from collections.abc import Iterable
 
 from gongyi_bank.desks.base import Desk
 from gongyi_bank.periods import Period
-from gongyi_bank.reports import books, customers, explanations, statements
+from gongyi_bank.reports import as_of, books, customers, expiry, explanations, seals, statements
+from gongyi_bank.reports import provenance as origins
+from gongyi_bank.reports.as_of import AccountTotals, BalanceAsOf, Dating
 from gongyi_bank.reports.books import LedgerBook, TrialBalance
 from gongyi_bank.reports.customers import CustomerSummary
+from gongyi_bank.reports.expiry import ExpirySchedule
 from gongyi_bank.reports.explanations import Explanation
+from gongyi_bank.reports.provenance import PointsSpent, Provenance
+from gongyi_bank.reports.seals import LineProof
 from gongyi_bank.reports.statements import Days, Statement
 from gongyi_bank.values import Points
 
@@ -33,11 +38,22 @@ class ReportsDesk(Desk):
         first and a last booking day, `as_of` a day (to its end) or an instant (inclusive).
         Raises UnknownCustomer, InvalidValue.
         """
-        return self._house.read(
+        # A page of lines is one statement; with days there is another one to find them.
+        house = self._house
+        run = house.glance if between is None and as_of is None else house.read
+        return run(
             lambda tx: statements.statement(
                 tx, account, newest=newest, before_line=before_line, between=between, as_of=as_of
             )
         )
+
+    def proof(self, account: int | str, line_no: int) -> LineProof:
+        """凭据: what a volunteer needs to check, without the bank, that a line is in its day.
+
+        Takes as long as sealing the day did. Raises UnknownCustomer, UnknownLine,
+        LineNotSealed.
+        """
+        return self._house.read(lambda tx: seals.proof(tx, account, line_no))
 
     def explain(self, account: int | str, line_no: int) -> Explanation:
         """为什么: the record, tariff and rounding, or the voucher and people, behind a line.
@@ -48,11 +64,46 @@ class ReportsDesk(Desk):
 
     def balance(self, account: int | str) -> Points:
         """余额: what the passbook shows now. Raises UnknownCustomer."""
-        return self._house.read(lambda tx: statements.balance(tx, account))
+        return self._house.glance(lambda tx: statements.balance(tx, account))
 
     def balances(self, accounts: Iterable[int | str]) -> dict[int, Points]:
         """余额 of many accounts, by account number, in one query. Raises UnknownCustomer."""
-        return self._house.read(lambda tx: statements.balances(tx, accounts))
+        return self._house.glance(lambda tx: statements.balances(tx, accounts))
+
+    def balance_as_of(self, account: int | str, day: dt.date) -> BalanceAsOf:
+        """截至余额: an account at the end of a day, by booking and by value, then and now.
+
+        Raises UnknownCustomer.
+        """
+        return self._house.read(lambda tx: as_of.balance_as_of(tx, account, day))
+
+    def totals(
+        self, account: int | str, between: Days, *, dating: Dating = "booking"
+    ) -> AccountTotals:
+        """期间合计: what an account was credited and debited between two days, by kind.
+
+        `dating` says whether the business day or the value date must lie in the days, both
+        included. Raises UnknownCustomer, InvalidValue.
+        """
+        return self._house.read(lambda tx: as_of.account_totals(tx, account, between, dating))
+
+    def expiry_schedule(self, account: int | str) -> ExpirySchedule:
+        """到期计划: which points are good until when. Raises UnknownCustomer."""
+        return self._house.read(lambda tx: expiry.expiry_schedule(tx, account))
+
+    def provenance(self, account: int | str, line_no: int) -> Provenance:
+        """来源: the services, grants and gifts that paid for a debit line.
+
+        Raises UnknownCustomer, UnknownLine, and InvalidValue for a credit.
+        """
+        return self._house.read(lambda tx: origins.provenance(tx, account, line_no))
+
+    def spent_on(self, account: int | str, line_no: int) -> PointsSpent:
+        """去向: what a credit line paid for.
+
+        Raises UnknownCustomer, UnknownLine, and InvalidValue for a debit.
+        """
+        return self._house.read(lambda tx: origins.spent_on(tx, account, line_no))
 
     def customer_summary(self, account: int | str) -> CustomerSummary:
         """客户概况: one customer at a glance. Raises UnknownCustomer."""

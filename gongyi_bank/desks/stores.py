@@ -8,12 +8,13 @@ from uuid import UUID
 from gongyi_bank.commands.hours import ROWS_MAX
 from gongyi_bank.commands.redemptions import (
     Capture,
-    LapseOverdue,
+    Extend,
     Redeem,
     RedeemMany,
     Release,
     Reserve,
 )
+from gongyi_bank.commands.refunds import RefundGoods
 from gongyi_bank.commands.stores import (
     LeaveAlliance,
     PublishOffers,
@@ -26,7 +27,7 @@ from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import InvalidValue, UnknownStore
 from gongyi_bank.reports.words import REDEMPTION_STATES
 from gongyi_bank.rules.redemptions import LAPSED, RESERVED
-from gongyi_bank.service import redemptions, stores
+from gongyi_bank.service import redemptions, refunds, reservations, stores
 from gongyi_bank.store import redemptions as redemption_store
 from gongyi_bank.store import stores as store
 from gongyi_bank.store.transaction import Transaction
@@ -64,9 +65,10 @@ class RedemptionsDesk(Desk):
     redeem = act(Redeem, redemptions.redeem)
     redeem_many = act(RedeemMany, redemptions.redeem_many)
     reserve = act(Reserve, redemptions.reserve)
-    capture = act(Capture, redemptions.capture)
-    release = act(Release, redemptions.release)
-    lapse_overdue = act(LapseOverdue, redemptions.lapse_overdue)
+    capture = act(Capture, reservations.capture)
+    extend = act(Extend, reservations.extend)
+    release = act(Release, reservations.release)
+    refund = act(RefundGoods, refunds.refund)
 
     def of(self, account: int | str, *, count_max: int = 100) -> Table:
         """An account's newest redemptions and reservations, newest first."""

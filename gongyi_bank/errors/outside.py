@@ -71,6 +71,46 @@ class EngineSettingsUnsafe(EngineError):
     next_en = "Change them before you open the bank"
 
 
+class SchemaOutdated(EngineError):
+    """The database has an older schema than this version of the library was written for."""
+
+    code = "schema_outdated"
+    zh = "数据库表结构为 {found} 版，本库需要 {newest} 版"
+    en = "the schema of the database is {found}, and this version needs {newest}"
+    next_zh = "请先备份，再运行 python -m gongyi_bank.migrate --database URL"
+    next_en = "Back it up, then run python -m gongyi_bank.migrate --database URL"
+
+
+class SchemaTooNew(EngineError):
+    """The database was migrated by a newer version of the library than this one."""
+
+    code = "schema_too_new"
+    zh = "数据库表结构为 {found} 版，本库只认识到 {newest} 版"
+    en = "the schema of the database is {found}, and this version knows {newest} at most"
+    next_zh = "请升级 gongyi-bank"
+    next_en = "Upgrade gongyi-bank"
+
+
+class SchemaUnknown(EngineError):
+    """The database holds banks, but its schema is no release's (or its version row was lost)."""
+
+    code = "schema_unknown"
+    zh = "数据库表结构不属于任何已发布版本（记录的版本：{found}）"
+    en = "the schema of the database is of no released version (recorded: {found})"
+    next_zh = "请从备份恢复，或换一个数据库"
+    next_en = "Restore a backup, or name another database"
+
+
+class LockOutOfOrder(EngineError):
+    """A transaction of several acts takes its locks in an order that can end in a deadlock."""
+
+    code = "lock_out_of_order"
+    zh = "本事务已锁定 {holding}，此后再锁 {wanted} 可能与他人互相等待"
+    en = "{wanted} must be locked before {holding}, which this transaction holds already"
+    next_zh = "请先用 counter.lock(accounts=…, stores=…) 一次锁定，或调整各项业务的先后"
+    next_en = "Use counter.lock(accounts=…, stores=…) before the first act, or sort the acts"
+
+
 class RetryTransaction(EngineError):
     """Certainly not applied: deadlock, serialization failure or lock timeout. Run it all again."""
 

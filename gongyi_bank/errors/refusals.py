@@ -80,6 +80,16 @@ class UnknownStore(NotFound):
     next_en = "Check the store code"
 
 
+class UnknownPool(NotFound):
+    """No pool with this code."""
+
+    code = "unknown_pool"
+    zh = "没有积分池 {pool}"
+    en = "there is no pool {pool}"
+    next_zh = "请核对积分池代码，或先设立"
+    next_en = "Check the pool's code, or open it first"
+
+
 class UnknownOffer(NotFound):
     """The store does not offer this article."""
 
@@ -110,6 +120,16 @@ class UnknownRedemption(NotFound):
     next_en = "Check the redemption's id"
 
 
+class UnknownHold(NotFound):
+    """No hold with this id."""
+
+    code = "unknown_hold"
+    zh = "没有预留 {hold}"
+    en = "there is no hold {hold}"
+    next_zh = "请核对预留编号"
+    next_en = "Check the hold's id"
+
+
 class UnknownPassbook(NotFound):
     """No passbook with this serial number, or none at that outlet."""
 
@@ -138,6 +158,16 @@ class UnknownLine(NotFound):
     en = "account {account} has no line {line_no}"
     next_zh = "请核对行号"
     next_en = "Check the line number"
+
+
+class UnknownVoucher(NotFound):
+    """No voucher with this id."""
+
+    code = "unknown_voucher"
+    zh = "没有凭证 {voucher}"
+    en = "there is no voucher {voucher}"
+    next_zh = "请核对凭证编号"
+    next_en = "Check the voucher's id"
 
 
 class NotAVolunteer(Refused):
@@ -243,6 +273,36 @@ class OutOfStock(RowRefused):
     next_en = "Take fewer, or choose another"
 
 
+class HoldExceeded(RowRefused):
+    """More points are captured than the hold still has."""
+
+    code = "hold_exceeded"
+    zh = "预留 {hold} 只剩 {left}，需要 {wanted}"
+    en = "the hold {hold} has {left} points left, {wanted} are wanted"
+    next_zh = "请减少积分；超出部分另行办理"
+    next_en = "Capture fewer; what exceeds the hold is an act of its own"
+
+
+class HoldTooLong(RowRefused):
+    """The deadline lies beyond the longest life that the policy gives a hold."""
+
+    code = "hold_too_long"
+    zh = "期限 {deadline_at} 超过最迟期限 {latest_at}"
+    en = "the deadline {deadline_at} is beyond {latest_at}, the latest that is allowed"
+    next_zh = "请缩短期限；到期后可另行预留"
+    next_en = "Choose an earlier one; when it is over, the points can be held anew"
+
+
+class ReservationExceeded(RowRefused):
+    """More pieces are captured than the reservation still has."""
+
+    code = "reservation_exceeded"
+    zh = "预约 {redemption} 只剩 {left} 件，需要 {wanted} 件"
+    en = "the reservation {redemption} has {left} pieces left, {wanted} are wanted"
+    next_zh = "请减少数量；超出部分另行兑换"
+    next_en = "Capture fewer; redeem the others by themselves"
+
+
 class InsufficientPoints(RowRefused):
     """The points that may be spent now are fewer than needed."""
 
@@ -251,6 +311,38 @@ class InsufficientPoints(RowRefused):
     en = "the account {account} has {available} points available, {needed} are needed"
     next_zh = "请减少所需积分，或待积分足够时再办"
     next_en = "Ask for fewer points, or do it when there are enough"
+
+
+class TransferNotAllowed(RowRefused):
+    """The transfer rules do not let this account give, or that one receive, in this way."""
+
+    code = "transfer_not_allowed"
+    zh = "按转赠规则，账户 {account} 不能办理{purpose}：{why}"
+    en = "the transfer rules do not allow account {account} this {purpose}: {why}"
+    next_zh = "请改为规则允许的对象，或由总行调整规则"
+    next_en = "Choose what the rules allow, or let the head office adopt others"
+
+
+class TransferLimitReached(RowRefused):
+    """The account would give more in a month or a year than the transfer rules allow."""
+
+    code = "transfer_limit"
+    zh = "账户 {account} {period}{purpose}上限 {limit}，已用 {used}，本次 {wanted}"
+    en = "account {account} may give {limit} ({purpose}, {period}): {used} used, {wanted} wanted"
+    next_zh = "请减少，或待下一期再办"
+    next_en = "Give less, or wait for the next period"
+
+
+class GiftedPointsStay(RowRefused):
+    """Points that came as a gift would be given on, which the transfer rules do not allow."""
+
+    code = "gifted_points_stay"
+    zh = "账户 {account} 最早的积分中有 {gifted} 为受赠所得，不得再转赠"
+    en = (
+        "of the oldest points of account {account}, {gifted} came as a gift and may not be given on"
+    )
+    next_zh = "受赠积分请先用于兑换或捐赠"
+    next_en = "Redeem or donate the gifted points first"
 
 
 class NothingToTakeOver(RowRefused):

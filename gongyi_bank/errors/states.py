@@ -21,6 +21,16 @@ class TransactionEnded(WrongState):
     next_en = "Begin another one"
 
 
+class QueueEnded(WrongState):
+    """A queue of acts was used after it was closed, or in a process forked from its own."""
+
+    code = "queue_ended"
+    zh = "合并提交的队列已关闭，或属于另一进程"
+    en = "the queue was closed, or belongs to another process"
+    next_zh = "请另建一个 GroupCommit；分叉后在各进程内建立"
+    next_en = "Make another GroupCommit, in each process after the fork"
+
+
 class CodeTaken(WrongState):
     """The code is already used in this bank."""
 
@@ -59,6 +69,86 @@ class OutletClosed(WrongState):
     en = "the outlet {outlet} is closed"
     next_zh = "请到其他网点办理，或重新开办"
     next_en = "Use another outlet, or reopen it"
+
+
+class DayClosed(WrongState):
+    """The business day is closed at this outlet: nothing more is booked on it."""
+
+    code = "day_closed"
+    zh = "网点 {outlet} 的 {day} 已日结"
+    en = "the day {day} is closed at {outlet}"
+    next_zh = "请核对本机时钟，次日再办"
+    next_en = "Check this machine's clock, and submit it on the next day"
+
+
+class LineNotSealed(WrongState):
+    """No seal covers the line's day yet, so it cannot be proved."""
+
+    code = "line_not_sealed"
+    zh = "账户 {account} 第 {line_no} 行所在的日子尚未封账"
+    en = "the day of line {line_no} of account {account} is not sealed yet"
+    next_zh = "总行日结之后再取凭据"
+    next_en = "Ask again after the head office has closed that day"
+
+
+class PeriodClosed(WrongState):
+    """The day lies in a closed month, quarter or year, and the policy refuses late work."""
+
+    code = "period_closed"
+    zh = "网点 {outlet} 已结账至 {through}，不能再记 {day} 的账"
+    en = "{outlet} is closed through {through}; nothing more is booked for {day}"
+    next_zh = "请改用未结账的日期，或由总行调整结账规则"
+    next_en = "Use a day that is open, or let the head office adopt other closing rules"
+
+
+class PeriodNotOver(WrongState):
+    """Only a period that has ended can be closed: its last day lies before today."""
+
+    code = "period_not_over"
+    zh = "{period} 尚未结束（今日 {today}），不能结账"
+    en = "{period} is not over (today is {today}), so it cannot be closed"
+    next_zh = "请在其最后一天之后结账"
+    next_en = "Close it after its last day"
+
+
+class PeriodAlreadyClosed(WrongState):
+    """The period is closed already, by this outlet's closing or one above it."""
+
+    code = "period_already_closed"
+    zh = "网点 {outlet} 已结账（{kind}）至 {through}"
+    en = "{outlet} is closed ({kind}) through {through} already"
+    next_zh = "请结下一期"
+    next_en = "Close the period after it"
+
+
+class ClosingUnfinished(WrongState):
+    """A closing of this kind is under way at the outlet and must be finished first."""
+
+    code = "closing_unfinished"
+    zh = "网点 {outlet} 至 {through} 的结账（{kind}）尚未完成"
+    en = "the closing ({kind}) of {outlet} through {through} is not finished"
+    next_zh = "请再次办理该期结账，使其完成"
+    next_en = "Close that period again, which finishes it"
+
+
+class WrongClosingState(WrongState):
+    """The closing has not begun, or has gone further already."""
+
+    code = "wrong_closing_state"
+    zh = "网点 {outlet} 至 {through} 的结账（{kind}）状态为 {state}"
+    en = "the closing ({kind}) of {outlet} through {through} is {state}"
+    next_zh = "请用 closings.close 完成结账"
+    next_en = "Finish it with closings.close"
+
+
+class ShorterPeriodOpen(WrongState):
+    """A month needs all its days closed, a quarter its months, a year its quarters."""
+
+    code = "shorter_period_open"
+    zh = "网点 {outlet} 的 {period} 尚有未结账的{kind}，须先结至 {through}"
+    en = "{outlet} has a {kind} open in {period}; close each {kind} through {through} first"
+    next_zh = "请先结较短的期间"
+    next_en = "Close the shorter periods first"
 
 
 class OutletNotClosed(WrongState):
@@ -261,6 +351,26 @@ class StoreClosed(WrongState):
     next_en = "Redeem at another store"
 
 
+class PoolClosed(WrongState):
+    """The pool is closed; it neither gives nor receives."""
+
+    code = "pool_closed"
+    zh = "积分池 {pool} 已关闭"
+    en = "the pool {pool} is closed"
+    next_zh = "请另选积分池"
+    next_en = "Choose another pool"
+
+
+class PoolNotEmpty(WrongState):
+    """The pool still has points; only an empty one is closed."""
+
+    code = "pool_not_empty"
+    zh = "积分池 {pool} 尚有 {balance} 分"
+    en = "the pool {pool} still has {balance} points"
+    next_zh = "请先拨付或转入其他积分池"
+    next_en = "Grant them, or send them to another pool first"
+
+
 class OfferWithdrawn(WrongState):
     """The offer is no longer on the list."""
 
@@ -289,6 +399,86 @@ class ReservationLapsed(WrongState):
     en = "the reservation {redemption} lapsed at {deadline_at}"
     next_zh = "请重新预约"
     next_en = "Reserve again"
+
+
+class HoldSettled(WrongState):
+    """The hold was captured, released or lapsed before; a settled one stays settled."""
+
+    code = "hold_settled"
+    zh = "预留 {hold} 状态为 {state}"
+    en = "the hold {hold} is {state}"
+    next_zh = "不能再次办理"
+    next_en = "It cannot be settled again"
+
+
+class HoldLapsed(WrongState):
+    """The deadline is past; the points are free again whether or not a sweep has run."""
+
+    code = "hold_lapsed"
+    zh = "预留 {hold} 已于 {deadline_at} 到期"
+    en = "the hold {hold} lapsed at {deadline_at}"
+    next_zh = "请重新预留"
+    next_en = "Hold the points anew"
+
+
+class HoldOfReservation(WrongState):
+    """The hold belongs to a reservation of goods, which is settled as a whole with them."""
+
+    code = "hold_of_reservation"
+    zh = "预留 {hold} 属于预约兑换"
+    en = "the hold {hold} belongs to a reservation of goods"
+    next_zh = "请在兑换（redemptions）柜台办理"
+    next_en = "Settle it at the redemptions desk"
+
+
+class LineNotReversible(WrongState):
+    """A line of this kind cannot be reversed; another act does what is wanted."""
+
+    code = "line_not_reversible"
+    zh = "账户 {account} 第 {line_no} 行是{kind}，不能冲正"
+    en = "line {line_no} of account {account} is of the kind {kind}; it cannot be reversed"
+    next_zh = "请改为：{instead}"
+    next_en = "Instead: {instead}"
+
+
+class LineTakenBack(WrongState):
+    """The parts of a line never add up to more than the line: that much is not left of it."""
+
+    code = "line_taken_back"
+    zh = "账户 {account} 第 {line_no} 行尚可冲正 {left}，需要 {wanted}"
+    en = "of line {line_no} of account {account} {left} is left to reverse, {wanted} is wanted"
+    next_zh = "请核对已冲正的部分"
+    next_en = "Look at what was reversed of it before"
+
+
+class NothingToReverse(WrongState):
+    """The voucher wrote no lines into any passbook, or all of them are taken back."""
+
+    code = "nothing_to_reverse"
+    zh = "凭证 {voucher} 没有可冲正的明细"
+    en = "the voucher {voucher} has no lines left to reverse"
+    next_zh = "请核对凭证编号，或办理相应的撤销"
+    next_en = "Check its id, or undo the act by its own counterpart"
+
+
+class GoodsNotGiven(WrongState):
+    """The redemption gave out no goods: it is reserved still, or was released, or lapsed."""
+
+    code = "goods_not_given"
+    zh = "兑换 {redemption} 状态为 {state}，没有货品可退"
+    en = "the redemption {redemption} is {state}; no goods were given out"
+    next_zh = "预约请予取消"
+    next_en = "Release it if it is reserved"
+
+
+class GoodsReturned(WrongState):
+    """More pieces than are left of the redemption: returned before, they are not refunded again."""
+
+    code = "goods_returned"
+    zh = "兑换 {redemption} 尚有 {left} 件可退，需要 {wanted} 件"
+    en = "of the redemption {redemption} {left} pieces may be returned, {wanted} are wanted"
+    next_zh = "请核对已退回的件数"
+    next_en = "Look at what was returned before"
 
 
 class PolicyNotLater(WrongState):

@@ -29,14 +29,30 @@ _REASONS = {
     "a store clerk, and nobody else, has a store": "商家店员须指定商家，其他岗位不得指定",
     "a time is written YYYY-MM-DDTHH:MM": "时间写作 2022-10-31T14:00",
     "a whole number from 1, or None for all": "应为 1 以上的整数，或 None 表示全部",
+    "a whole number above zero": "应为大于零的整数",
     "a whole number is needed": "应为整数",
     "a whole number, in digits": "应为整数，用数字书写",
+    "allow or refuse": "应为 allow 或 refuse",
     "an account number does not start with 0": "账号不以 0 开头",
     "an amount reads 12 or 12.50, with at most 4 decimals": "积分写作 12 或 12.50，至多四位小数",
     "a SQLAlchemy Connection or Session": "应为 SQLAlchemy 的 Connection 或 Session",
     "an instant is a datetime with a time zone": "应为带时区的时间",
+    "booking or value": "应为 booking 或 value",
     "comes twice": "重复出现",
+    "a pool gives: name the person who checked it": "积分池拨付须写明复核人",
+    "a pool gives: say why": "积分池拨付须写明事由",
+    "give pool or organisation": "积分池与单位账户须填其一，且只填其一",
+    "give source or source_pool": "付方账户与积分池须填其一，且只填其一",
+    "give target or target_pool": "收方账户与积分池须填其一，且只填其一",
+    "is the giver": "正是付方",
+    "milliseconds from 0 to 1000": "应为 0 至 1000 毫秒",
+    "this kind of holder may not give": "此类客户不得付出",
+    "this kind of holder may not receive": "此类客户不得接受",
+    "this relation is not among those allowed": "不在允许的关系之内",
     "give account or customer_ref": "账号与外部编号须填其一，且只填其一",
+    "give hours or deadline_at, not both": "小时数与期限只能填其一",
+    "it is no later than the deadline there is": "不晚于现有期限",
+    "it is past": "已经过去",
     "give both days of the month or none": "起止两日须同时填写或都不填",
     "give document_kind and document_no together": "证件种类与号码须同时填写",
     "give either first and last, or a list": "填起止号或清单，只能其一",
@@ -52,6 +68,8 @@ _REASONS = {
     "it has no date of birth since 1800": "其中没有 1800 年以来的出生日期",
     "it is also listed as a working weekend": "同时又列为调休工作日",
     "it is before 1970": "早于 1970 年",
+    "it is a credit: ask spent_on": "这是存入的明细，请用 spent_on 查询",
+    "it is a debit: ask provenance": "这是支取的明细，请用 provenance 查询",
     "it is blank or too short": "为空或太短",
     "it is in the future": "晚于今天",
     "it is no kind of document": "没有这种证件",
@@ -69,6 +87,10 @@ _REASONS = {
     "more than an account can be credited in its life": "超过一个账户所能累计存入的积分",
     "not an ISO 8601 instant": "应为 ISO 8601 格式的时间",
     "not the key that the bank was founded with": "不是开行时所用的密钥",
+    "64 hexadecimal digits": "应为 64 位十六进制数",
+    "nothing is sealed yet": "尚未封账",
+    "say which seal the trusted root is of": "请说明该根属于第几号封账",
+    "the number of a seal, or last_seal": "应为封账号或 last_seal",
     "nothing is brought forward": "时长和积分都为零，无可登记",
     "only an administrator or a service account registers in the past":
         "只有管理员或系统账号可以补登以前的日期",
@@ -153,7 +175,7 @@ _ROLES = {
 _STATES = {
     "active": "正常", "blank": "空白", "captured": "已领取", "closed": "销户",
     "credited": "已入账", "destroyed": "已销毁", "dormant": "休眠", "frozen": "冻结",
-    "household": "家庭", "in_use": "在用", "lapsed": "已到期", "lost": "挂失",
+    "held": "预留中", "household": "家庭", "in_use": "在用", "lapsed": "已到期", "lost": "挂失",
     "oral": "口头", "organisation": "单位", "redeemed": "已兑换", "refused": "已驳回",
     "released": "已取消", "replaced": "已换", "reserved": "已预约", "spoiled": "损坏",
     "void": "作废", "voided": "已冲正", "volunteer": "志愿者", "waiting_branch": "待分行审批",
@@ -162,27 +184,31 @@ _STATES = {
 
 _LEFT = {
     "accounts": "个账户", "blank passbooks": "本空白存折", "outlets": "个下级网点",
-    "partner stores": "家联盟商家", "staff roles": "个岗位", "waiting records": "条待批记录",
+    "partner stores": "家联盟商家", "pools": "个积分池", "staff roles": "个岗位",
+    "waiting records": "条待批记录",
 }  # fmt: skip
 _LEFT_POINTS = {"balance": "余额", "debt": "欠分", "held": "预留"}
 
 _NOUNS = {
-    "accounts": "账户", "customers": "客户", "hours": "服务时长", "outlets": "网点",
-    "passbooks": "存折", "points": "积分", "policies": "规则", "redemptions": "兑换",
-    "staff": "人员", "stores": "商家",
+    "accounts": "账户", "closings": "结账", "customers": "客户", "holds": "预留",
+    "hours": "服务时长", "outlets": "网点", "passbooks": "存折", "pools": "积分池",
+    "points": "积分", "policies": "规则", "redemptions": "兑换", "reversals": "冲正",
+    "staff": "人员", "stores": "商家", "transfers": "转账",
 }  # fmt: skip
 _VERBS = {
-    "adopt": "发布", "allot": "调拨", "appoint": "聘任", "approve": "批准",
-    "bring_forward": "期初登记", "capture": "领取", "close": "关闭", "correct": "更正",
-    "destroy": "销毁", "end": "解聘", "freeze": "冻结", "grant": "人工入账", "issue": "发放",
-    "lapse_overdue": "到期清理", "leave": "退出", "lift_loss": "解挂", "mark_dormant": "转休眠",
-    "move": "迁移", "open": "开办", "print_stock": "印制", "publish_offers": "上架兑换品",
-    "record": "登记", "record_many": "批量登记", "recruit": "吸纳", "redeem": "兑换",
-    "redeem_many": "批量兑换", "refuse": "驳回", "register": "登记", "reissue": "补发",
-    "release": "取消预约", "rename": "更名", "renew": "换折", "reopen": "重新开办",
+    "adopt": "发布", "allot": "调拨", "announce": "预告", "drain": "停记", "appoint": "聘任",
+    "approve": "批准", "bring_forward": "期初登记", "capture": "领取", "capture_many": "批量领取",
+    "close": "关闭", "correct": "更正", "destroy": "销毁", "donate": "捐赠", "gift": "转赠",
+    "send": "多方转账", "end": "解聘", "extend": "延期", "freeze": "冻结", "grant": "人工入账",
+    "issue": "发放", "lapse_overdue": "到期清理", "leave": "退出", "lift_loss": "解挂",
+    "mark_dormant": "转休眠", "move": "迁移", "open": "开办", "place": "登记",
+    "print_stock": "印制", "publish_offers": "上架兑换品", "record": "登记",
+    "record_many": "批量登记", "recruit": "吸纳", "redeem": "兑换", "redeem_many": "批量兑换",
+    "refuse": "驳回", "register": "登记", "reissue": "补发", "release": "取消",
+    "release_many": "批量取消", "rename": "更名", "renew": "换折", "reopen": "重新开办",
     "report_loss": "挂失", "reserve": "预约", "restock": "补货", "spoil": "登记损坏",
-    "unfreeze": "解冻", "update": "补登", "void": "冲正", "wake": "唤醒",
-    "withdraw_offer": "下架兑换品",
+    "refund": "退货", "reverse_line": "明细", "reverse_voucher": "凭证", "unfreeze": "解冻",
+    "update": "补登", "void": "冲正", "wake": "唤醒", "withdraw_offer": "下架兑换品",
 }  # fmt: skip
 _ACT = re.compile(r"([a-z]+)\.([a-z_]+)( \(复核\))?")
 #: A thing in both languages: "网点 outlet".
@@ -220,7 +246,9 @@ def _act(text: str) -> str:
     if found is None or found[1] not in _NOUNS or found[2] not in _VERBS:
         return text
     noun, verb = _NOUNS[found[1]], _VERBS[found[2]]
-    return f"{noun}{verb}{'复核' if found[3] else ''}".replace("兑换兑换", "兑换")
+    return f"{noun}{verb}{'复核' if found[3] else ''}".replace("兑换兑换", "兑换").replace(
+        "转账人工入账", "积分池拨付"
+    )
 
 
 def _value(text: str) -> str:
@@ -241,6 +269,15 @@ def said(name: str, fact: object, language: str) -> object:
     if type(fact) is not str:
         return fact
     both = _BOTH.fullmatch(fact)
-    if both and name in ("what", "tier", "wanted"):
+    if both and name in (
+        "what",
+        "tier",
+        "wanted",
+        "holding",
+        "kind",
+        "instead",
+        "purpose",
+        "period",
+    ):
         return both[1] if language == "zh" else both[2]
     return _SAID[name](fact) if language == "zh" and name in _SAID else fact

@@ -14,9 +14,9 @@ from gongyi_bank.reports.customers import KIND_NAMES
 from gongyi_bank.reports.words import HOLDERS, LEDGER_ACCOUNTS, TOTAL
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store import balances as store
-from gongyi_bank.store.balances import AccountSum
 from gongyi_bank.store.customers import load_names
 from gongyi_bank.store.outlets import load_all_outlets, load_outlets
+from gongyi_bank.store.totals import AccountSum, list_account_sums
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import Points, clean_code, format_account_no, mask_name
 
@@ -28,6 +28,8 @@ ACCOUNT_NAMES = {
     "store": "商家收兑",
     "expired": "到期积分",
     "returned": "销户收回",
+    "pool": "积分池",
+    "transit": "转账过渡",
 }
 
 _BOOK_COLUMNS = (
@@ -65,7 +67,7 @@ class LedgerBookRow:
     #: volunteer, organisation or household.
     kind: str
     state: str
-    #: The savings branch where it is registered now.
+    #: The savings branch where it was registered on the period's last day.
     outlet: str
     outlet_name: str
     #: The balance before the period; zero in a book to date.
@@ -73,7 +75,7 @@ class LedgerBookRow:
     credited: Points
     debited: Points
     closing: Points
-    #: Verified minutes of service given in the period; in a book to date, lifetime minutes.
+    #: Verified minutes that count in the period, by value date; in a book to date, of all time.
     minutes: int
 
 
@@ -129,7 +131,8 @@ def ledger_book(
 ) -> LedgerBook:
     """The ledger book of an outlet and everything below it; masked names where asked for.
 
-    Accounts stand where they are registered now, lines under their business day.
+    Accounts stand where they were registered on the period's last day, lines under their
+    business day, minutes under their value date: so the book of a closed period never changes.
     Raises UnknownOutlet, and InvalidValue for a period that cannot be read.
     """
     place = _require_outlet(tx, outlet)
@@ -189,7 +192,7 @@ class TrialBalanceRow:
 
     outlet: str
     outlet_name: str
-    #: customer, issued, brought_forward, store, expired or returned.
+    #: customer, issued, brought_forward, store, expired, returned, pool or transit.
     kind: str
     #: Points that went out of the accounts, and into them.
     debits: Points
@@ -262,7 +265,7 @@ def trial_balance(
     """
     top = None if outlet is None else _require_outlet(tx, outlet)
     day = None if as_of is None else require_day(as_of, "as_of")
-    sums = _merged(store.list_account_sums(tx, day))
+    sums = _merged(list_account_sums(tx, day))
     outlets = load_all_outlets(tx)
     within = {
         number

@@ -10,6 +10,7 @@ from gongyi_bank.errors import UnknownCustomer
 from gongyi_bank.periods import business_day
 from gongyi_bank.policies import VolunteerStars
 from gongyi_bank.reports.words import FACTS, SUMMARY_VALUES
+from gongyi_bank.rules.expiry import terms_of
 from gongyi_bank.rules.ratings import count_stars
 from gongyi_bank.store import balances as store
 from gongyi_bank.store.customers import load_names
@@ -122,10 +123,11 @@ def customer_summary(tx: Transaction, account: int | str) -> CustomerSummary:
     if customer is None:
         raise UnknownCustomer(account=account_no)
     today = business_day(tx.clock(), tx.bank.zone)
-    head = load_heads(tx, [account_no], today)[account_no]
+    policies = load_book(tx, load_stamp(tx))
+    head = load_heads(tx, [account_no], terms_of(policies, today))[account_no]
     counts = store.load_customer_counts(tx, account_no)
     name = load_names(tx, [account_no]).get(account_no)
-    scheme = load_book(tx, load_stamp(tx)).in_force(VolunteerStars, today)[1]
+    scheme = policies.in_force(VolunteerStars, today)[1]
     earned = count_stars(head.verified_minutes, scheme.hours)
 
     def points(units: int) -> Points:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from gongyi_bank.display import Column, Table
 from gongyi_bank.policies import RATE_SCALE, PolicyBook, Tariff
-from gongyi_bank.reports.statements import StatementLine, require_line, shown_line
+from gongyi_bank.reports.statements import StatementLine, require_line, statement_lines
 from gongyi_bank.reports.words import FACTS
 from gongyi_bank.store import statements as store
 from gongyi_bank.store.policies import load_book, load_stamp
@@ -94,7 +94,7 @@ def explain(tx: Transaction, account: int | str, line_no: int) -> Explanation:
     elif line.kind == "redemption":
         taken = store.load_line_redemption(tx, line)
         facts = _redemption_facts(taken) if taken else {}
-    return _explanation(line.account_no, shown_line(tx.bank, line), voucher, facts)
+    return _explanation(line.account_no, statement_lines(tx, [line])[0], voucher, facts)
 
 
 def _explanation(

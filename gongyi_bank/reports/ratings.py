@@ -81,7 +81,7 @@ def explain(
     else:
         rule, version = _policy(tx, PeriodVolunteerStars, whole.last_on)
         star_hours = rule.hours_for(whole.kind)
-        minutes = sum(tally.minutes for tally in tallies if tally.state == "credited")
+        minutes = sum(tally.minutes for tally in tallies if tally.counts)
     return VolunteerRating(
         account=account_no,
         ref=served.ref,

@@ -114,7 +114,7 @@ class VolunteerRating(Shown):
     @property
     def excluded(self) -> tuple[RecordTally, ...]:
         """The records that do not count: waiting, refused, voided."""
-        return tuple(tally for tally in self.tallies if tally.state != "credited")
+        return tuple(tally for tally in self.tallies if not tally.counts)
 
     def to_table(self) -> Table:
         """One row per star, with what is missing to it."""
@@ -143,14 +143,14 @@ class VolunteerRating(Shown):
 
 
 def _tally_note(tally: RecordTally) -> str:
-    verdict = "" if tally.state == "credited" else "，不计入"
+    verdict = "" if tally.counts else "，不计入"
     what = f"{_KINDS.get(tally.kind, tally.kind)}记录 {tally.records} 条"
     state = RECORD_STATES.get(tally.state, (tally.state,))[0]
     return f"{what}，{format_minutes(tally.minutes)}：{state}{verdict}"
 
 
 def _tally_note_en(tally: RecordTally) -> str:
-    verdict = "" if tally.state == "credited" else ", not counted"
+    verdict = "" if tally.counts else ", not counted"
     state = RECORD_STATES.get(tally.state, (tally.state, tally.state))[1]
     time = format_minutes(tally.minutes, "en")
     return f"{tally.records} {tally.kind} records, {time}: {state}{verdict}"

@@ -39,6 +39,27 @@ RECORD_STATES: Final[Words] = {
     "waiting_head_office": ("待总行审批", "waits for the head office"),
     "refused": ("已驳回", "refused"),
     "voided": ("已冲正", "voided"),
+    "taken_back": ("以前期间的记录，本期冲正", "of earlier periods, voided in this one"),
+}
+
+PERIOD_KINDS: Final[Words] = {
+    "day": ("日", "day"),
+    "month": ("月", "month"),
+    "quarter": ("季", "quarter"),
+    "year": ("年", "year"),
+}
+
+CLOSING_STATES: Final[Words] = {
+    "closing": ("结账中", "announced"),
+    "drained": ("已停止记账", "drained"),
+    "closed": ("已结账", "closed"),
+}
+
+HOLD_STATES: Final[Words] = {
+    "held": ("预留中", "held"),
+    "captured": ("已支用", "captured"),
+    "released": ("已取消", "released"),
+    "lapsed": ("已到期", "lapsed"),
 }
 
 REDEMPTION_STATES: Final[Words] = {
@@ -56,9 +77,16 @@ LINE_SUMMARIES_EN: Final[Words] = {
     "期初": ("期初", "opening"),
     "人工入账": ("人工入账", "grant"),
     "兑换": ("兑换", "redemption"),
+    "预留支用": ("预留支用", "capture"),
     "冲正": ("冲正", "reversal"),
     "到期": ("到期", "expiry"),
     "销户": ("销户", "close"),
+    "转赠": ("转赠", "gift given"),
+    "受赠": ("受赠", "gift received"),
+    "捐赠": ("捐赠", "donation given"),
+    "受捐": ("受捐", "donation received"),
+    "积分池拨付": ("积分池拨付", "granted by the pool"),
+    "积分池拨入": ("积分池拨入", "granted from a pool"),
 }
 
 LEDGER_ACCOUNTS: Final[Words] = {
@@ -68,6 +96,8 @@ LEDGER_ACCOUNTS: Final[Words] = {
     "商家收兑": ("商家收兑", "stores"),
     "到期积分": ("到期积分", "expired"),
     "销户收回": ("销户收回", "returned"),
+    "积分池": ("积分池", "pools"),
+    "转账过渡": ("转账过渡", "in transit"),
 }
 
 #: The facts of a customer's summary and of an explanation.

@@ -1,10 +1,21 @@
-"""客户与账户: who may be registered, and how an account changes its state."""
+"""客户与账户: who may be registered, and how an account changes its state.
+
+Pure. The first of these that applies refuses. Registering: unknown or closed outlet, not
+permitted, the wrong tier, a reference with other content, a document that is known or comes
+twice, a reference that comes twice, a day in the future, one in the past. Moving: unknown
+customer, unknown or closed outlet, not permitted, the wrong tier, closed account. Changing a
+state: unknown customer, not permitted, closed account, the wrong state. Closing: unknown
+customer, not permitted, the second person, one's own account, closed or frozen account,
+passbook reported lost, a target that makes no sense, something left, no second person where a
+balance leaves, an unknown or closed target.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Mapping
 
 from gongyi_bank.errors import (
     AccountClosed,
@@ -13,11 +24,12 @@ from gongyi_bank.errors import (
     AccountNotEmpty,
     AccountNotFrozen,
     InvalidValue,
+    PassbookFrozen,
     UnknownCustomer,
 )
 from gongyi_bank.periods import add_months
 from gongyi_bank.rules.ledger import Head
-from gongyi_bank.values import Points, canonical
+from gongyi_bank.values import Points, canonical, format_passbook_no
 
 ACTIVE = "active"
 FROZEN = "frozen"
@@ -41,6 +53,14 @@ def default_index_key(bank_id: int, founded: str) -> bytes:
 def opening_outlet_no(account_no: int) -> int:
     """The outlet where an account was opened: its number begins with it, wherever it moved."""
     return account_no // 10**8
+
+
+def require_payable(account_no: int, state: str | None, frozen: Mapping[int, int]) -> None:
+    """Raise UnknownCustomer, AccountClosed, AccountFrozen or PassbookFrozen unless points
+    may leave the account now; `frozen` are the lost passbooks by account."""
+    require_usable(account_no, state)
+    if account_no in frozen:
+        raise PassbookFrozen(account=account_no, serial=format_passbook_no(frozen[account_no]))
 
 
 def require_usable(account_no: int, state: str | None) -> None:

@@ -3,6 +3,16 @@
 Pure. A book is in exactly one state; the account's lines run through its books volume by
 volume, each line on one row of one book. That a book is lost is not a state of the book
 but a loss report that counts at a moment, so nothing has to be swept for it to lapse.
+
+The first of these that applies refuses. Stock: not permitted; allotting an unknown or closed
+outlet, the head office, then not permitted, a range that the giver does not hold; spoiling an
+unknown book, not permitted, a book that is not blank; destroying not permitted, the second
+person, a book that is unknown, one that is still of use. At the counter: unknown or closed
+outlet, not permitted, the wrong tier (where a book is given), unknown or closed account
+(printing and lifting a loss serve a closed one too), then issuing: a book in use; renewing: no
+book, lost, not full; reissuing: no book, no written loss report, too early; printing: no book,
+lost, full; reporting a loss: no book, reported before; lifting it: not reported. Last, where a
+book is given, none in stock, or the one named unknown or not blank there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""规则的施行: from which day on a policy may begin."""
+"""规则的施行: from which day on a policy may begin.
+
+Pure. The first of these that applies refuses: not permitted; a day no later than that of the
+newest policy of its kind; days that were decided on already.
+"""
 
 from __future__ import annotations
 

@@ -140,8 +140,11 @@ class OutletStanding:
 
 
 def relative_score(measure: int, best: int) -> int:
-    """Thousandths of the best, rounded down; where the best has nothing, all score zero."""
-    return measure * SCORE_MAX // best if best else 0
+    """Thousandths of the best, rounded down; where the best has nothing, all score zero.
+
+    So does what is below zero: 兑换总额 where more came back in the period than was given out.
+    """
+    return max(0, measure) * SCORE_MAX // best if best > 0 else 0
 
 
 def star_quota(permille: int, outlets: int) -> int:

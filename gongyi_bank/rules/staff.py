@@ -2,6 +2,12 @@
 
 Default deny. Authority is judged by the outlet that handles, never by the account's home,
 so a customer is served anywhere (通存通兑); an act outside one's subtree is refused.
+
+The first of these that applies refuses. Every act: the key with another request, an actor who
+is not in service, and then what its own rules say. Appointing: unknown or closed outlet, not
+permitted, a role above the outlet's tier, an unknown account of their own, a store where none
+belongs or an unknown one. Ending a role: not permitted, nobody in that role, the last
+administrator.
 """
 
 from __future__ import annotations
@@ -37,8 +43,18 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "accounts.mark_dormant": _KEEPER,
     "accounts.unfreeze": _KEEPER,
     "accounts.wake": _COUNTER,
+    "closings.announce": _KEEPER,
+    "closings.close": _KEEPER,
+    "closings.drain": _KEEPER,
     "customers.move": _COUNTER,
     "customers.register": _COUNTER,
+    "holds.capture": _STORE,
+    "holds.capture_many": _STORE,
+    "holds.extend": _STORE,
+    "holds.lapse_overdue": _COUNTER,
+    "holds.place": _STORE,
+    "holds.release": _STORE,
+    "holds.release_many": _STORE,
     "hours.approve": _KEEPER,
     "hours.correct": _KEEPER,
     "hours.record": _COUNTER,
@@ -60,15 +76,21 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "passbooks.report_loss": _COUNTER,
     "passbooks.spoil": _COUNTER,
     "passbooks.update": _COUNTER,
+    "pools.close": _KEEPER,
+    "pools.open": _KEEPER,
     "points.bring_forward": _HEAD,
+    "points.expire_due": _COUNTER,
     "points.grant": _KEEPER,
     "policies.adopt": _HEAD,
     "redemptions.capture": _STORE,
-    "redemptions.lapse_overdue": _COUNTER,
+    "redemptions.extend": _STORE,
     "redemptions.redeem": _STORE,
     "redemptions.redeem_many": _STORE,
+    "redemptions.refund": _COUNTER,
     "redemptions.release": _STORE,
     "redemptions.reserve": _STORE,
+    "reversals.reverse_line": _KEEPER,
+    "reversals.reverse_voucher": _KEEPER,
     "staff.appoint": _HEAD,
     "staff.end": _HEAD,
     "stores.leave": _HEAD,
@@ -76,6 +98,10 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "stores.recruit": _COUNTER,
     "stores.restock": _STORE,
     "stores.withdraw_offer": _STORE,
+    "transfers.donate": _COUNTER,
+    "transfers.gift": _COUNTER,
+    "transfers.grant": _KEEPER,
+    "transfers.send": _COUNTER,
 }
 
 

@@ -3,6 +3,12 @@
 Pure. `stock` is the pieces that are neither given out nor reserved, `reserved` those that
 reservations hold. For every offer, at every moment: stock = the sum of its stock moves, and
 reserved = the sum of the quantities of its redemptions in state `reserved`.
+
+The first of these that applies refuses. Recruiting: unknown or closed outlet, not permitted, a
+code that comes twice, a day in the future, a code that is taken. Leaving: unknown store, not
+permitted, left before. Publishing: not permitted, an article that comes twice, unknown store, a
+store that has left, an article with other content. Restocking and withdrawing: unknown store,
+not permitted, unknown article, no pieces, withdrawn, more than there are.
 """
 
 from __future__ import annotations
@@ -43,6 +49,11 @@ class StoreFacts:
     #: The first day on which it is no longer in the alliance.
     left_on: dt.date | None
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its number and its outlet's, which never change."""
+        return self.store_no, self.outlet_no
+
     def is_member_on(self, day: dt.date) -> bool:
         """Whether it is in the alliance on that day."""
         return self.joined_on <= day and (self.left_on is None or day < self.left_on)
@@ -74,9 +85,17 @@ class OfferFacts:
         """Whether the act changed what it counts."""
         return (self.stock, self.reserved) != (self.seen_stock, self.seen_reserved)
 
+    def go_on(self) -> None:
+        """What an act made of it counts as loaded, for the next act that is written with it."""
+        self.seen_stock, self.seen_reserved = self.stock, self.reserved
+
     def give_out(self, quantity: int) -> None:
         """Free pieces leave the store."""
         self.stock -= quantity
+
+    def take_in(self, quantity: int) -> None:
+        """Pieces that were given out come back."""
+        self.stock += quantity
 
     def hold(self, quantity: int) -> None:
         """Free pieces are put aside."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from gongyi_bank.commands.customers import (
@@ -38,10 +39,11 @@ from gongyi_bank.rules.staff import (
     require_second_person,
 )
 from gongyi_bank.service.gate import Visit
+from gongyi_bank.service.holds import Overdue, Settled
 from gongyi_bank.store import customers as store
 from gongyi_bank.store import ledger, passbooks, serials
 from gongyi_bank.store.customers import StoredCustomer
-from gongyi_bank.store.outlets import ask_share, load_outlets_by_no, share_outlets
+from gongyi_bank.store.outlets import asks_to_keep, load_outlets_by_no
 from gongyi_bank.store.writing import Row
 from gongyi_bank.values import Points, compose_account_no, format_passbook_no
 
@@ -49,7 +51,7 @@ from gongyi_bank.values import Points, compose_account_no, format_passbook_no
 def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
     """Open an account for each new customer; one whose reference is known is a replay."""
     codes = {part.outlet for part in command.customers}
-    share_outlets(visit.tx, codes)
+    visit.lock((), outlets_at=codes)
     indexes = [_document_index(visit, part) for part in command.customers]
     by_ref = store.ask_stored_by_ref([part.ref for part in command.customers if part.ref])
     held = store.ask_documents([index for index in indexes if index])
@@ -191,7 +193,10 @@ def _write_new(
             number, part.kind, outlet_no, 1, part.ref, registered_on, rules.ACTIVE, registered_on,
             None, visit.voucher_id,
         ))  # fmt: skip
-        stays.append((number, 1, registered_on, outlet_no, visit.voucher_id))
+        # A closed period's indicators do not change: in it the customer was nowhere yet.
+        closed_on = visit.closed.value_through(outlets[part.outlet])
+        since_on = max(registered_on, closed_on + dt.timedelta(days=1))
+        stays.append((number, 1, since_on, outlet_no, visit.voucher_id))
         people.append((
             number, part.name, part.document_kind and str(part.document_kind),
             part.document_no, index, part.birth_on, part.phone,
@@ -294,15 +299,15 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     second = _require_two_for_closing(visit, command, handled_at, accounts)
     rules.require_usable(command.account, stored.state)
     _require_passbook_not_lost(visit, command.account)
-    heads = visit.heads(accounts)
-    head = heads[command.account]
+    posting = visit.posting(visit.heads(accounts))
+    head = posting.heads[command.account]
+    lapsed = _settle_lapsed(visit, posting, command.account)
     waiting = store.count_waiting(visit.tx, command.account)
     rules.require_closable(head, waiting, command.balance_to, command.target, visit.tx.bank.scale)
     rules.require_second(head, command.second_person)
     if command.target is not None:
         target = customers.get(command.target)
         rules.require_open(command.target, target.state if target else None)
-    posting = visit.posting(heads)
     expires_on = visit.policies.in_force(PointsExpiry, visit.today)[1].expires_on(visit.today)
     mark = Mark("close", visit.today, handled_at.outlet_no, expires_on=expires_on)
     paid_out = _pay_out(posting, head, command.target, mark)
@@ -318,8 +323,19 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
         paid_out=Points.of_units(paid_out, visit.tx.bank.scale),
         target=command.target,
     )
-    visit.book(command, receipt, handled_at, posting=posting, second=second, reason=command.reason)
+    lapsed.write(visit, posting, handled_at)
+    visit.book(
+        command, receipt, handled_at, posting=posting, second=second, reason=command.reason,
+        facts=lapsed.facts,
+    )  # fmt: skip
     return receipt
+
+
+def _settle_lapsed(visit: Visit, posting: Posting, account_no: int) -> Settled:
+    """What lapsed holds keep is free, swept or not: it neither stands in the way nor is lost."""
+    overdue = Overdue(visit, [account_no])
+    visit.tx.gather(*overdue.asks)
+    return overdue.settle(posting)
 
 
 def _require_two_for_closing(
@@ -369,7 +385,7 @@ def _enter(
     people: Sequence[str] = (),
 ) -> tuple[StoredCustomer, dict[int, StoredCustomer]]:
     """Lock the accounts and read the customers; the first one must exist."""
-    visit.lock([account, *more], *([ask_share(outlets_at)] if outlets_at else []))
+    visit.lock([account, *more], *asks_to_keep(visit.tx, outlets_at))
     visit.enter(command, outlets_at=outlets_at, people=people)
     customers = store.load_stored(visit.tx, [account, *more])
     stored = customers.get(account)

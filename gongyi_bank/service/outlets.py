@@ -23,7 +23,7 @@ from gongyi_bank.store import serials
 def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
     """Open outlets, each under a parent that exists or stands earlier in the list."""
     codes = [part.code for part in command.outlets] + [part.parent for part in command.outlets]
-    store.lock_house(visit.tx)
+    visit.lock((), store.ask_lock_house())
     visit.enter(command, outlets_at=codes)
     head_office = store.load_head_office(visit.tx)
     # One that is opened in this call lies below a parent that was there before.
@@ -106,8 +106,7 @@ Changing = RenameOutlet | MoveOutlet | CloseOutlet | ReopenOutlet
 
 def _enter(visit: Visit, command: Changing, *more: str) -> OutletFacts:
     """Lock the outlet, then read it; the actor must be allowed there."""
-    store.lock_house(visit.tx)
-    store.lock_outlets(visit.tx, [command.outlet, *more])
+    visit.lock((), store.ask_lock_house(), store.ask_lock_outlets([command.outlet, *more]))
     visit.enter(command, outlets_at=[command.outlet, *more])
     outlet = visit.outlets.get(command.outlet)
     if outlet is None:

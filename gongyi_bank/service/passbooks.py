@@ -85,7 +85,7 @@ def print_stock(visit: Visit, command: PrintStock) -> StockPrinted:
 def allot(visit: Visit, command: AllotPassbooks) -> StockAllotted:
     """Hand a range of blank books to an outlet directly below; the giving outlet handles it."""
     numbers = rules.numbers_between(command.first, command.last, count_max=BOOKS_MAX)
-    outlets.share_outlets(visit.tx, [command.target])
+    visit.lock((), *outlets.asks_to_keep(visit.tx, [command.target]))
     store.lock_blank(visit.tx, command.first, command.last)
     visit.enter(command, outlets_at=[command.target])
     target = require_open_outlet(visit.outlets, command.target)

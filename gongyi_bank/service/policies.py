@@ -12,7 +12,7 @@ from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import policies as store
 from gongyi_bank.store import serials
 from gongyi_bank.store.hours import newest_service_on
-from gongyi_bank.store.outlets import load_head_office, lock_house
+from gongyi_bank.store.outlets import ask_lock_house, load_head_office
 
 #: Policies that are looked up by the day of service, which may lie in the past.
 _BY_SERVICE_DAY = (Tariff.kind, HourLimits.kind)
@@ -20,7 +20,7 @@ _BY_SERVICE_DAY = (Tariff.kind, HourLimits.kind)
 
 def adopt(visit: Visit, command: AdoptPolicy) -> PolicyAdopted:
     """Adopt a policy; the newest of its kind must begin on an earlier day."""
-    lock_house(visit.tx)
+    visit.lock((), ask_lock_house())
     visit.enter(command)
     handled_at = load_head_office(visit.tx)
     require_permission(visit.staff, command.act, handled_at)

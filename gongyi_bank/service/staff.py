@@ -23,14 +23,14 @@ from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import serials
 from gongyi_bank.store import staff as store
 from gongyi_bank.store.customers import load_stored
-from gongyi_bank.store.outlets import lock_house
+from gongyi_bank.store.outlets import ask_lock_house
 from gongyi_bank.store.stores import load_store_numbers
 
 
 def appoint(visit: Visit, command: AppointStaff) -> StaffAppointed:
     """Give people roles; what they hold already is left as it is."""
     parts = command.appointments
-    lock_house(visit.tx)
+    visit.lock((), ask_lock_house())
     visit.enter(command, outlets_at=[p.outlet for p in parts], people=[part.code for part in parts])
     places = [visit.outlet_for(command.act, part.outlet) for part in parts]
     for part, place in zip(parts, places, strict=True):
@@ -111,7 +111,7 @@ def _store_no(part: Appointment, stores: dict[str, int]) -> int | None:
 
 def end_role(visit: Visit, command: EndRole) -> RoleEnded:
     """End a role; nothing that the person did changes."""
-    lock_house(visit.tx)
+    visit.lock((), ask_lock_house())
     visit.enter(command, outlets_at=[command.outlet], people=[command.code])
     for place in visit.outlets.values():
         require_permission(visit.staff, command.act, place)

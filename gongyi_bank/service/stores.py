@@ -24,7 +24,6 @@ from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import serials
 from gongyi_bank.store import stores as store
 from gongyi_bank.store.customers import write_accounts
-from gongyi_bank.store.outlets import share_outlets
 from gongyi_bank.values import Points
 
 
@@ -32,7 +31,7 @@ def recruit(visit: Visit, command: RecruitStores) -> StoresRecruited:
     """Take stores into the alliance, each with an account at the outlet that recruited it."""
     codes = [part.code for part in command.stores]
     outlet_codes = sorted({part.recruited_by for part in command.stores})
-    share_outlets(visit.tx, outlet_codes)
+    visit.lock((), outlets_at=outlet_codes)
     visit.enter(command, outlets_at=outlet_codes)
     outlets = {code: visit.outlet_for(command.act, code) for code in outlet_codes}
     known = store.load_stores(visit.tx, codes)

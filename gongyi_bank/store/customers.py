@@ -108,6 +108,13 @@ def _waiting(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
+def ask_stored(accounts: Iterable[int]) -> Ask[dict[int, StoredCustomer]]:
+    """Customers by account number."""
+    return _by_accounts.ask(
+        lambda rows: {row[0]: StoredCustomer(*row) for row in rows}, accounts=sorted(set(accounts))
+    )
+
+
 def load_stored(tx: Transaction, accounts: Iterable[int]) -> dict[int, StoredCustomer]:
     """Customers by account number."""
     rows = _by_accounts(tx, accounts=sorted(set(accounts)))

@@ -8,19 +8,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from gongyi_bank.rules.staff import OutletFacts
-from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.engines import Capability, StoreEngine
 from gongyi_bank.store.hours import is_waiting
+from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import (
+    closing,
     customer,
     hour_record,
     outlet,
     partner_store,
     passbook,
+    pool,
     staff_role,
 )
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
+#: The state of a closing that waits for who is under way.
+CLOSING = "closing"
 _FACTS = (
     outlet.c.outlet_no,
     outlet.c.code,
@@ -125,11 +130,13 @@ def _left_open(_: StoreEngine) -> sa.Select[Any]:
             partner_store.c.recruited_by_no == here,
             partner_store.c.left_on.is_(None),
         ).label("f"),
+        count(pool, pool.c.outlet_no == here, pool.c.state == "open").label("g"),
     )
 
 
 LEFT_OPEN = (
     "outlets", "accounts", "blank passbooks", "waiting records", "staff roles", "partner stores",
+    "pools",
 )  # fmt: skip
 
 
@@ -153,16 +160,29 @@ def _lock(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _share(engine: StoreEngine) -> sa.Select[Any]:
-    return _locked_rows(engine).with_for_update(read=True)
+    return engine.share(_locked_rows(engine))
 
 
 @query
-def _share_by_no(engine: StoreEngine) -> sa.Select[Any]:
-    return (
-        sa.select(outlet.c.outlet_no)
-        .where(of_bank(outlet), outlet.c.outlet_no == sa.bindparam("outlet"))
-        .with_for_update(read=True)
+def _gate(engine: StoreEngine) -> sa.Select[Any]:
+    """The closings that wait for who is under way: whoever comes later waits for them."""
+    return engine.lock(
+        sa.select(closing.c.closing_no)
+        .where(of_bank(closing), closing.c.state == CLOSING)
+        .order_by(closing.c.closing_no)
     )
+
+
+def ask_gate(tx: Transaction) -> list[Ask[Rows]]:
+    """What comes before a lock by which an act keeps days open, once in a transaction.
+
+    Where sharers overtake, a teller or forty would starve whoever closes. A transaction that
+    has passed is under way and is waited for, so it must not wait here again.
+    """
+    if Capability.SHARERS_OVERTAKE not in tx.engine.capabilities or tx.has_passed_gate:
+        return []
+    tx.has_passed_gate = True
+    return [_gate.ask(list)]
 
 
 def _locked_rows(engine: StoreEngine) -> sa.Select[Any]:
@@ -173,41 +193,29 @@ def _locked_rows(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def lock_house(tx: Transaction) -> None:
+def ask_lock_house() -> Ask[Rows]:
     """Lock the head office's row: acts on the house itself (outlets, staff, rules) queue."""
-    if not tx.engine.locks_at_begin:
-        _lock_house(tx)
+    return _lock_house.ask(list).locking(Place.OUTLETS, [0])
 
 
-def lock_outlets(tx: Transaction, codes: Iterable[str]) -> None:
+def ask_lock_outlets(codes: Iterable[str]) -> Ask[Rows]:
     """Lock these outlets' rows, in order; facts come in a later statement."""
-    if not tx.engine.locks_at_begin:
-        _lock(tx, codes=sorted(set(codes)))
+    return _lock.ask(list, codes=sorted(set(codes)))
 
 
-def ask_share(codes: Iterable[str]) -> Ask[Rows]:
-    """Keep these outlets from closing until this transaction ends; others may share them.
+def asks_to_keep(tx: Transaction, codes: Iterable[str]) -> list[Ask[Rows]]:
+    """Keep these outlets, and their days, from closing until this transaction ends.
 
-    To be locked after the heads, with `visit.lock(accounts, ask_share(codes))`.
+    Others may keep them too, but while somebody is closing they wait at the gate.
     """
-    return _share.ask(list, codes=sorted(set(codes)))
+    if tx.engine.locks_at_begin:
+        return []
+    return [*ask_gate(tx), _share.ask(list, codes=sorted(set(codes)))]
 
 
-def share_outlets(tx: Transaction, codes: Iterable[str]) -> None:
-    """`ask_share` for an act that locks no head."""
-    if not tx.engine.locks_at_begin:
-        tx.look(ask_share(codes))
-
-
-def share_place(tx: Transaction, outlet_no: int) -> OutletFacts:
-    """The outlet with this number, kept from closing.
-
-    Its code and number never change; whether it is open must be read in a later statement.
-    """
-    place = _by_numbers.ask(list, numbers=[outlet_no])
-    keep = [] if tx.engine.locks_at_begin else [_share_by_no.ask(list, outlet=outlet_no)]
-    tx.gather(*keep, place)
-    return _facts(place.answer[0])
+def load_place(tx: Transaction, outlet_no: int) -> OutletFacts:
+    """The outlet with this number. Its code and number never change; the rest may."""
+    return _facts(_by_numbers(tx, numbers=[outlet_no])[0])
 
 
 @query

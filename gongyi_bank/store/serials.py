@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import serial_counter
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
@@ -35,6 +36,8 @@ def draw_many(
     """
     tx.require_sound()
     owners = sorted(counts)
+    if tx.held is not None:
+        tx.held.add([(Place.COUNTERS, series)])
     found: dict[int, int] = dict(_last(tx, series=series, owners=owners))
     key = {"bank_id": tx.bank.bank_id, "series": series}
     missing = [owner for owner in owners if owner not in found]

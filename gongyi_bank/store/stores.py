@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.stores import OfferFacts, OfferKey, PublishedOffer, StoreFacts
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import offer, outlet, partner_store, stock_move
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Row, Writes, columns_of
@@ -78,7 +79,7 @@ def _lock_offers(engine: StoreEngine) -> sa.Select[Any]:
 def _lock_all_offers(engine: StoreEngine) -> sa.Select[Any]:
     rows = (
         sa.select(offer.c.store_no, offer.c.sku)
-        .where(of_bank(offer), offer.c.store_no == sa.bindparam("store"))
+        .where(of_bank(offer), engine.among(offer.c.store_no, "stores"))
         .order_by(offer.c.store_no, offer.c.sku)
     )
     return engine.lock(rows)
@@ -179,25 +180,31 @@ def load_stores(tx: Transaction, codes: Iterable[str]) -> dict[str, StoreFacts]:
 
 def lock_stores(tx: Transaction, store_nos: Iterable[int]) -> None:
     """Lock these stores' rows in order, before any of their offers."""
-    if not tx.engine.locks_at_begin:
-        _lock_stores(tx, stores=sorted(set(store_nos)))
+    numbers = sorted(set(store_nos))
+    tx.lock(_lock_stores.ask(list, stores=numbers).locking(Place.STORES, numbers))
 
 
 def ask_lock_offers(keys: Iterable[OfferKey]) -> Ask[Rows]:
     """Lock these offers in key order, after all heads; facts come in a later statement."""
-    return _lock_offers.ask(list, **_key_lists(keys))
+    wanted = list(keys)
+    return _lock_offers.ask(list, **_key_lists(wanted)).locking(Place.OFFERS, wanted)
 
 
 def lock_offers(tx: Transaction, keys: Iterable[OfferKey]) -> None:
     """Lock these offers alone, for an act that touches no account."""
-    if not tx.engine.locks_at_begin:
-        tx.gather(ask_lock_offers(keys))
+    tx.lock(ask_lock_offers(keys))
+
+
+def ask_lock_all_offers(store_nos: Iterable[int]) -> Ask[Rows]:
+    """Lock everything that these stores offer, in key order; facts come in a later statement."""
+    numbers = sorted(set(store_nos))
+    every = [(number,) for number in numbers]
+    return _lock_all_offers.ask(list, stores=numbers).locking(Place.OFFERS, every)
 
 
 def lock_all_offers(tx: Transaction, store_no: int) -> None:
     """Lock everything that a store offers."""
-    if not tx.engine.locks_at_begin:
-        _lock_all_offers(tx, store=store_no)
+    tx.lock(ask_lock_all_offers([store_no]))
 
 
 def ask_offers(keys: Iterable[OfferKey]) -> Ask[dict[OfferKey, OfferFacts]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,6 +24,17 @@ class EarlierVoucher:
 
 
 @query
+def _by_keys(engine: StoreEngine) -> sa.Select[Any]:
+    return sa.select(
+        voucher.c.idempotency_key,
+        voucher.c.voucher_id,
+        voucher.c.act,
+        voucher.c.request_digest,
+        voucher.c.body,
+    ).where(of_bank(voucher), engine.among(voucher.c.idempotency_key, "keys"))
+
+
+@query
 def _by_key(_: StoreEngine) -> sa.Select[tuple[bytes, str, bytes, str]]:
     columns = (voucher.c.voucher_id, voucher.c.act, voucher.c.request_digest, voucher.c.body)
     return sa.select(*columns).where(
@@ -32,3 +45,10 @@ def _by_key(_: StoreEngine) -> sa.Select[tuple[bytes, str, bytes, str]]:
 def ask_by_key(key: str) -> Ask[EarlierVoucher | None]:
     """The voucher that claimed this idempotency key, if any."""
     return _by_key.ask(lambda rows: EarlierVoucher(*rows[0]) if rows else None, key=key)
+
+
+def ask_by_keys(keys: Iterable[str]) -> Ask[dict[str, EarlierVoucher]]:
+    """The vouchers that claimed these idempotency keys, by key."""
+    return _by_keys.ask(
+        lambda rows: {row[0]: EarlierVoucher(*row[1:]) for row in rows}, keys=sorted(set(keys))
+    )

@@ -24,6 +24,7 @@ from gongyi_bank.commands.base import refusal_of
 from gongyi_bank.commands.customers import RegisterCustomers
 from gongyi_bank.errors import EngineError, GongyiBankError, RetryTransaction
 from gongyi_bank.receipts.hours import ManyRecorded, RowOutcome
+from gongyi_bank.store.takeover import refresh_statistics
 from gongyi_bank.store.vouchers import ask_by_key
 from gongyi_bank.takeover.reading import Line, Sheet
 from gongyi_bank.takeover.report import Progress, RowProblem, StepReport
@@ -47,6 +48,8 @@ class ActOnMany(Protocol):
 
 RowT = TypeVar("RowT")
 DigestedT = TypeVar("DigestedT", bound=Digested)
+#: After these chunks of a file the planner's figures are counted anew: ten times as many rows.
+_GROWN_AFTER = frozenset({1, 10, 100})
 #: A chunk is tried this often when the database says that it was certainly not applied.
 _TRIES = 8
 TAKEN, REPLAYED, REFUSED = "taken", "replayed", "refused"
@@ -100,7 +103,8 @@ def run(
     report = earlier or StepReport(name=step.name)
     bank = office.bank.at(as_at)
     office.report(step.name, report.rows, sheet.lines)
-    for chunk in _chunks(sheet, office.rows_per_chunk, None if earlier else report, concerns):
+    chunks = _chunks(sheet, office.rows_per_chunk, None if earlier else report, concerns)
+    for number, chunk in enumerate(chunks, start=1):
         report.rows += len(chunk)
         built: list[tuple[Line, RowT]] = []
         for line in chunk:
@@ -115,6 +119,8 @@ def run(
                 report.refuse(_problem(sheet, step, line, outcome.error))
             else:
                 _count(report, outcome)
+        if number in _GROWN_AFTER:
+            refresh_statistics(bank.engine)
         office.report(step.name, report.rows, max(sheet.lines, report.rows))
     report.problems.sort(key=lambda problem: problem.line)
     office.report(step.name, report.rows, report.rows)

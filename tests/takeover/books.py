@@ -15,8 +15,8 @@ from gongyi_bank.takeover import found_for_story, open_story
 from gongyi_bank.testing import story_folder
 
 #: Columns that differ between two takeovers of the same rows: ids, hashes, cut into acts.
-_OF_THE_RUN = {"voucher_id", "decided_voucher_id", "settled_voucher_id", "redemption_id"}
-_OF_THE_RUN |= {"line_hash", "head_hash", "bank_id"}
+_OF_THE_RUN = {"voucher_id", "decided_voucher_id", "voided_voucher_id", "settled_voucher_id"}
+_OF_THE_RUN |= {"line_hash", "head_hash", "bank_id", "redemption_id"}
 _BOOKS = ("outlet", "customer", "account_head", "account_line", "hour_record", "redemption")
 _BOOKS += ("partner_store", "offer", "staff_role", "staff")
 

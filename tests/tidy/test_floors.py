@@ -23,11 +23,11 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "rules": ("rules",),
     "store": ("store",),
     "service": ("service", "reports"),
-    "bank": ("desks", "bank", "takeover"),
+    "bank": ("desks", "bank", "group_commit", "takeover"),
     "async": ("aio",),
     "door": ("gongyi_bank",),
     "testing": ("testing",),
-    "programs": ("importer", "__main__"),
+    "programs": ("importer", "migrate", "__main__"),
 }
 #: Neighbours on one floor that do not enter each other.
 APART = {("service", "reports"), ("reports", "service")}

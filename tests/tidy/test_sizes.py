@@ -9,10 +9,13 @@ FUNCTION_LINES_MAX = 60
 #: A ratchet: a number here may only fall, and no entry is added without a reason beside it.
 RATCHET: dict[str, int] = {}
 
+#: No code but a sorted list of names, which test_public_list.py looks after.
+LISTS = {"gongyi_bank/__init__.py"}
+
 
 def measured(modules: list[Module]) -> dict[str, int]:
     """Every file and function with its lines; namesakes in one file count as the longest."""
-    sizes = {module.path: len(module.text.splitlines()) for module in modules}
+    sizes = {m.path: len(m.text.splitlines()) for m in modules if m.path not in LISTS}
     for module in modules:
         for function in functions(module):
             key = f"{module.path}::{function.name}"
