@@ -106,6 +106,24 @@ def mariadb_tables_url(mariadb_server: MariadbServer) -> Iterator[str]:
         yield url
 
 
+#: What every run asks of MariaDB too; the rest of the suite asks it among the slow tests.
+MARIADB_ALWAYS = frozenset(
+    "test_closings test_engines test_expiry test_holds test_hours test_kills test_mysql test_outbox"
+    " test_points test_redemptions test_refunds test_reversals test_several_vouchers"
+    " test_statement_counts test_statements test_transfers test_verification".split()
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the third engine runs only in the long form."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        is_long = item.path.stem not in MARIADB_ALWAYS
+        if is_long and callspec is not None and "mariadb" in callspec.params.values():
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def empty_url(request: pytest.FixtureRequest) -> str:
     """An empty database; the test runs once on each engine."""

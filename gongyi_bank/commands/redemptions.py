@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -32,6 +33,8 @@ from gongyi_bank.receipts.redemptions import (
 from gongyi_bank.values import canonical, clean_code, parse_account_no
 
 _PIECES_MAX = 1_000_000
+#: An account number once parsed; a store's customers come again and again.
+_account_no = lru_cache(maxsize=8192)(parse_account_no)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,9 @@ class RedemptionRow:
     def __post_init__(self) -> None:
         if (self.account is None) == (self.customer_ref is None):
             raise InvalidValue.of("account", self.account, "give account or customer_ref")
-        if self.account is not None and type(self.account) is not int:
-            object.__setattr__(self, "account", parse_account_no(self.account))
+        if self.account is not None:
+            parse = _account_no if type(self.account) is int else parse_account_no
+            object.__setattr__(self, "account", parse(self.account))
         for field, length_max in (("store", 40), ("sku", 40), ("customer_ref", 100), ("ref", 100)):
             self._clean(field, length_max)
         self._require_pieces()

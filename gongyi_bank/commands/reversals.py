@@ -24,7 +24,7 @@ class ReverseLine(Command):
 
     account: AccountNo
     """The account."""
-    line_no: Annotated[int, Field(ge=1)]
+    line_no: Annotated[int, Field(ge=1, le=2**31)]
     """The line in its passbook."""
     points: PositivePoints | None = None
     """How much of it; all that is left if it is not given."""

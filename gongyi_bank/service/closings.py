@@ -68,7 +68,11 @@ def close(visit: Visit, command: CloseBooks) -> BooksClosed:
     place = _place(visit, command)
     found = _found(visit, command, place)
     is_drained = found is not None and found.state in (rules.DRAINED, rules.CLOSED)
-    visit.lock_to_close(*(() if is_drained else store.steps_to_close(place)))
+    # Who comes second must find the days sealed, and the voucher of a twin with the same key.
+    steps = store.steps_to_close(place)
+    if found is not None and is_drained:
+        steps = ([store.ask_lock_closing(found)],)
+    visit.lock_to_close(*steps)
     place = _enter(visit, command)
     found = _found(visit, command, place)
     if found is None or found.state == rules.CLOSED:

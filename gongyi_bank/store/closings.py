@@ -287,6 +287,20 @@ def _lock_below(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
+@query
+def _lock_one(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(
+        sa.select(closing.c.closing_no).where(
+            of_bank(closing), closing.c.closing_no == sa.bindparam("closing")
+        )
+    )
+
+
+def ask_lock_closing(was: ClosingFacts) -> Ask[Rows]:
+    """Lock out who would bring the same closing further; no poster waits for a drained one."""
+    return _lock_one.ask(list, closing=was.closing_no)
+
+
 def asks_to_keep(tx: Transaction) -> list[Ask[Rows]]:
     """Keep every day of the bank open until this transaction ends (see `outlets.asks_to_keep`)."""
     if tx.engine.locks_at_begin:

@@ -45,9 +45,9 @@ NO_CHOICE = [1, 1.5, True, "else", "", LONG, "\ud800", b"x", SQL]
 NO_ID = [1, 1.5, NAN, True, "", "x", str(UUID(int=1)), b"x" * 16, [UUID(int=1)], GIANT, "\ud800",
          SQL, LONG]  # fmt: skip
 NO_FLAG = [None, 0, 1, 1.0, NAN, "", "true", b"x", [True], GIANT, "\ud800"]
-NO_PERIOD = [1, 2022, 1.5, NAN, True, None, b"2022", "", " ", "x", "2022-13", "2022Q5", "2022-02-30",
-             "２０２２", "0000", "2022-10-3", dt.date(2022, 10, 3), [2022], GIANT, "\ud800", SQL,
-             LONG]  # fmt: skip
+NO_PERIOD = [1, 2022, 1.5, NAN, True, None, b"2022", "", " ", "x", "2022-13", "2022Q5",
+             "2022-02-30", "２０２２", "0000", "2022-10-3", dt.date(2022, 10, 3), [2022], GIANT,
+             "\ud800", SQL, LONG]  # fmt: skip
 NO_LIST = [None, 5, NAN, "x", {}, {"x": 1}, [], [None], [1.5], [[]], ["\ud800"]]
 
 #: Bad values of every field of every command of the core, and of the parts in their lists.

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.commands import customers, hours, outlets, points
+from gongyi_bank.commands import customers, hours, outlets
 from gongyi_bank.commands.base import Command
 from gongyi_bank.desks.base import SERVICES
 from gongyi_bank.errors import (

@@ -76,6 +76,34 @@ def test_the_same_key_at_once_is_one_voucher_and_one_receipt(district: District,
     check_books(district)
 
 
+def test_the_same_key_at_once_on_a_drained_closing_is_one_voucher_and_one_receipt(
+    district: District,
+) -> None:
+    district.clock.advance(days=5)
+    for number, period in enumerate(("2022-10-15", "2022-10-16", "2022-10-17", "2022-10-18")):
+        district.bank.closings.announce(period=period)
+        district.bank.closings.drain(period=period)
+        close = lambda p=period, n=number: district.bank.closings.close(  # noqa: E731
+            period=p, idempotency_key=f"C{n}"
+        )
+        results = at_once(*[close] * THREADS)
+        assert kinds(results) == {"BooksClosed": THREADS}
+        assert all(result == results[0] for result in results)
+
+
+def test_of_two_requests_for_one_code_at_once_only_the_same_one_has_the_receipt(
+    district: District,
+) -> None:
+    keeper = district.acting("K1").pools
+    for number in range(3):
+        wish = {"code": f"P{number}", "name": "爱心池", "outlet": "B01"}
+        results = at_once(
+            *[lambda w=wish, k=key: keeper.open(**w, idempotency_key=k)
+              for key in (f"A{number}", f"B{number}") for _ in range(4)]
+        )  # fmt: skip
+        assert kinds(results) == {"PoolOpened": 4, CodeTaken.__name__: 4}
+
+
 def test_a_registration_sent_twice_at_once_is_not_told_that_it_is_known(
     district: District,
 ) -> None:

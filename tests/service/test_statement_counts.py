@@ -105,7 +105,7 @@ def test_an_act_costs_this_many_statements(district: District, act: str) -> None
         bank.execute(keyed(command))
     expected = EXPECTED[act][bank.engine.dialect.name == "postgresql"]
     if bank.engine.dialect.name == "mariadb":  # as SQLite, and the statements that lock rows
-        assert expected < len(seen) <= expected + 4, "\n".join(seen)
+        assert expected < len(seen) <= expected + 5, "\n".join(seen)
     else:
         assert len(seen) == expected, "\n".join(seen)
 
