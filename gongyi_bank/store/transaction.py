@@ -247,19 +247,21 @@ class _Fused:
     """Several queries as one statement that returns one JSON array for each."""
 
     queries: tuple[Query, ...]
-    sql: str = ""
-    converters: list[list[tuple[int, Any]]] = field(default_factory=list)
+    #: The text and its converters, set together: another thread must never see one alone.
+    made: tuple[str, list[list[tuple[int, Any]]]] | None = None
 
     def answer(self, tx: Transaction, asks: tuple[Ask[Any], ...]) -> None:
         parts = [query.compiled(tx) for query in self.queries]
-        if not self.sql:
-            self.sql = tx.engine.fuse([(p.sql, len(p.order), p.types) for p in parts])
-            self.converters = [tx.engine.json_converters(part.types) for part in parts]
+        made = self.made
+        if made is None:
+            sql = tx.engine.fuse([(p.sql, len(p.order), p.types) for p in parts])
+            made = self.made = sql, [tx.engine.json_converters(part.types) for part in parts]
+        sql, all_converters = made
         given: list[Any] = []
         for part, ask in zip(parts, asks, strict=True):
             given += part.given(tx, ask.params)
-        columns = tx.wire.fetch(self.sql, given)[0]
-        for ask, text, converters in zip(asks, columns, self.converters, strict=True):
+        columns = tx.wire.fetch(sql, given)[0]
+        for ask, text, converters in zip(asks, columns, all_converters, strict=True):
             ask.rows = _as_tuples(from_json(text), converters)
 
 
