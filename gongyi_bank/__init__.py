@@ -116,6 +116,7 @@ from gongyi_bank.commands.transfers import (
 from gongyi_bank.display import (
     Column,
     PassbookPage,
+    Shown,
     Table,
 )
 from gongyi_bank.errors import (
@@ -381,7 +382,6 @@ from gongyi_bank.reports.standings import (
     OutletLeague,
     OutletRating,
     PolicyVersion,
-    Shown,
     VolunteerLeague,
     VolunteerRating,
     VolunteersByStars,

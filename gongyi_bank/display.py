@@ -262,6 +262,30 @@ class Table:
         return self.to_text()
 
 
+class Shown:
+    """A result that a notebook and a terminal show by themselves."""
+
+    __slots__ = ()
+
+    def to_table(self) -> Table:
+        """The result for people."""
+        raise NotImplementedError
+
+    def to_plain_table(self) -> Table:
+        """The same in plain values, without pictures: what a data frame takes."""
+        return self.to_table()
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame of plain values."""
+        return self.to_plain_table().to_pandas()
+
+    def _repr_html_(self) -> str:
+        return self.to_table().to_html()
+
+    def __str__(self) -> str:
+        return self.to_table().to_text()
+
+
 def _plain(value: object) -> object:
     return value.to_decimal() if isinstance(value, Points) else value
 

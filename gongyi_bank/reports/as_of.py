@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, Shown, Table
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.periods import Period, PeriodKind, instants, require_day
 from gongyi_bank.reports.statements import (
@@ -42,7 +42,7 @@ _TOTALS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BalanceAsOf:
+class BalanceAsOf(Shown):
     """截至某日的余额: one account at the end of a day, on every basis.
 
     `by_value` = `known_then` + what `corrections` with a value date through that day add;
@@ -77,16 +77,6 @@ class BalanceAsOf:
             notes=(f"此后补记 {len(self.corrections)} 笔",),
             notes_en=(f"{len(self.corrections)} lines were booked late",),
         )
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per basis."""
-        return self.to_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
 
 
 def balance_as_of(tx: Transaction, account: int | str, day: dt.date) -> BalanceAsOf:
@@ -124,7 +114,7 @@ class KindTotal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountTotals:
+class AccountTotals(Shown):
     """期间合计: one account between two days; opening + credited − debited = closing."""
 
     account: int
@@ -162,16 +152,6 @@ class AccountTotals:
                 f" = closing {self.closing}",
             ),
         )
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per kind."""
-        return self.to_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
 
 
 def account_totals(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, Shown, Table
 from gongyi_bank.errors import UnknownOutlet
 from gongyi_bank.periods import Period, require_day
 from gongyi_bank.reports.customers import KIND_NAMES
@@ -80,7 +80,7 @@ class LedgerBookRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerBook:
+class LedgerBook(Shown):
     """台账: every account registered at an outlet or below it, with totals."""
 
     outlet: str
@@ -114,16 +114,10 @@ class LedgerBook:
             rows=(*rows, ("合计", None, None, None, None, *total)),
         )
 
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per account, without the total."""
+    def to_plain_table(self) -> Table:
+        """One row per account, without the total."""
         table = self.to_table()
-        return Table(title="", columns=table.columns, rows=table.rows[:-1]).to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
+        return Table(title="", columns=table.columns, rows=table.rows[:-1])
 
 
 def ledger_book(
@@ -202,7 +196,7 @@ class TrialBalanceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialBalance:
+class TrialBalance(Shown):
     """试算平衡: all accounts of the bank, or of one outlet and everything below it."""
 
     #: None: the whole bank.
@@ -243,16 +237,10 @@ class TrialBalance:
             notes_en=("balanced" if self.is_balanced else "not balanced",),
         )
 
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per outlet and kind of account, without the total."""
+    def to_plain_table(self) -> Table:
+        """One row per outlet and kind of account, without the total."""
         table = self.to_table()
-        return Table(title="", columns=table.columns, rows=table.rows[: len(self.rows)]).to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
+        return Table(title="", columns=table.columns, rows=table.rows[: len(self.rows)])
 
 
 def trial_balance(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, Shown, Table
 from gongyi_bank.periods import business_day
 from gongyi_bank.reports.statements import require_totals
 from gongyi_bank.rules import expiry
@@ -35,7 +34,7 @@ class ExpiringPoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpirySchedule:
+class ExpirySchedule(Shown):
     """到期计划: what expires when if nothing more is spent; all of it together is the balance.
 
     Debits take the points that die first. What is held is honoured past its date, so it stands
@@ -72,16 +71,6 @@ class ExpirySchedule:
             notes=(f"{self.day} 可用 {self.available}",),
             notes_en=(f"available on {self.day}: {self.available}",),
         )
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per last day."""
-        return self.to_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
 
 
 def expiry_schedule(tx: Transaction, account: int | str) -> ExpirySchedule:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, Shown, Table
 
 _COLUMNS = (
     Column("kind", "问题", "Fault"),
@@ -45,7 +44,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
+class Verification(Shown):
     """核对: every fault found, and how much was looked at."""
 
     faults: tuple[Fault, ...]
@@ -89,13 +88,6 @@ class Verification:
                 + f"; guards {guards}",
             ),
         )
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per fault."""
-        return self.to_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
 
     def __str__(self) -> str:
         table = self.to_table()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, Shown, Table
 from gongyi_bank.errors import InvalidValue, UnknownLine
 from gongyi_bank.reports.statements import require_totals
 from gongyi_bank.reports.words import LINE_SUMMARIES_EN
@@ -71,7 +71,7 @@ class PointsSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(Shown):
     """来源: what paid for a debit line; the sources and what is unpaid add up to it."""
 
     account: int
@@ -102,16 +102,6 @@ class Provenance:
             notes_en=(f"debited {self.points}, of it owed {self.unpaid}",),
         )
 
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per credit line."""
-        return self.to_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsUse:
@@ -129,7 +119,7 @@ class PointsUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PointsSpent:
+class PointsSpent(Shown):
     """去向: what a credit line paid for; the uses and what is left add up to it."""
 
     account: int
@@ -155,16 +145,6 @@ class PointsSpent:
             notes=(f"存入 {self.points}，尚余 {self.left}",),
             notes_en=(f"credited {self.points}, left {self.left}",),
         )
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per debit line."""
-        return self.to_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
 
 
 def spent_on(tx: Transaction, account: int | str, line_no: int) -> PointsSpent:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from gongyi_bank import display
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, Shown, Table
 from gongyi_bank.periods import Period
 from gongyi_bank.reports.words import RECORD_STATES
 from gongyi_bank.rules.ledger import EARLIEST
@@ -47,30 +47,6 @@ def score_text(score: int) -> Decimal:
 
 def _measures(row: OutletIndicators) -> tuple[Any, ...]:
     return tuple(getattr(row, column.key) for column in _INDICATORS)
-
-
-class Shown:
-    """A result that a notebook and a terminal show by themselves."""
-
-    __slots__ = ()
-
-    def to_table(self) -> Table:
-        """The result for people."""
-        raise NotImplementedError
-
-    def to_plain_table(self) -> Table:
-        """The same in plain values, without pictures: what a data frame takes."""
-        return self.to_table()
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame of plain values."""
-        return self.to_plain_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

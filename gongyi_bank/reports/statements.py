@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from gongyi_bank.display import Column, Table
+from gongyi_bank.display import Column, Shown, Table
 from gongyi_bank.errors import InvalidValue, UnknownCustomer, UnknownLine
 from gongyi_bank.periods import (
     Period,
@@ -139,7 +139,7 @@ class StatementLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class Statement(Shown):
     """账户明细: lines newest first; opening + credited − debited = closing for what it shows."""
 
     account: int
@@ -169,16 +169,6 @@ class Statement:
                 f" = closing {self.closing}",
             ),
         )
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame, one row per line."""
-        return self.to_table().to_pandas()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
 
 
 def statement(

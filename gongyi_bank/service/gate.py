@@ -341,7 +341,7 @@ class Visit:
         places = {place.outlet_no: place for place in (*self.outlets.values(), outlet)}
         written = {outlet.outlet_no, *(posting.outlet_nos() if posting else ())}
         if not self._is_all_kept:
-            kept = {places[n].outlet_no for n in places if places[n].code in self._kept}
+            kept = {number for number, place in places.items() if place.code in self._kept}
             if not written <= kept:
                 self.tx.gather(*closings.asks_to_keep(self.tx))
                 if policies.load_stamp(self.tx) != self.policies.version:

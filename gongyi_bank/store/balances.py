@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.sums import ZERO, only_where, total_of
 from gongyi_bank.store.tables import (
     account_head,
     account_line,
@@ -20,18 +21,6 @@ from gongyi_bank.store.tables import (
 )
 from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Transaction, of_bank, query
-
-_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
-
-
-def _total(value: Any) -> sa.ColumnElement[int]:
-    """A sum as a 64-bit integer, 0 of nothing: PostgreSQL sums BIGINT to NUMERIC."""
-    return sa.cast(sa.func.coalesce(sa.func.sum(value), _ZERO), Big)
-
-
-def _where(condition: Any, value: Any) -> sa.ColumnElement[Any]:
-    return sa.case((condition, value), else_=_ZERO)
-
 
 # --- one customer --------------------------------------------------------------------------
 
@@ -174,7 +163,7 @@ def _book_to_date(_: StoreEngine) -> sa.Select[Any]:
     mine = sa.and_(
         head.c.bank_id == sa.bindparam("bank"), head.c.account_no == members.c.account_no
     )
-    zero = sa.cast(_ZERO, Big).label("opening")
+    zero = sa.cast(ZERO, Big).label("opening")
     return (
         sa.select(members, zero, head.c.credited, head.c.debited, head.c.verified_minutes)
         .select_from(members.join(head, mine))
@@ -190,9 +179,13 @@ def _book_of_period(_: StoreEngine) -> sa.Select[Any]:
     moved = (
         sa.select(
             line.c.account_no,
-            _total(_where(is_earlier, line.c.amount)).label("opening"),
-            _total(_where(sa.and_(is_within, line.c.amount > 0), line.c.amount)).label("credited"),
-            _total(_where(sa.and_(is_within, line.c.amount < 0), -line.c.amount)).label("debited"),
+            total_of(only_where(is_earlier, line.c.amount)).label("opening"),
+            total_of(only_where(sa.and_(is_within, line.c.amount > 0), line.c.amount)).label(
+                "credited"
+            ),
+            total_of(only_where(sa.and_(is_within, line.c.amount < 0), -line.c.amount)).label(
+                "debited"
+            ),
         )
         .select_from(members.join(line, line.c.account_no == members.c.account_no))
         .where(of_bank(line), line.c.business_day <= last)
@@ -202,13 +195,13 @@ def _book_of_period(_: StoreEngine) -> sa.Select[Any]:
     among = sa.select(members.c.account_no)
     counted = counting.counted("account_no", where=lambda: hour_record.c.account_no.in_(among))
     served = (
-        sa.select(counted.c.account_no, _total(counted.c.minutes).label("minutes"))
+        sa.select(counted.c.account_no, total_of(counted.c.minutes).label("minutes"))
         .group_by(counted.c.account_no)
         .cte("served")
     )
 
     def or_zero(column: Any) -> sa.ColumnElement[int]:
-        return sa.cast(sa.func.coalesce(column, _ZERO), Big)
+        return sa.cast(sa.func.coalesce(column, ZERO), Big)
 
     return (
         sa.select(

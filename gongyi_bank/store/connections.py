@@ -24,6 +24,16 @@ TRIES_MAX = 8
 SECONDS_MAX = 20.0
 
 
+def _connected(engine: sa.Engine, support: StoreEngine) -> sa.Connection:
+    """A connection from the pool; that there is none is an error of ours."""
+    try:
+        return engine.connect()
+    except sa.exc.DBAPIError as error:
+        raise support.classify_wrapped(error) from None
+    except sa.exc.TimeoutError:
+        raise RetryTransaction(reason="no connection is free") from None
+
+
 @contextmanager
 def own_transaction(
     engine: sa.Engine,
@@ -34,13 +44,7 @@ def own_transaction(
     key: str | None = None,
 ) -> Iterator[sa.Connection]:
     """A transaction of our own: committed at the end (unless `keep` is false), or undone."""
-    try:
-        connection = engine.connect()
-    except sa.exc.DBAPIError as error:
-        raise support.classify_wrapped(error) from None
-    except sa.exc.TimeoutError:
-        raise RetryTransaction(reason="no connection is free") from None
-    with connection:
+    with _connected(engine, support) as connection:
         if read_only:
             connection = support.for_reading(connection)
         try:
@@ -61,13 +65,7 @@ def own_transaction(
 @contextmanager
 def one_statement(engine: sa.Engine, support: StoreEngine) -> Iterator[sa.Connection]:
     """A connection for a single reading statement, which needs no transaction around it."""
-    try:
-        connection = engine.connect()
-    except sa.exc.DBAPIError as error:
-        raise support.classify_wrapped(error) from None
-    except sa.exc.TimeoutError:
-        raise RetryTransaction(reason="no connection is free") from None
-    with connection:
+    with _connected(engine, support) as connection:
         yield support.for_one_statement(connection)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.sums import ZERO, only_where, total_of
 from gongyi_bank.store.tables import (
     account_head,
     account_line,
@@ -100,15 +101,12 @@ class LineRedemption:
     ref: str | None
 
 
-_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
-
-
 def compared(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The column's value, not to be searched by: what a voucher wrote is found by the voucher.
 
     An account may have a thousand times as many rows; planners without statistics do not know.
     """
-    return column + _ZERO
+    return column + ZERO
 
 
 _PLACE = sa.and_(
@@ -172,7 +170,7 @@ def _newest_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """
     head, most = account_head, sa.cast(sa.bindparam("at_most"), Big)
     whole = sa.select(
-        sa.cast(_ZERO, Big).label("low"),
+        sa.cast(ZERO, Big).label("low"),
         sa.case((head.c.line_no < most, head.c.line_no), else_=most).label("high"),
     ).where(of_bank(head), head.c.account_no == sa.bindparam("account"))
     halves = whole.cte("halves", recursive=True)
@@ -217,8 +215,7 @@ def _by_value(_: StoreEngine) -> sa.Select[Any]:
         "with_origin": sa.and_(by_origin, ~by_value),
     }
     columns: list[Any] = [
-        _sum(sa.case((counts, line.c.amount), else_=_ZERO)).label(name)
-        for name, counts in sums.items()
+        total_of(only_where(counts, line.c.amount)).label(name) for name, counts in sums.items()
     ]
     return sa.select(*columns).where(of_bank(line), _MINE)
 
@@ -249,8 +246,8 @@ def _by_kind(day: sa.Column[Any]) -> sa.Select[Any]:
         sa.select(
             line.c.kind,
             sa.func.count().label("lines"),
-            _sum(sa.case((line.c.amount > 0, line.c.amount), else_=_ZERO)).label("credited"),
-            _sum(sa.case((line.c.amount < 0, -line.c.amount), else_=_ZERO)).label("debited"),
+            total_of(only_where(line.c.amount > 0, line.c.amount)).label("credited"),
+            total_of(only_where(line.c.amount < 0, -line.c.amount)).label("debited"),
         )
         .where(of_bank(line), _MINE, day >= first, day <= last)
         .group_by(line.c.kind)
@@ -266,11 +263,6 @@ def _by_kind_booked(_: StoreEngine) -> sa.Select[Any]:
 @query
 def _by_kind_valued(_: StoreEngine) -> sa.Select[Any]:
     return _by_kind(account_line.c.value_on)
-
-
-def _sum(value: Any) -> sa.ColumnElement[int]:
-    """A sum as a 64-bit integer, 0 of nothing."""
-    return sa.cast(sa.func.coalesce(sa.func.sum(value), _ZERO), Big)
 
 
 @query

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gongyi_bank.rules.accrual import CREDITED
 from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine, engine_for
+from gongyi_bank.store.sums import total_of
 from gongyi_bank.store.tables import (
     account_head,
     account_line,
@@ -21,10 +22,8 @@ from gongyi_bank.store.tables import (
     partner_store,
     redemption,
 )
-from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
-_ZERO: sa.ColumnElement[int] = sa.literal_column("0")
 _FIRST, _LAST = counting.FIRST, counting.LAST
 _COUNT_MAX: sa.BindParameter[int] = sa.bindparam("count_max")
 #: Redemptions whose goods were given out.
@@ -34,11 +33,6 @@ _IS_DONE = sa.or_(redemption.c.state == "redeemed", redemption.c.state == "captu
 def refresh_statistics(engine: sa.Engine) -> None:
     """Let the planner count what has grown, where the engine would be late to do it itself."""
     engine_for(engine.dialect.name).refresh_statistics(engine, sorted(metadata.tables))
-
-
-def _total(value: Any) -> sa.ColumnElement[int]:
-    """A sum as a 64-bit integer, 0 of nothing: PostgreSQL sums BIGINT to NUMERIC."""
-    return sa.cast(sa.func.coalesce(sa.func.sum(value), _ZERO), Big)
 
 
 # --- rows that come late -------------------------------------------------------------------
@@ -57,7 +51,7 @@ def _late_balances(engine: StoreEngine) -> sa.Select[Any]:
         line.c.booked_at <= instant,
     )
     return (
-        sa.select(customer.c.ref, _total(line.c.amount))
+        sa.select(customer.c.ref, total_of(line.c.amount))
         .select_from(customer.join(head, its_head).outerjoin(line, by_then))
         .where(of_bank(customer), engine.among(customer.c.ref, "refs"), head.c.booked_at > instant)
         .group_by(customer.c.ref)
@@ -96,8 +90,8 @@ def _record_sums(_: StoreEngine) -> sa.CompoundSelect[Any]:
             record.c.kind,
             record.c.state,
             sa.func.count(),
-            _total(record.c.points),
-            _total(record.c.minutes),
+            total_of(record.c.points),
+            total_of(record.c.minutes),
         )
         .where(
             of_bank(record),
@@ -113,9 +107,9 @@ def _record_sums(_: StoreEngine) -> sa.CompoundSelect[Any]:
         sa.select(
             credited.c.kind,
             state,
-            _total(credited.c.n),
-            _total(credited.c.points),
-            _total(credited.c.minutes),
+            total_of(credited.c.n),
+            total_of(credited.c.points),
+            total_of(credited.c.minutes),
         ).group_by(credited.c.kind),
         others,
     )
@@ -131,7 +125,7 @@ def load_record_sums(
 
 @query
 def _redeemed_sums(_: StoreEngine) -> sa.Select[Any]:
-    wanted: list[sa.ColumnElement[Any]] = [sa.func.count(), _total(redemption.c.points)]
+    wanted: list[sa.ColumnElement[Any]] = [sa.func.count(), total_of(redemption.c.points)]
     return sa.select(*wanted).where(
         of_bank(redemption), _IS_DONE, redemption.c.redeemed_on.between(_FIRST, _LAST)
     )
@@ -148,7 +142,7 @@ def _outstanding(_: StoreEngine) -> sa.Select[Any]:
     line = account_line
     own = sa.and_(customer.c.bank_id == line.c.bank_id, customer.c.account_no == line.c.account_no)
     return (
-        sa.select(_total(line.c.amount))
+        sa.select(total_of(line.c.amount))
         .select_from(line.join(customer, own))
         .where(of_bank(line), line.c.business_day <= _LAST)
     )
@@ -189,7 +183,7 @@ def _waiting(_: StoreEngine) -> sa.Select[Any]:
             record.c.state,
             branch_no.label("branch_no"),
             sa.func.count(),
-            _total(record.c.minutes),
+            total_of(record.c.minutes),
             sa.func.min(record.c.service_on),
         )
         .select_from(record.join(outlet, place))
@@ -218,7 +212,7 @@ def _is_service() -> sa.ColumnElement[bool]:
 @query
 def _top_minutes(_: StoreEngine) -> sa.Select[Any]:
     served = counting.counted("account_no", where=_is_service)
-    total = _total(served.c.minutes)
+    total = total_of(served.c.minutes)
     return (
         sa.select(customer.c.ref, total)
         .select_from(served.join(customer, customer.c.account_no == served.c.account_no))
@@ -232,7 +226,7 @@ def _top_minutes(_: StoreEngine) -> sa.Select[Any]:
 @query
 def _top_outlets(_: StoreEngine) -> sa.Select[Any]:
     served = counting.counted("outlet_no", where=_is_service)
-    total = _total(served.c.points)
+    total = total_of(served.c.points)
     return (
         sa.select(outlet.c.code, total)
         .select_from(served.join(outlet, outlet.c.outlet_no == served.c.outlet_no))
@@ -245,7 +239,7 @@ def _top_outlets(_: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _top_stores(_: StoreEngine) -> sa.Select[Any]:
-    total = _total(redemption.c.points)
+    total = total_of(redemption.c.points)
     its_store = sa.and_(
         partner_store.c.bank_id == redemption.c.bank_id,
         partner_store.c.store_no == redemption.c.store_no,

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.sums import ZERO, only_where, total_of
 from gongyi_bank.store.tables import (
     account,
     account_head,
@@ -27,25 +28,15 @@ from gongyi_bank.store.tables import (
     internal_move,
     outlet,
 )
-from gongyi_bank.store.tables.columns import Big, Day
+from gongyi_bank.store.tables.columns import Day
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
 _TOTAL_COLUMNS = columns_of(account_total)
-_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
 #: Accounts with a head, and lines of their own.
 _FLOORED = ("customer", "pool")
 _DAY: sa.BindParameter[Any] = sa.bindparam("day", type_=Day())
 _SINCE: sa.BindParameter[Any] = sa.bindparam("since", type_=Day())
-
-
-def _total(value: Any) -> sa.ColumnElement[int]:
-    """A sum as a 64-bit integer, 0 of nothing: PostgreSQL sums BIGINT to NUMERIC."""
-    return sa.cast(sa.func.coalesce(sa.func.sum(value), _ZERO), Big)
-
-
-def _where(condition: Any, value: Any) -> sa.ColumnElement[Any]:
-    return sa.case((condition, value), else_=_ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +72,9 @@ def _places(home: sa.FromClause | None = None) -> sa.Subquery:
 def _floored(place: sa.Subquery) -> sa.Select[Any]:
     head = account_head
     return (
-        sa.select(place.c.outlet_no, place.c.kind, _total(head.c.debited), _total(head.c.credited))
+        sa.select(
+            place.c.outlet_no, place.c.kind, total_of(head.c.debited), total_of(head.c.credited)
+        )
         .select_from(place.join(head, head.c.account_no == place.c.account_no))
         .where(of_bank(head))
         .group_by(place.c.outlet_no, place.c.kind)
@@ -111,8 +104,8 @@ def _floored_after(_: StoreEngine) -> sa.Select[Any]:
         sa.select(
             place.c.outlet_no,
             place.c.kind,
-            _total(_where(line.c.amount < 0, line.c.amount)),
-            _total(_where(line.c.amount > 0, -line.c.amount)),
+            total_of(only_where(line.c.amount < 0, line.c.amount)),
+            total_of(only_where(line.c.amount > 0, -line.c.amount)),
         )
         .select_from(
             account.join(line, contra).join(place, place.c.account_no == line.c.account_no)
@@ -158,8 +151,8 @@ def _by_lines() -> sa.Select[Any]:
             account.c.account_no,
             account.c.outlet_no,
             account.c.kind,
-            _total(_where(line.c.amount > 0, line.c.amount)).label("debits"),
-            _total(_where(line.c.amount < 0, -line.c.amount)).label("credits"),
+            total_of(only_where(line.c.amount > 0, line.c.amount)).label("debits"),
+            total_of(only_where(line.c.amount < 0, -line.c.amount)).label("credits"),
         )
         .select_from(account.join(line, contra))
         .where(
@@ -176,9 +169,11 @@ def _by_moves(number: sa.Column[Any], *, is_debit: bool) -> sa.Select[Any]:
     """One side of the moves between internal accounts after `since` and up to `day`."""
     move = internal_move
     own = sa.and_(move.c.bank_id == account.c.bank_id, number == account.c.account_no)
-    amounts = (move.c.amount, _ZERO) if is_debit else (_ZERO, move.c.amount)
+    amounts = (move.c.amount, ZERO) if is_debit else (ZERO, move.c.amount)
     return (
-        sa.select(account.c.account_no, account.c.outlet_no, account.c.kind, *map(_total, amounts))
+        sa.select(
+            account.c.account_no, account.c.outlet_no, account.c.kind, *map(total_of, amounts)
+        )
         .select_from(account.join(move, own))
         .where(
             of_bank(account),
@@ -303,16 +298,19 @@ def _by_day(engine: StoreEngine) -> sa.CompoundSelect[Any]:
 
     def side(table: sa.Table, number: sa.Column[Any], debits: Any, credits_: Any) -> sa.Select[Any]:
         return (
-            sa.select(number, table.c.business_day, _total(debits), _total(credits_))
+            sa.select(number, table.c.business_day, total_of(debits), total_of(credits_))
             .where(of_bank(table), engine.among(number, "accounts"))
             .group_by(number, table.c.business_day)
         )
 
-    into, out = _where(line.c.amount > 0, line.c.amount), _where(line.c.amount < 0, -line.c.amount)
+    into, out = (
+        only_where(line.c.amount > 0, line.c.amount),
+        only_where(line.c.amount < 0, -line.c.amount),
+    )
     return sa.union_all(
         side(line, line.c.contra_no, into, out),
-        side(move, move.c.source_no, move.c.amount, _ZERO),
-        side(move, move.c.target_no, _ZERO, move.c.amount),
+        side(move, move.c.source_no, move.c.amount, ZERO),
+        side(move, move.c.target_no, ZERO, move.c.amount),
     )
 
 

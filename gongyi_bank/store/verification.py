@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.ledger import Head
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.sums import total_of
 from gongyi_bank.store.tables import (
     account,
     account_head,
@@ -400,8 +401,7 @@ def _outlets(_: StoreEngine) -> sa.Select[Any]:
 @query
 def _offers(_: StoreEngine) -> sa.Select[Any]:
     def total(column: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> Any:
-        added = sa.cast(sa.func.coalesce(sa.func.sum(column), sa.literal_column("0")), Big)
-        return sa.select(added).where(*conditions).scalar_subquery()
+        return sa.select(total_of(column)).where(*conditions).scalar_subquery()
 
     move, taken = stock_move.c, redemption.c
     moved = total(
