@@ -62,9 +62,15 @@ class ReportsDesk(Desk):
         """
         return self._house.read(lambda tx: explanations.explain(tx, account, line_no))
 
-    def balance(self, account: int | str) -> Points:
-        """余额: what the passbook shows now. Raises UnknownCustomer."""
-        return self._house.glance(lambda tx: statements.balance(tx, account))
+    def balance(
+        self, account: int | str, *, as_of: dt.date | dt.datetime | None = None
+    ) -> Points:
+        """余额: what the passbook shows now, or showed at a day's end or at an instant (inclusive).
+
+        By the time of booking: what was booked later for an earlier day is not in it; see
+        `balance_as_of`. Raises UnknownCustomer, InvalidValue.
+        """
+        return self._house.glance(lambda tx: statements.balance(tx, account, as_of))
 
     def balances(self, accounts: Iterable[int | str]) -> dict[int, Points]:
         """余额 of many accounts, by account number, in one query. Raises UnknownCustomer."""

@@ -32,8 +32,6 @@ from gongyi_bank.values import NEVER, Points, format_account_no, parse_account_n
 
 #: A statement's longest page.
 NEWEST_MAX = 10_000
-#: More lines than any account has.
-_LINES_MAX = 2**62
 Days = tuple[dt.date, dt.date]
 
 _COLUMNS = (
@@ -49,14 +47,31 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class StatementLine:
-    """One line of a statement: a view of the stored line, in the words and zone of its bank."""
+    """One line of a statement: a view of the stored line, in the words and zone of its bank.
 
-    _line: StoredLine
-    _bank: BankIdentity
-    #: The date that a policy has given to its points since, if one has.
-    _given_on: dt.date | None = None
+    Nothing public can be set.
+    """
+
+    __slots__ = ("_bank", "_given_on", "_line")
+
+    def __init__(
+        self, line: StoredLine, bank: BankIdentity, given_on: dt.date | None = None
+    ) -> None:
+        self._line = line
+        self._bank = bank
+        #: The date that a policy has given to its points since, if one has.
+        self._given_on = given_on
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StatementLine):
+            return NotImplemented
+        # The last field is about where the line was read, not about the line.
+        mine, others = self._line[:-1], other._line[:-1]
+        return (mine, self._bank, self.expires_on) == (others, other._bank, other.expires_on)
+
+    def __hash__(self) -> int:
+        return hash(self._line[:-1])
 
     @property
     def line_no(self) -> int:
@@ -186,9 +201,9 @@ def statement(
     """
     number = _account_no(account)
     _require_count("newest", newest, NEWEST_MAX)
-    above, last = 0, _LINES_MAX
+    above, last = 0, store.LINES_MAX
     if before_line is not None:
-        last = _require_count("before_line", before_line, _LINES_MAX) - 1
+        last = _require_count("before_line", before_line, store.LINES_MAX) - 1
     if as_of is not None:
         last = _last_as_of(tx, number, last, as_of)
     if between is not None:
@@ -207,12 +222,12 @@ def _shown(
         totals = require_totals(tx, account_no)
         standing = store.load_line(tx, account_no, min(last, totals.line_no))
         before = after = _balance_of(standing) if standing else 0
-    scale = tx.bank.scale
+    scale, amounts = tx.bank.scale, [line.amount for line in lines]
     return Statement(
         account=account_no,
         opening=Points.of_units(before, scale),
-        credited=Points.of_units(sum(line.amount for line in lines if line.amount > 0), scale),
-        debited=Points.of_units(-sum(line.amount for line in lines if line.amount < 0), scale),
+        credited=Points.of_units(sum(amount for amount in amounts if amount > 0), scale),
+        debited=Points.of_units(-sum(amount for amount in amounts if amount < 0), scale),
         closing=Points.of_units(after, scale),
         lines=statement_lines(tx, lines),
         next_before_line=lines[-1].line_no if lines and lines[-1].line_no > above + 1 else None,
@@ -224,7 +239,7 @@ def statement_lines(tx: Transaction, lines: Sequence[StoredLine]) -> tuple[State
 
     Costs nothing more where every line has a date, or no policy can have given it one since.
     """
-    undated = [line for line in lines if line.expires_on == NEVER and line.may_have_date]
+    undated = [line for line in lines if line.may_have_date and line.expires_on == NEVER]
     given: dict[int, dt.date] = {}
     if undated and internal_kind(undated[0].account_no) is None:
         given = _dates_given(tx, sorted(undated, key=lambda line: line.line_no))
@@ -253,11 +268,15 @@ def _balance_of(line: StoredLine) -> int:
 
 def _last_as_of(tx: Transaction, account_no: int, last: int, as_of: dt.date | dt.datetime) -> int:
     """The newest line booked by an instant (inclusive), or by the end of a day."""
-    if isinstance(as_of, dt.datetime):
-        instant, is_inclusive = require_aware(as_of, "as_of"), True
-    else:
-        instant, is_inclusive = _day_bounds(tx, as_of, "as_of")[1], False
+    instant, is_inclusive = _moment(tx, as_of)
     return newest_line_no(tx, account_no, instant, at_most=last, is_inclusive=is_inclusive)
+
+
+def _moment(tx: Transaction, as_of: dt.date | dt.datetime) -> tuple[dt.datetime, bool]:
+    """An instant, itself included; or a day's end, which is the next day's and is not."""
+    if isinstance(as_of, dt.datetime):
+        return require_aware(as_of, "as_of"), True
+    return _day_bounds(tx, as_of, "as_of")[1], False
 
 
 def _lines_between(tx: Transaction, account_no: int, last: int, between: Days) -> tuple[int, int]:
@@ -274,7 +293,7 @@ def newest_line_no(
     account_no: int,
     instant: dt.datetime,
     *,
-    at_most: int = _LINES_MAX,
+    at_most: int = store.LINES_MAX,
     is_inclusive: bool,
 ) -> int:
     """The newest line booked before (or at) an instant, or 0. Raises UnknownCustomer."""
@@ -316,17 +335,26 @@ def require_totals(tx: Transaction, account: int | str) -> StoredTotals:
 
 def _account_no(account: int | str) -> int:
     """Pools have statements too; their numbers are the ledger's own, without a check digit."""
-    is_pool = type(account) is int and internal_kind(account) == "pool"
+    is_pool = type(account) is int and account < 2**63 and internal_kind(account) == "pool"
     return int(account) if is_pool else parse_account_no(account)
 
 
 # --- balances ------------------------------------------------------------------------------
 
 
-def balance(tx: Transaction, account: int | str) -> Points:
-    """What the passbook shows now; raises UnknownCustomer."""
-    totals = require_totals(tx, account)
-    return Points.of_units(totals.credited - totals.debited, tx.bank.scale)
+def balance(
+    tx: Transaction, account: int | str, as_of: dt.date | dt.datetime | None = None
+) -> Points:
+    """What the passbook shows now, or showed as of a moment; raises UnknownCustomer."""
+    number = _account_no(account)
+    if as_of is None:
+        units = store.load_balance(tx, number)
+    else:
+        instant, is_inclusive = _moment(tx, as_of)
+        units = store.load_balance_by(tx, number, instant, is_inclusive=is_inclusive)
+    if units is None:
+        raise UnknownCustomer(account=number)
+    return Points.of_units(units, tx.bank.scale)
 
 
 def balances(tx: Transaction, accounts: Iterable[int | str]) -> dict[int, Points]:

@@ -31,6 +31,7 @@ from gongyi_bank.rules.staff import (
     require_permission,
 )
 from gongyi_bank.rules.stores import StoreFacts
+from gongyi_bank.service.collector import resting_for
 from gongyi_bank.store import closings, ledger, outlets, policies, seals, staff, vouchers
 from gongyi_bank.store.engines import KeyTaken
 from gongyi_bank.store.transaction import Ask, Transaction
@@ -363,11 +364,12 @@ def perform(
 ) -> Any:
     """Run one act: the only way in. Looks again when its key was claimed meanwhile."""
     tx.require_sound()
-    for _ in range(_TRIES):
-        try:
-            return serve(Visit(tx, staff_code, shelf), command)
-        except _Replayed as replayed:
-            return replayed.receipt
-        except (KeyTaken, _HouseChanged):
-            continue
+    with resting_for(command):
+        for _ in range(_TRIES):
+            try:
+                return serve(Visit(tx, staff_code, shelf), command)
+            except _Replayed as replayed:
+                return replayed.receipt
+            except (KeyTaken, _HouseChanged):
+                continue
     raise RetryTransaction(reason="the key, or the house, is being changed by other acts")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -27,9 +27,11 @@ from gongyi_bank.store.transaction import Transaction, of_bank, query
 from gongyi_bank.values import NEVER
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLine:
-    """A line as a statement shows it, with the outlet that handled it."""
+class StoredLine(NamedTuple):
+    """A line as a statement shows it, with the outlet that handled it.
+
+    A tuple, since pages of them are read: it is made ten times as fast as a frozen dataclass.
+    """
 
     account_no: int
     line_no: int
@@ -47,7 +49,7 @@ class StoredLine:
     outlet: str
     outlet_name: str
     #: Whether a policy may have introduced expiry since; true also where nobody has looked.
-    may_have_date: int = field(default=True, compare=False)
+    may_have_date: int = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,10 @@ class LineRedemption:
     ref: str | None
 
 
+#: More lines than any account has.
+LINES_MAX = 2**62
+
+
 def compared(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The column's value, not to be searched by: what a voucher wrote is found by the voucher.
 
@@ -113,7 +119,7 @@ _PLACE = sa.and_(
     outlet.c.bank_id == account_line.c.bank_id, outlet.c.outlet_no == account_line.c.outlet_no
 )
 _LINE: tuple[Any, ...] = (
-    *(account_line.c[name] for name in tuple(StoredLine.__slots__)[:-3]),
+    *(account_line.c[name] for name in StoredLine._fields[:-3]),
     outlet.c.code,
     outlet.c.name,
 )
@@ -125,6 +131,14 @@ def _totals(engine: StoreEngine) -> sa.Select[Any]:
     head = account_head
     columns = (head.c[name] for name in StoredTotals.__slots__)
     return sa.select(*columns).where(of_bank(head), engine.among(head.c.account_no, "accounts"))
+
+
+@query
+def _balance(_: StoreEngine) -> sa.Select[Any]:
+    head = account_head
+    return sa.select(head.c.credited - head.c.debited).where(
+        of_bank(head), head.c.account_no == sa.bindparam("account")
+    )
 
 
 @query
@@ -162,11 +176,11 @@ def _last_date(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def _newest_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """The newest of an account's lines up to `at_most` that is early; all before it are, too.
+def _halves(is_early: sa.ColumnElement[bool]) -> sa.CTE:
+    """Where the newest of an account's lines up to `at_most` is that is early: low = high.
 
-    A binary search on the key in one statement: it halves the range (low, high] and asks one
-    line at each step.
+    A binary search on the key in one statement, as all lines before an early one are early: it
+    halves the range (low, high] and asks one line at each step.
     """
     head, most = account_head, sa.cast(sa.bindparam("at_most"), Big)
     whole = sa.select(
@@ -185,18 +199,46 @@ def _newest_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
         .select_from(halves.join(line, asked))
         .where(halves.c.low < halves.c.high)
     )
-    found = halves.union_all(half)
+    return halves.union_all(half)
+
+
+def _newest_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    found = _halves(is_early)
     return sa.select(found.c.low).where(found.c.low == found.c.high)
+
+
+def _balance_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    found, line = _halves(is_early), account_line
+    its_line = sa.and_(of_bank(line), _MINE, line.c.line_no == found.c.low)
+    balance = sa.func.coalesce(line.c.credited_after - line.c.debited_after, ZERO)
+    return (
+        sa.select(balance)
+        .select_from(found.outerjoin(line, its_line))
+        .where(found.c.low == found.c.high)
+    )
+
+
+_INSTANT: sa.BindParameter[Any] = sa.bindparam("instant", type_=Instant())
 
 
 @query
 def _newest_through(_: StoreEngine) -> sa.Select[Any]:
-    return _newest_by(account_line.c.booked_at <= sa.bindparam("instant", type_=Instant()))
+    return _newest_by(account_line.c.booked_at <= _INSTANT)
 
 
 @query
 def _newest_before(_: StoreEngine) -> sa.Select[Any]:
-    return _newest_by(account_line.c.booked_at < sa.bindparam("instant", type_=Instant()))
+    return _newest_by(account_line.c.booked_at < _INSTANT)
+
+
+@query
+def _balance_through(_: StoreEngine) -> sa.Select[Any]:
+    return _balance_by(account_line.c.booked_at <= _INSTANT)
+
+
+@query
+def _balance_before(_: StoreEngine) -> sa.Select[Any]:
+    return _balance_by(account_line.c.booked_at < _INSTANT)
 
 
 @query
@@ -349,7 +391,7 @@ def list_lines(
     """At most `size` lines with `above` < line number <= `newest`, newest first."""
     rows = _page(tx, account=account_no, above=above, newest=newest, size=size)
     # The last column is a number where the engine has no truth values.
-    return [StoredLine(*row) for row in rows]
+    return list(map(StoredLine._make, rows))
 
 
 def load_last_date(tx: Transaction, account_no: int, before_line: int) -> dt.date | None:
@@ -373,6 +415,21 @@ def load_newest_line_no(
     """
     find = _newest_through if is_inclusive else _newest_before
     rows = find(tx, account=account_no, at_most=at_most, instant=instant)
+    return rows[0][0] if rows else None
+
+
+def load_balance(tx: Transaction, account_no: int) -> int | None:
+    """An account's balance now; None for no such account."""
+    rows = _balance(tx, account=account_no)
+    return rows[0][0] if rows else None
+
+
+def load_balance_by(
+    tx: Transaction, account_no: int, instant: dt.datetime, *, is_inclusive: bool
+) -> int | None:
+    """An account's balance by what was booked before `instant`; None for no such account."""
+    find = _balance_through if is_inclusive else _balance_before
+    rows = find(tx, account=account_no, at_most=LINES_MAX, instant=instant)
     return rows[0][0] if rows else None
 
 

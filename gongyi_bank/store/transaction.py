@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -262,7 +262,7 @@ class _Fused:
             given += part.given(tx, ask.params)
         columns = tx.wire.fetch(sql, given)[0]
         for ask, text, converters in zip(asks, columns, all_converters, strict=True):
-            ask.rows = _as_tuples(from_json(text), converters)
+            ask.rows = _converted(from_json(text), converters)
 
 
 @functools.cache
@@ -271,18 +271,15 @@ def _fused(queries: tuple[Query, ...]) -> _Fused:
 
 
 def _converted(rows: Sequence[Sequence[Any]], converters: list[tuple[int, Any]]) -> Rows:
-    if not converters:
+    """The rows as tuples, each column converted in one go."""
+    if not converters or not rows:
         return list(map(tuple, rows))
-    return _as_tuples([list(row) for row in rows], converters)
-
-
-def _as_tuples(rows: list[list[Any]], converters: list[tuple[int, Any]]) -> Rows:
-    """Rows that nobody else has, which are changed on the way."""
+    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
     for position, convert in converters:
-        for row in rows:
-            if row[position] is not None:
-                row[position] = convert(row[position])
-    return list(map(tuple, rows))
+        columns[position] = [
+            None if value is None else convert(value) for value in columns[position]
+        ]
+    return list(zip(*columns, strict=True))
 
 
 def _compile(select: sa.Select[Any] | sa.CompoundSelect[Any], tx: Transaction) -> _Compiled:

@@ -58,6 +58,40 @@ def test_every_basis_is_what_the_lines_say(district: District, seed: int) -> Non
         assert found.corrected == found.by_value == found.known_then + total(late)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_balance_as_of_a_moment_is_the_statement_s_in_one_statement(
+    district: District, seed: int
+) -> None:
+    account = lived(district, seed)
+    reports = district.bank.reports
+    lines = reports.statement(account, newest=1000).lines
+    moments = [line.booked_at for line in lines]
+    moments += [moment - dt.timedelta(microseconds=1) for moment in moments[::7]]
+    for moment in moments:
+        with statements(district.bank) as seen:
+            found = reports.balance(account, as_of=moment)
+        assert len(seen) == 1
+        assert found == total(line for line in lines if line.booked_at <= moment)
+        assert found == reports.statement(account, newest=1, as_of=moment).closing
+    for back in range(-2, 45, 5):
+        day = TODAY + 30 * DAY - back * DAY
+        assert reports.balance(account, as_of=day) == reports.balance_as_of(account, day).booked
+    assert reports.balance(district.customer(), as_of=TODAY) == Points(0)
+
+
+def test_a_balance_as_of_is_asked_of_an_account_and_a_moment_that_exist(
+    district: District,
+) -> None:
+    with pytest.raises(UnknownCustomer):
+        district.bank.reports.balance(compose_account_no(1002, 999), as_of=TODAY)
+    with pytest.raises(InvalidValue):
+        district.bank.reports.balance(
+            district.customer(), as_of=dt.datetime(2022, 10, 3)  # noqa: DTZ001
+        )  # fmt: skip
+    with pytest.raises(InvalidValue):
+        district.bank.reports.balance(district.customer(), as_of="2022-10-03")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_totals_join_opening_and_closing_on_either_date(district: District, seed: int) -> None:
     account = lived(district, seed)
