@@ -147,7 +147,7 @@ class BooksAudit:
         bounds = (low.to_bytes(6) + bytes(10), high.to_bytes(6) + bytes(10))
         rests: defaultdict[bytes, int] = defaultdict(int)
         parts: defaultdict[bytes, set[str]] = defaultdict(set)
-        for name in store.SEALED:
+        for name in store.tables_between(self._tx, *bounds):
             for leaf in store.stream(self._tx, name, *bounds):
                 if leaf.voucher_id < self._open_from:
                     continue

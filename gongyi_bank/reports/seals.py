@@ -77,8 +77,9 @@ def proof(tx: Transaction, account: int | str, line_no: int) -> LineProof:
     if seal is None:
         raise LineNotSealed(account=format_account_no(line.account_no), line_no=line_no)
     tree, content = rules.MerkleTree(), b""
-    for name in store.SEALED:
-        for leaf in store.stream(tx, name, *_span(tx, seals, seal)):
+    span = _span(tx, seals, seal)
+    for name in store.tables_between(tx, *span):
+        for leaf in store.stream(tx, name, *span):
             is_it = leaf.part is _LINE and leaf.row[: len(key)] == key
             if is_it:
                 content = leaf.content

@@ -41,9 +41,10 @@ def seal_days(visit: Visit, closing_no: int, first_on: dt.date, last_on: dt.date
         raise ValueError("these days are sealed already")
     zone = visit.tx.bank.zone
     low = rules.day_floor(newest.through_on + _ONE_DAY, zone) if newest else bytes(16)
+    high = rules.day_floor(last_on + _ONE_DAY, zone)
     tree, counts = rules.MerkleTree(), Counter[str]()
-    for name in store.SEALED:
-        for leaf in store.stream(visit.tx, name, low, rules.day_floor(last_on + _ONE_DAY, zone)):
+    for name in store.tables_between(visit.tx, low, high):
+        for leaf in store.stream(visit.tx, name, low, high):
             tree.add(rules.leaf_hash(leaf.content))
             counts[leaf.part.name] += 1
     seal_no = newest.seal_no + 1 if newest else 1

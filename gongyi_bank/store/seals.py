@@ -222,7 +222,7 @@ def _rows(name: str, is_first: bool, is_ranged: bool) -> Query:
         select = sa.select(*(table.c[column] for column in _columns_of(name)))
         select = select.where(of_bank(table)).order_by(*key)
         if is_ranged:
-            select = select.where(sa.or_(*(_within(table.c[part.dated_by]) for part in parts)))
+            select = select.where(_is_within(parts))
         if not is_first:
             seen = [sa.bindparam(f"seen_{column.name}", type_=column.type) for column in key]
             select = select.where(sa.tuple_(*key) > sa.tuple_(*seen))
@@ -231,10 +231,32 @@ def _rows(name: str, is_first: bool, is_ranged: bool) -> Query:
     return Query(build)
 
 
-def _within(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    low, high = (sa.bindparam(name, type_=column.type) for name in ("low", "high"))
-    inside: sa.ColumnElement[bool] = sa.and_(column >= low, column < high)
-    return inside
+def _is_within(parts: Iterable[Part]) -> sa.ColumnElement[bool]:
+    """Whether a voucher between `low` and `high` fixed one of the parts of a row."""
+
+    def within(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+        low, high = (sa.bindparam(name, type_=column.type) for name in ("low", "high"))
+        return sa.and_(column >= low, column < high)
+
+    return sa.or_(*(within(part.table.c[part.dated_by]) for part in parts))
+
+
+@query
+def _filled(_: StoreEngine) -> sa.Select[Any]:
+    """For each sealed table whether it has rows of these vouchers."""
+    rows = (
+        sa.select(sa.literal_column("1"))
+        .select_from(parts[0].table)
+        .where(of_bank(parts[0].table), _is_within(parts))
+        for parts in SEALED.values()
+    )
+    return sa.select(*(sa.exists(found).label(f"has_{i}") for i, found in enumerate(rows)))
+
+
+def tables_between(tx: Transaction, low: bytes, high: bytes) -> list[str]:
+    """The sealed tables that have rows of these vouchers, in their order; one statement."""
+    found = _filled(tx, low=low, high=high)[0]
+    return [name for name, is_filled in zip(SEALED, found, strict=True) if is_filled]
 
 
 def stream(

@@ -402,7 +402,8 @@ def test_closing_costs_the_same_for_few_and_for_many_accounts_and_days(
 ) -> None:
     accounts = [district.customer(outlet) for outlet in ("B01S01", "B01S02", "B02S01")]
     found = []
-    for number, some in enumerate((accounts[:1], accounts), start=16):
+    # The first day's seal covers the founding, too, whose tables later days do not fill.
+    for number, some in enumerate((accounts[:1], accounts[:1], accounts), start=16):
         for account in some:
             district.serve(account, f"10-{number - 1} 08:00")
         district.clock.advance(days=1)
@@ -410,4 +411,5 @@ def test_closing_costs_the_same_for_few_and_for_many_accounts_and_days(
         district.bank.closings.drain(period=f"2022-10-{number - 1}")
         close = CloseBooks(period=f"2022-10-{number - 1}")
         found.append(len(_read(district, lambda c=close: district.bank.execute(c))))
-    assert abs(found[0] - found[1]) <= 1  # the first day has no seal before it
+    assert found[1] == found[2]
+    assert found[0] > found[1]

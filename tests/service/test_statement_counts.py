@@ -31,7 +31,7 @@ EXPECTED: dict[str, tuple[int, int]] = {
     "accounts.unfreeze": (7, 5),
     "accounts.wake": (7, 5),
     "closings.announce": (8, 7),
-    "closings.close": (42, 41),
+    "closings.close": (25, 24),
     "closings.drain": (8, 8),
     "customers.move": (8, 5),
     "customers.register": (15, 7),
