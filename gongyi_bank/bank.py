@@ -12,8 +12,6 @@ with bank.simulate() as counter: …           # really runs, always rolls back
 from __future__ import annotations
 
 import datetime as dt
-import hmac
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Self, TextIO, TypeVar
@@ -35,30 +33,39 @@ from gongyi_bank.desks.reports import ReportsDesk
 from gongyi_bank.desks.reversals import ReversalsDesk
 from gongyi_bank.desks.stores import RedemptionsDesk, StoresDesk
 from gongyi_bank.desks.transfers import PoolsDesk, TransfersDesk
-from gongyi_bank.errors import (
-    EngineSettingsUnsafe,
-    InvalidValue,
-    UnknownAct,
-    UnknownBank,
+from gongyi_bank.errors import InvalidValue, UnknownAct, UnknownBank
+from gongyi_bank.opening import (
+    UnsafeSettings,
+    engine_of,
+    grants,
+    key_marks,
+    keys_of,
+    opening,
+    refuse_unsafe,
+    zone_of,
 )
 from gongyi_bank.periods import require_aware
 from gongyi_bank.policies import Policy
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.reports.verification import verify
-from gongyi_bank.rules.customers import default_index_key
 from gongyi_bank.service import founding
 from gongyi_bank.service.gate import HouseShelf, perform
 from gongyi_bank.service.locks import lock_ahead
 from gongyi_bank.store import founding as store
-from gongyi_bank.store.connections import one_statement, own_transaction, retrying, savepoint_within
-from gongyi_bank.store.engines import PREPARED, StoreEngine, Wire, connect, engine_for
+from gongyi_bank.store.connections import (
+    Savepoint,
+    one_statement,
+    own_transaction,
+    retrying,
+    savepoint_within,
+)
+from gongyi_bank.store.engines import PREPARED, StoreEngine, Wire, engine_for
 from gongyi_bank.store.locks import held_in
 from gongyi_bank.store.migrations import bring_up_to_date
 from gongyi_bank.store.transaction import BankIdentity, Clock, Keys, Transaction
 from gongyi_bank.values import clean_code, clean_text
 
 T = TypeVar("T")
-UnsafeSettings = Literal["refuse", "warn", "allow"]
 LockOrder = Literal["allow", "refuse"]
 
 
@@ -281,13 +288,13 @@ class Bank(Desks):
         """
         if type(scale) is not int or not 0 <= scale <= 4:
             raise InvalidValue.of("scale", scale, "a whole number from 0 to 4")
-        zone = _zone(time_zone)
+        zone = zone_of(time_zone)
         bank = clean_text(bank, field="bank", length_max=100)
         head_office = clean_code(head_office, field="head_office")
         name = head_office_name or f"{bank}总行"
         name = clean_text(name, field="head_office_name", length_max=100)
         administrator = clean_code(administrator, field="administrator")
-        marks = _key_marks(seal_key, index_key)
+        marks = key_marks(seal_key, index_key)
 
         given = (seal_key, index_key)
 
@@ -295,13 +302,13 @@ class Bank(Desks):
             return founding.establish(
                 connection, support, bank=bank, scale=scale, time_zone=zone.key,
                 now=require_aware(clock(), "clock"), key_marks=marks,
-                keys_of=lambda identity: _keys(identity, *given), head_office=head_office,
+                keys_of=lambda identity: keys_of(identity, *given), head_office=head_office,
                 head_office_name=name, administrator=administrator, policies=policies,
             )  # fmt: skip
 
-        with _opening(database, unsafe_settings) as (engine, support):
+        with opening(database, unsafe_settings) as (engine, support):
             identity = retrying(engine, support, run, key=None)
-            keys = _keys(identity, *given)
+            keys = keys_of(identity, *given)
         return cls(
             engine, identity, staff=administrator, clock=clock, keys=keys,
             unsafe_settings=unsafe_settings,
@@ -330,12 +337,13 @@ class Bank(Desks):
         """
         if lock_order not in ("allow", "refuse"):
             raise InvalidValue.of("lock_order", lock_order, "allow or refuse")
+        name = bank and clean_text(bank, field="bank", length_max=100)
         with (
-            _opening(database, unsafe_settings) as (engine, support),
+            opening(database, unsafe_settings) as (engine, support),
             own_transaction(engine, support, read_only=True) as connection,
         ):
-            identity = store.load_identity(connection, bank)
-            keys = _keys(identity, seal_key, index_key)
+            identity = store.load_identity(connection, name)
+            keys = keys_of(identity, seal_key, index_key)
         return cls(
             engine, identity, staff=staff, clock=clock, keys=keys,
             unsafe_settings=unsafe_settings, lock_order=lock_order,
@@ -349,12 +357,22 @@ class Bank(Desks):
         With `script` nothing is changed: the statements are written there. Wants the extra
         `migrations`. Raises SchemaTooNew, SchemaUnknown, EngineUnsupported.
         """
-        with _opening(database, "allow") as (engine, support):
+        with opening(database, "allow") as (engine, support):
             try:
                 return bring_up_to_date(engine, support, script)
             finally:
                 if engine is not database:
                     engine.dispose()
+
+    @staticmethod
+    def grants(database: str | sa.URL | sa.Engine, role: str) -> list[str]:
+        """The SQL that lets `role` run the banks of a database, and never change their history.
+
+        `role` is a role of PostgreSQL, or an account of MariaDB or MySQL (`name` or
+        `name@host`), which must exist. Nothing is run: an administrator runs them. Raises
+        InvalidValue, EngineUnsupported (SQLite has no accounts), SchemaOutdated, EngineError.
+        """
+        return grants(database, role)
 
     def acting_as(self, staff: str) -> Self:
         """The same bank, for another staff member."""
@@ -425,11 +443,12 @@ class Bank(Desks):
 
         An exception undoes only what happened inside the block (a savepoint).
         """
-        engine = _engine_of(connection_or_session)
+        engine = engine_of(connection_or_session)
         support = engine_for(engine.dialect.name)
-        with savepoint_within(connection_or_session, support, self._identity.bank_id) as connection:
+        joined = savepoint_within(connection_or_session, support, self._identity.bank_id)
+        with joined as (connection, savepoint):
             self._require_same_bank(connection, support)
-            with self._open_counter(connection, staff) as counter:
+            with self._open_counter(connection, staff, savepoint=savepoint) as counter:
                 yield counter
 
     def _require_same_bank(self, connection: sa.Connection, support: StoreEngine) -> None:
@@ -441,17 +460,23 @@ class Bank(Desks):
             identity = store.load_identity(connection, self.name)
         except sa.exc.DBAPIError as error:
             raise support.classify_wrapped(error) from None
-        _refuse_unsafe(faults, self._unsafe_settings)
+        refuse_unsafe(faults, self._unsafe_settings)
         if identity != self._identity:
             raise UnknownBank(bank=self.name)
         self._checked.add(connection.engine)
 
     @contextmanager
     def _open_counter(
-        self, connection: sa.Connection, staff: str | None, *, is_kept: bool = True
+        self,
+        connection: sa.Connection,
+        staff: str | None,
+        *,
+        is_kept: bool = True,
+        savepoint: Savepoint | None = None,
     ) -> Iterator[Counter]:
         """A counter that works until its block ends, and is sound at the end."""
         tx = self._transaction(connection)
+        tx.savepoint = savepoint
         held = tx.held.copy() if tx.held is not None else None
         try:
             yield Counter(tx, self._actor(staff), self._shelf)
@@ -530,71 +555,3 @@ def _service_of(command: Command) -> Callable[[Any, Any], Any]:
     if serve is None:
         raise UnknownAct.of("command", type(command).__name__, "no command of this library")
     return serve
-
-
-@contextmanager
-def _opening(
-    database: str | sa.URL | sa.Engine, policy: UnsafeSettings
-) -> Iterator[tuple[sa.Engine, StoreEngine]]:
-    """The engine, its settings checked; one of our own is given back if opening fails."""
-    engine = database if isinstance(database, sa.Engine) else connect(database)
-    support = engine_for(engine.dialect.name)
-    try:
-        with own_transaction(engine, support, read_only=True) as connection:
-            faults = support.unsafe_settings(connection)
-        _refuse_unsafe(faults, policy)
-        yield engine, support
-    except BaseException:
-        if engine is not database:
-            engine.dispose()
-        raise
-
-
-def _keys(identity: BankIdentity, seal_key: bytes | None, index_key: bytes | None) -> Keys:
-    """The keys, if they are those that the bank was founded with.
-
-    Without this check one forgotten setting would write lines that nobody can verify, or
-    register a person twice.
-    """
-    given = _key_marks(seal_key, index_key)
-    for name, mark, known in zip(("seal_key", "index_key"), given, identity.key_marks, strict=True):
-        if mark != known:
-            raise InvalidValue.of(name, None, "not the key that the bank was founded with")
-    return Keys(
-        seal_key=seal_key,
-        index_key=index_key or default_index_key(identity.bank_id, identity.name),
-    )
-
-
-def _key_marks(seal_key: bytes | None, index_key: bytes | None) -> tuple[str | None, str | None]:
-    """What is stored of the keys: enough to know them again, nothing to find them by."""
-    for name, key in (("seal_key", seal_key), ("index_key", index_key)):
-        if key is not None and (not isinstance(key, bytes) or len(key) < 16):
-            raise InvalidValue.of(name, key, "at least 16 bytes", personal=True)
-    seal, index = (
-        key and hmac.digest(key, b"gongyi_bank", "sha256").hex() for key in (seal_key, index_key)
-    )
-    return seal or None, index or None
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, TypeError):
-        raise InvalidValue.of("time_zone", name, "no IANA time zone") from None
-
-
-def _refuse_unsafe(faults: list[str], policy: UnsafeSettings) -> None:
-    if faults and policy == "refuse":
-        raise EngineSettingsUnsafe(reason="; ".join(faults))
-    if faults and policy == "warn":
-        warnings.warn("; ".join(faults), stacklevel=3)
-
-
-def _engine_of(connection_or_session: sa.Connection | Session) -> sa.Engine:
-    if isinstance(connection_or_session, sa.Connection):
-        return connection_or_session.engine
-    if isinstance(connection_or_session, Session):
-        return connection_or_session.connection().engine
-    kind = type(connection_or_session).__name__
-    raise InvalidValue.of("connection_or_session", kind, "a SQLAlchemy Connection or Session")

@@ -365,7 +365,9 @@ def _parse_printed(value: object, length: int, field: str) -> int:
     if not (digits.isascii() and digits.isdigit() and len(digits) == length):
         raise InvalidNumber.of(field, value, f"{length} digits 0-9 are needed", personal=True)
     if check_digit_mod_11_10(digits[:-1]) != int(digits[-1]):
-        raise InvalidNumber.of(field, value, "the check digit is wrong; look for a slip")
+        # Eleven digits with a zero before them may be a telephone number, too.
+        reason = "the check digit is wrong; look for a slip"
+        raise InvalidNumber.of(field, value, reason, personal=length == 12 and digits[0] == "0")
     return int(digits)
 
 
@@ -385,7 +387,8 @@ def parse_account_no(value: int | str, *, field: str = "account") -> int:
     """An account number as typed from a passbook, "1002 0000123 3"; raises InvalidNumber."""
     number = _parse_printed(value, 12, field)
     if number < 10**11:
-        raise InvalidNumber.of(field, value, "an account number does not start with 0")
+        reason = "an account number does not start with 0"
+        raise InvalidNumber.of(field, value, reason, personal=True)
     return number
 
 

@@ -5,7 +5,9 @@ makes a skipped test a failed one.
 """
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests import mariadb
 from tests.district import District
 from tests.mariadb import MariadbMissing, MariadbServer
 from tests.postgresql import PostgresqlServer, running_server
+from tests.sqlite import SqliteFiles
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -28,12 +31,16 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 BIG_STORY = Path(__file__).parents[1].parent / "shared" / "story"
 NO_BIG_STORY = "the big story's data are not beside the repository (../shared/story)"
 
+NO_SHIM = "there is no C compiler for the shim, or no LD_PRELOAD"
+
 #: Reasons for which a test may be skipped even under --no-skips: exact texts, with a comment each.
 ALLOWED_SKIPS: frozenset[str] = frozenset(
     [
         *([] if BIG_STORY.is_dir() else [NO_BIG_STORY]),
         # `.ci/run` says so, loudly, where Debian's packages cannot be installed.
         *([mariadb.ABSENT] if os.environ.get("GONGYI_BANK_TEST_WITHOUT_MARIADB") else []),
+        # The shim of tests/faults/io_points.py is compiled for Linux's LD_PRELOAD.
+        *([] if shutil.which("cc") and sys.platform == "linux" else [NO_SHIM]),
     ]
 )
 
@@ -53,7 +60,7 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     """One real server per test process, started when the first test asks for it."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(running_server())
+            server = stack.enter_context(running_server(in_memory=True))
         except (
             ImportError,
             OSError,
@@ -79,16 +86,51 @@ def mariadb_server() -> Iterator[MariadbServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def sqlite_server() -> SqliteFiles:
+    """Files; not a server, but asked for databases like one."""
+    return SqliteFiles()
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A SQLite file of the test's own."""
-    return f"sqlite:///{tmp_path / 'bank.db'}"
+def sqlite_url(sqlite_server: SqliteFiles) -> Iterator[str]:
+    """A SQLite file of the test's own, not there yet."""
+    with sqlite_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_tables_url(sqlite_server: SqliteFiles) -> Iterator[str]:
+    """A SQLite file with our tables and no rows."""
+    with sqlite_server.database_with_tables() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_district_url(sqlite_server: SqliteFiles) -> Iterator[str]:
+    """A SQLite file with a founded district."""
+    with sqlite_server.database_with_district() as url:
+        yield url
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
     """An empty PostgreSQL database of the test's own."""
     with postgresql_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_tables_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """A PostgreSQL database with our tables and no rows."""
+    with postgresql_server.database_with_tables() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_district_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """A PostgreSQL database with a founded district."""
+    with postgresql_server.database_with_district() as url:
         yield url
 
 
@@ -103,6 +145,13 @@ def mariadb_url(mariadb_server: MariadbServer) -> Iterator[str]:
 def mariadb_tables_url(mariadb_server: MariadbServer) -> Iterator[str]:
     """A MariaDB database with our tables and no rows: making them costs more than emptying them."""
     with mariadb_server.database_with_tables() as url:
+        yield url
+
+
+@pytest.fixture
+def mariadb_district_url(mariadb_server: MariadbServer) -> Iterator[str]:
+    """A MariaDB database with a founded district."""
+    with mariadb_server.database_with_district() as url:
         yield url
 
 
@@ -133,31 +182,37 @@ def empty_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def engine_url(request: pytest.FixtureRequest) -> str:
-    """A database without a bank; the test runs once on each engine."""
-    name = "mariadb_tables" if request.param == "mariadb" else request.param
-    url: str = request.getfixturevalue(f"{name}_url")
+    """Our tables without a bank; the test runs once on each engine."""
+    url: str = request.getfixturevalue(f"{request.param}_tables_url")
     return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def async_engine_url(request: pytest.FixtureRequest) -> str:
+def async_empty_url(request: pytest.FixtureRequest) -> str:
     """An empty database; the test runs once on each engine that has an asynchronous driver."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 
-@pytest.fixture
-def district(engine_url: str) -> Iterator[District]:
-    """A founded bank with outlets and staff, on each engine."""
-    made = District(engine_url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def async_engine_url(request: pytest.FixtureRequest) -> str:
+    """Our tables without a bank; once on each engine that has an asynchronous driver."""
+    url: str = request.getfixturevalue(f"{request.param}_tables_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def district(request: pytest.FixtureRequest) -> Iterator[District]:
+    """A founded bank with outlets and staff, on each engine: a copy of one founded before."""
+    made = District(request.getfixturevalue(f"{request.param}_district_url"), is_founded=True)
     yield made
     made.close()
 
 
 @pytest.fixture
-def sqlite_district(sqlite_url: str) -> Iterator[District]:
+def sqlite_district(sqlite_district_url: str) -> Iterator[District]:
     """The same on SQLite alone, for what cannot differ between engines."""
-    made = District(sqlite_url)
+    made = District(sqlite_district_url, is_founded=True)
     yield made
     made.close()
 

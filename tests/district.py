@@ -17,6 +17,8 @@ from gongyi_bank.commands.customers import NewCustomer
 from gongyi_bank.commands.hours import ServiceRow
 from gongyi_bank.commands.outlets import Appointment, NewOutlet
 from gongyi_bank.policies import Policy, Tariff, TariffRate
+from gongyi_bank.store.engines import connect, engine_for
+from gongyi_bank.store.founding import create_schema
 from gongyi_bank.values import Points
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -67,16 +69,26 @@ class Clock:
 class District:
     """A founded bank with its outlets and staff, and shorthands for what tests do often."""
 
-    def __init__(self, url: str, policies: tuple[Policy, ...] = (), **founding: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        policies: tuple[Policy, ...] = (),
+        *,
+        is_founded: bool = False,
+        **founding: Any,
+    ) -> None:
+        """Found it; with `is_founded`, find it in the copy of a database where this was done."""
         self.url = url
         self.clock = Clock()
+        if is_founded:
+            self.bank = Bank.open(url, staff="admin", clock=self.clock, unsafe_settings="allow")
+            return
         self.bank = Bank.found(
             url,
-            bank="雁江",
             policies=(TARIFF, *policies),
             clock=self.clock,
             unsafe_settings="allow",
-            **founding,
+            **{"bank": "雁江"} | founding,
         )
         self.bank.outlets.open(outlets=OUTLETS)
         self.bank.staff.appoint(appointments=STAFF)
@@ -115,6 +127,14 @@ class District:
     def close(self) -> None:
         """Give the connections back."""
         self.bank.close()
+
+
+def create_tables(url: str) -> None:
+    """Make our tables in an empty database, without a bank."""
+    engine = connect(url)
+    with engine.begin() as connection:
+        create_schema(connection, engine_for(engine.dialect.name))
+    engine.dispose()
 
 
 def at(text: str) -> dt.datetime:

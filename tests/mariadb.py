@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
-from gongyi_bank.store.engines import connect, engine_for
-from gongyi_bank.store.founding import create_schema
+from tests import memory
+from tests.district import District, create_tables
 
 #: Set to the URL of a running MariaDB or MySQL (an account that may create databases).
 SERVER_URL_VARIABLE = "GONGYI_BANK_TEST_MARIADB_URL"
@@ -54,6 +53,8 @@ class MariadbServer:
         self._kept = ExitStack()
         self._kept_url: str | None = None
         self._kept_shape: list[str] = []
+        self._founded = ExitStack()
+        self._founded_name: str | None = None
 
     @contextmanager
     def fresh_database(self) -> Iterator[str]:
@@ -80,7 +81,7 @@ class MariadbServer:
         """
         if self._kept_url is None:
             self._kept_url = self._kept.enter_context(self.fresh_database())
-            _create_tables(self._kept_url)
+            create_tables(self._kept_url)
             with self._engine.connect() as connection:
                 self._kept_shape = _shape(connection, make_url(self._kept_url).database)
         yield self._kept_url
@@ -94,16 +95,22 @@ class MariadbServer:
         self._kept_url = None
         self._kept.close()
 
+    @contextmanager
+    def database_with_district(self) -> Iterator[str]:
+        """Yield the URL of such a database with the rows of a founded district."""
+        if self._founded_name is None:
+            url = self._founded.enter_context(self.fresh_database())
+            District(url).close()
+            self._founded_name = str(make_url(url).database)
+        with self.database_with_tables() as url:
+            with self._engine.connect() as connection:
+                _copy_rows(connection, self._founded_name, str(make_url(url).database))
+            yield url
+
     def close(self) -> None:
+        self._founded.close()
         self._kept.close()
         self._engine.dispose()
-
-
-def _create_tables(url: str) -> None:
-    engine = connect(url)
-    with engine.begin() as connection:
-        create_schema(connection, engine_for(engine.dialect.name))
-    engine.dispose()
 
 
 def _disconnect_all(connection: Connection, database: str) -> None:
@@ -130,13 +137,27 @@ def _shape(connection: Connection, database: str | None) -> list[str]:
     ]
 
 
+def _filled(connection: Connection, database: str) -> list[str]:
+    """The tables that have rows; the version, which says that they are there, apart."""
+    return [
+        table
+        for table in _tables(connection, database)
+        if table != "gb_schema_version"
+        and connection.exec_driver_sql(f"SELECT 1 FROM {database}.{table} LIMIT 1").first()
+    ]
+
+
 def _empty(connection: Connection, database: str) -> None:
     connection.exec_driver_sql("SET foreign_key_checks = 0")
-    for table in _tables(connection, database):
-        if table == "gb_schema_version":  # it says that the tables are there
-            continue
-        if connection.exec_driver_sql(f"SELECT 1 FROM {database}.{table} LIMIT 1").first():
-            connection.exec_driver_sql(f"TRUNCATE TABLE {database}.{table}")
+    for table in _filled(connection, database):
+        connection.exec_driver_sql(f"TRUNCATE TABLE {database}.{table}")
+    connection.exec_driver_sql("SET foreign_key_checks = 1")
+
+
+def _copy_rows(connection: Connection, source: str, target: str) -> None:
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for table in _filled(connection, source):
+        connection.exec_driver_sql(f"INSERT INTO {target}.{table} SELECT * FROM {source}.{table}")
     connection.exec_driver_sql("SET foreign_key_checks = 1")
 
 
@@ -161,32 +182,22 @@ def _existing_url(url: str) -> Iterator[URL]:
 @contextmanager
 def _own_server_url() -> Iterator[URL]:
     """Start a server in a folder of its own, about a second; stop it and remove the folder."""
-    install, server = _program("mariadb-install-db"), _program("mariadbd")
-    home = Path(tempfile.mkdtemp(prefix="gb-mariadb-", dir=_memory()))
-    # Told apart from the machine's own servers by everything: settings, data, socket, no port.
-    places = ["--no-defaults", f"--datadir={home / 'data'}", f"--user={getpass.getuser()}"]
-    try:
+    install, server = program("mariadb-install-db"), program("mariadbd")
+    with memory.folder("gb-mariadb-") as home:
+        # Told apart from the machine's own servers by everything: settings, data, socket, no port.
+        places = ["--no-defaults", f"--datadir={home / 'data'}", f"--user={getpass.getuser()}"]
         subprocess.run(
             [install, *places, "--auth-root-authentication-method=normal", "--skip-test-db"],
             check=True, capture_output=True, timeout=SECONDS_MAX,
         )  # fmt: skip
         command = [server, *places, f"--socket={home / 's'}", *TEST_SETTINGS]
         with _attended(command, home) as process:
-            _wait_for(home / "s", process)
+            wait_for(home / "s", process)
             url = URL.create("mariadb+pymysql", "root", host="localhost")
             yield url.update_query_dict({"unix_socket": str(home / "s")})
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
-def _memory() -> str | None:
-    """A file system in memory with room enough: making and emptying tables is all file work."""
-    memory = Path("/dev/shm")
-    is_roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
-    return str(memory) if is_roomy and os.access(memory, os.W_OK) else None
-
-
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Where a program is; Debian's lie in sbin, which a user's PATH may lack."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
     if found is None:
@@ -213,7 +224,7 @@ def _attended(command: list[str], home: Path) -> Iterator[subprocess.Popen[bytes
         yield process
 
 
-def _wait_for(place: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for(place: Path, process: subprocess.Popen[bytes]) -> None:
     """Until somebody listens there. Not by the driver, which leaves sockets of failures open."""
     give_up_at = time.monotonic() + SECONDS_MAX
     while True:

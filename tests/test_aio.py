@@ -55,6 +55,14 @@ async def bank(async_engine_url: str) -> AsyncIterator[AsyncBank]:
     await made.close()
 
 
+async def test_a_bank_is_founded_in_an_empty_database(async_empty_url: str) -> None:
+    made = await AsyncBank.found(async_empty_url, clock=Clock(), **FOUNDING)
+    found = await made.verify()
+    await made.close()
+    assert found.is_clean
+    assert (found.counts["outlets"], found.is_guarded) == (1, True)
+
+
 async def customer(bank: AsyncBank, name: str = "张三") -> int:
     new = NewCustomer(outlet="B01S01", name=name, registered_on=dt.date(2022, 1, 1))
     register = bank.acting_as("admin").customers.register
@@ -208,7 +216,7 @@ async def test_desks_have_the_same_methods_with_the_same_arguments(name: str) ->
 def test_bank_and_counter_offer_the_same(sync: type, awaited: type) -> None:
     # What the desks ask of their house; the awaited desks go through `visit` for all of it.
     # A migration runs before any service does, on a synchronous driver.
-    only_async, only_sync = {"visit"}, {"commits_each_act", "glance", "keep", "migrate"}
+    only_async, only_sync = {"visit"}, {"commits_each_act", "glance", "grants", "keep", "migrate"}
     assert public(awaited) - only_async == public(sync) - only_sync
     for name in ("found", "open"):
         mine, theirs = getattr(AsyncBank, name), getattr(Bank, name)

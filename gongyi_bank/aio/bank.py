@@ -233,6 +233,11 @@ class AsyncBank(AsyncDesks):
         """
         if isinstance(connection_or_session, AsyncSession):
             return self._block(self._bank.within(connection_or_session.sync_session, staff=staff))
+        if not isinstance(connection_or_session, AsyncConnection):
+            kind = type(connection_or_session).__name__
+            raise InvalidValue.of(
+                "connection_or_session", kind, "an AsyncConnection or AsyncSession"
+            )
         connection = connection_or_session.sync_connection
         if connection is None:
             raise InvalidValue.of("connection", connection_or_session, "it is not open yet")

@@ -19,7 +19,7 @@ from gongyi_bank.commands.hours import ROWS_MAX
 from gongyi_bank.desks.base import Desk, act
 from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import InvalidValue
-from gongyi_bank.periods import require_aware
+from gongyi_bank.periods import require_moment
 from gongyi_bank.reports.words import HOLD_STATES
 from gongyi_bank.rules.holds import HELD, LAPSED
 from gongyi_bank.service import holds
@@ -63,8 +63,7 @@ class HoldsDesk(Desk):
         and id of the last row.
         """
         _require_count(count_max)
-        deadline_at, hold_id = after or (_FIRST, UUID(int=0))
-        since = require_aware(deadline_at, "after")
+        since, hold_id = _place(after or (_FIRST, UUID(int=0)))
         return self._house.read(
             lambda tx: _table(
                 tx, "预留", "Holds", store.list_open(tx, since, hold_id.bytes, count_max)
@@ -82,6 +81,12 @@ class HoldsDesk(Desk):
                 store.list_of_account(tx, number, count_max),
             )
         )  # fmt: skip
+
+
+def _place(after: tuple[dt.datetime, UUID]) -> tuple[dt.datetime, UUID]:
+    if not isinstance(after, tuple) or len(after) != 2 or not isinstance(after[1], UUID):
+        raise InvalidValue.of("after", after, "the deadline and the id of the last row")
+    return require_moment(after[0], "after"), after[1]
 
 
 def _require_count(count_max: int) -> None:

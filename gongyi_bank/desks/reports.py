@@ -62,9 +62,7 @@ class ReportsDesk(Desk):
         """
         return self._house.read(lambda tx: explanations.explain(tx, account, line_no))
 
-    def balance(
-        self, account: int | str, *, as_of: dt.date | dt.datetime | None = None
-    ) -> Points:
+    def balance(self, account: int | str, *, as_of: dt.date | dt.datetime | None = None) -> Points:
         """余额: what the passbook shows now, or showed at a day's end or at an instant (inclusive).
 
         By the time of booking: what was booked later for an earlier day is not in it; see

@@ -31,7 +31,7 @@ from gongyi_bank.service import redemptions, refunds, reservations, stores
 from gongyi_bank.store import redemptions as redemption_store
 from gongyi_bank.store import stores as store
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import Points, format_account_no, parse_account_no
+from gongyi_bank.values import Points, clean_code, format_account_no, parse_account_no
 
 _STORE = Column("store", "商家", "Store")
 _SKU = Column("sku", "货号", "Article")
@@ -84,6 +84,7 @@ class RedemptionsDesk(Desk):
 
 
 def _offers(tx: Transaction, code: str | None) -> Table:
+    code = None if code is None else clean_code(code, field="store")
     if code is not None and not store.load_store_numbers(tx, [code]):
         raise UnknownStore(store=code)
     columns = (

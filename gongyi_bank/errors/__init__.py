@@ -37,6 +37,7 @@ from gongyi_bank.errors.base import (
 )
 from gongyi_bank.errors.outside import (
     ColumnMissing,
+    DatabaseUnreachable,
     EngineError,
     EngineSettingsUnsafe,
     EngineUnsupported,
@@ -152,6 +153,7 @@ __all__ = [
     "ClosingUnfinished",
     "CodeTaken",
     "ColumnMissing",
+    "DatabaseUnreachable",
     "DayClosed",
     "EngineError",
     "EngineSettingsUnsafe",

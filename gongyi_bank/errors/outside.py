@@ -51,14 +51,24 @@ class EngineError(GongyiBankError):
     next_en = "Look at the database"
 
 
+class DatabaseUnreachable(EngineError):
+    """No connection could be made when a bank was opened: address, name, user or password."""
+
+    code = "database_unreachable"
+    zh = "无法连接数据库 {database}：{reason}"
+    en = "cannot connect to {database}: {reason}"
+    next_zh = "请核对地址、库名、用户和密码，并确认服务器已启动"
+    next_en = "Check the address, the names and the password, and that the server is up"
+
+
 class EngineUnsupported(EngineError):
     """No dialect of this name is supported, or its driver is not installed."""
 
     code = "engine_unsupported"
     zh = "不支持的数据库 {engine}：{reason}"
     en = "the engine {engine} cannot be used: {reason}"
-    next_zh = "支持 SQLite 与 PostgreSQL"
-    next_en = "SQLite and PostgreSQL are supported"
+    next_zh = "支持 SQLite、PostgreSQL、MariaDB 与 MySQL；地址形如 sqlite:///bank.db"
+    next_en = "SQLite, PostgreSQL, MariaDB and MySQL are; a URL looks like sqlite:///bank.db"
 
 
 class EngineSettingsUnsafe(EngineError):

@@ -12,7 +12,7 @@ class WrongState(Refused):
 
 
 class TransactionEnded(WrongState):
-    """A counter was used after its `with` block had ended."""
+    """A counter was used after its `with` block, or the caller's transaction, had ended."""
 
     code = "transaction_ended"
     zh = "此柜台的事务已结束"

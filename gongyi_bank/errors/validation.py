@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +12,10 @@ from gongyi_bank.errors.base import InvalidAmount, InvalidValue, describe_value
 
 #: What can be shown of a model with personal fields: a container may hold one of them.
 _SINGLE = (str, int, float, dt.date, type(None))
+#: Numbers in whose place somebody may have typed a telephone or identity number.
+_PRINTED = frozenset({"account", "passbooks"})
+#: What a field can be called; what else stands in its place may be anybody's name.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class CheckedModel(BaseModel):
@@ -62,16 +67,25 @@ def refusal_of(error: ValidationError, personal: frozenset[str] = frozenset()) -
         return InvalidValue(field=_path(path), value="nothing", reason="is needed")
     if first["type"] == "extra_forbidden":
         return InvalidValue(field=_path(path), value="…", reason="no such field")
-    hidden = any(str(part) in personal for part in path)
+    # Of JSON that cannot be read nobody knows what it holds.
+    private = personal | _PRINTED
+    hidden = first["type"] == "json_invalid" or any(str(part) in private for part in path)
     if personal and not (path and isinstance(shown, _SINGLE)):
         hidden = True
     value = describe_value(shown, personal=hidden)
     kind = InvalidAmount if first["type"] == "invalid_amount" else InvalidValue
-    return kind(field=_path(path), value=value, reason=first["msg"])
+    # Some of pydantic's sentences quote a character of the value as it is.
+    said = first["msg"].removeprefix("Value error, ")
+    reason = "".join(sign if sign.isprintable() else "…" for sign in said)
+    return kind(field=_path(path), value=value, reason=reason)
 
 
 def _path(parts: tuple[int | str, ...]) -> str:
     text = ""
     for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if _NAME.fullmatch(part) else "…"
+            text += f".{name}" if text else name
     return text or "command"

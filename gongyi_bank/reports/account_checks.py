@@ -86,6 +86,10 @@ class AccountAudit:
     def check_lines(self, lines: list[AuditLine]) -> Head:
         """Check the chain of lines; the head that follows from them."""
         made = Head(self.account_no, booked_at=_UNUSED)
+        credits_ = [line for line in lines if line.expires_on is not None]
+        for line, earliest_on in expiry_checks.too_early(credits_, self._introductions):
+            found, expected = line.expires_on, f">= {earliest_on}"
+            self.note("line_expiry", f"第 {line.line_no} 行", found, expected)
         for line in lines:
             self._check_line(made, line)
             made.line_no, made.head_hash = line.line_no, line.line_hash
@@ -102,11 +106,6 @@ class AccountAudit:
         self.differ("line_totals", what, (line.credited_after, line.debited_after), totals)
         if line.booked_at < before.booked_at:
             self.note("line_order", what, line.booked_at, f">= {before.booked_at}")
-        earliest_on = expiry_checks.earliest_date(
-            before.last_expires_on, line.business_day, self._introductions
-        )
-        if line.expires_on is not None and line.expires_on < earliest_on:
-            self.note("line_expiry", what, line.expires_on, f">= {earliest_on}")
         if internal_kind(line.contra_no) not in CONTRA_KINDS.get(line.kind, ()):
             expected = " / ".join(k or "customer" for k in CONTRA_KINDS.get(line.kind, ()))
             self.note("line_contra", what, line.contra_no, f"{line.kind}: {expected}")

@@ -128,12 +128,12 @@ class AccountTotals(Shown):
     @property
     def credited(self) -> Points:
         """Everything credited in these days."""
-        return sum((total.credited for total in self.kinds), Points(0))
+        return sum((total.credited for total in self.kinds), self.opening - self.opening)
 
     @property
     def debited(self) -> Points:
         """Everything debited in these days."""
-        return sum((total.debited for total in self.kinds), Points(0))
+        return sum((total.debited for total in self.kinds), self.opening - self.opening)
 
     def to_table(self) -> Table:
         """The totals as a table, one row per kind."""
@@ -164,9 +164,10 @@ def account_totals(
         raise InvalidValue.of("dating", dating, "booking or value")
     by_value, number, scale = dating == "value", totals.account_no, tx.bank.scale
     found = store.list_by_kind(tx, number, first_on, last_on, by_value=by_value)
-    before = store.list_by_kind(
-        tx, number, EARLIEST, first_on - dt.timedelta(days=1), by_value=by_value
-    )
+    before = []
+    if first_on > EARLIEST:
+        last_before = first_on - dt.timedelta(days=1)
+        before = store.list_by_kind(tx, number, EARLIEST, last_before, by_value=by_value)
     opening = sum(credited - debited for _, _, credited, debited in before)
     closing = opening + sum(credited - debited for _, _, credited, debited in found)
     return AccountTotals(

@@ -15,7 +15,7 @@ from gongyi_bank.reports.words import HOLDERS, LEDGER_ACCOUNTS, TOTAL
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store import balances as store
 from gongyi_bank.store.customers import load_names
-from gongyi_bank.store.outlets import load_all_outlets, load_outlets
+from gongyi_bank.store.outlets import load_all_outlets, load_outlets, load_outlets_then
 from gongyi_bank.store.totals import AccountSum, list_account_sums
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import Points, clean_code, format_account_no, mask_name
@@ -125,8 +125,9 @@ def ledger_book(
 ) -> LedgerBook:
     """The ledger book of an outlet and everything below it; masked names where asked for.
 
-    Accounts stand where they were registered on the period's last day, lines under their
-    business day, minutes under their value date: so the book of a closed period never changes.
+    Accounts stand where they were registered on the period's last day, and savings branches
+    below their branch of that day; lines stand under their business day, minutes under their
+    value date: so the book of a closed period never changes.
     Raises UnknownOutlet, and InvalidValue for a period that cannot be read.
     """
     place = _require_outlet(tx, outlet)
@@ -249,12 +250,13 @@ def trial_balance(
     """Debits and credits of all accounts: customers by outlet, internal ones by outlet and kind.
 
     What one outlet issues, another's customer may hold: a subtree balances only together
-    with the accounts outside it. Raises UnknownOutlet.
+    with the accounts outside it. Customers and outlets stand where they were on the day.
+    Raises UnknownOutlet.
     """
     top = None if outlet is None else _require_outlet(tx, outlet)
     day = None if as_of is None else require_day(as_of, "as_of")
     sums = _merged(list_account_sums(tx, day))
-    outlets = load_all_outlets(tx)
+    outlets = load_all_outlets(tx) if day is None else load_outlets_then(tx, day)
     within = {
         number
         for number, place in outlets.items()

@@ -11,13 +11,15 @@ from gongyi_bank.errors import InvalidValue, UnknownOutlet
 from gongyi_bank.periods import Period, PeriodKind
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.reports.words import CLOSING_STATES, PERIOD_KINDS
-from gongyi_bank.rules.closings import CLOSED, DAY
+from gongyi_bank.rules.closings import CLOSED, DAY, EVERYWHERE, closed_through
 from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.rules.outlets import Stays
 from gongyi_bank.store import closings as store
 from gongyi_bank.store.closings import AuditClosing
 from gongyi_bank.store.outlets import list_subtree, load_head_office, load_outlets
 from gongyi_bank.store.totals import compare_totals
 from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.values import clean_code
 
 #: Closings in one list at the most.
 CLOSINGS_MAX = 1000
@@ -53,7 +55,7 @@ def register(tx: Transaction, outlet: str | None, newest: int) -> Table:
     """The newest closings of an outlet and everything below it, newest first."""
     if type(newest) is not int or not 1 <= newest <= CLOSINGS_MAX:
         raise InvalidValue.of("newest", newest, f"a whole number from 1 to {CLOSINGS_MAX}")
-    top = load_head_office(tx).code if outlet is None else outlet
+    top = load_head_office(tx).code if outlet is None else clean_code(outlet, field="outlet")
     places = [row[0] for row in list_subtree(tx, top)]
     if not places:
         raise UnknownOutlet(outlet=top)
@@ -71,13 +73,14 @@ def register(tx: Transaction, outlet: str | None, newest: int) -> Table:
 class ClosedPeriods:
     """When which periods were closed where: what an auditor holds lines and records against."""
 
-    def __init__(self, closings: Iterable[AuditClosing], parents: dict[int, int | None]) -> None:
-        """`parents` maps each outlet's number to that of the outlet above it."""
-        self._parents = parents
+    def __init__(self, closings: Iterable[AuditClosing], stays: Stays) -> None:
+        """`stays` say which outlet was above each one when."""
+        self._stays = stays
         self._closed: dict[int, list[tuple[dt.datetime, dt.date]]] = {}
         for one in sorted(closings, key=lambda one: one.closing_no):
             if one.kind != DAY and one.closed_at is not None:
-                self._closed.setdefault(one.outlet_no, []).append((one.closed_at, one.last_on))
+                place = _place_of(one, stays)
+                self._closed.setdefault(place, []).append((one.closed_at, one.last_on))
         for periods in self._closed.values():
             periods.sort()
 
@@ -85,40 +88,42 @@ class ClosedPeriods:
         """The last value date that was closed at an outlet when something was booked."""
         if not self._closed:
             return EARLIEST
-        through = EARLIEST
-        place: int | None = outlet_no
-        while place is not None:
-            periods = self._closed.get(place, [])
+        stays = self._stays.get(outlet_no, ())
+        days = {}
+        for place in {outlet_no, EVERYWHERE, *(stay.parent_no for stay in stays)}:
+            periods = self._closed.get(place or EVERYWHERE, [])
             count = bisect_right(periods, booked_at - _CLOCKS_APART, key=lambda one: one[0])
-            through = max([through, *(last_on for _, last_on in periods[:count])])
-            place = self._parents.get(place)
-        return through
+            closed = (last_on for _, last_on in periods[:count])
+            days[place or EVERYWHERE] = max(closed, default=EARLIEST)
+        return closed_through(days, outlet_no, stays)
 
 
-def check_closings(
-    closings: Iterable[AuditClosing], parents: dict[int, int | None]
-) -> Iterator[Fault]:
+def _place_of(one: AuditClosing, stays: Stays) -> int:
+    """The outlet of a closing; the one with nobody above it stands for all of them."""
+    is_head_office = any(stay.parent_no is None for stay in stays.get(one.outlet_no, ()))
+    return EVERYWHERE if is_head_office else one.outlet_no
+
+
+def check_closings(closings: Iterable[AuditClosing], stays: Stays) -> Iterator[Fault]:
     """Closings of a kind follow each other without a gap, over whole periods that were over.
 
-    A closing starts where the one before it ended: the outlet's own, or one above it.
+    A closing starts where the one before it ended: the outlet's own, or one above it then.
     """
-    begun: dict[tuple[int, str], dt.date] = {}
+    begun: dict[str, dict[int, dt.date]] = {}
     for one in sorted(closings, key=lambda one: one.closing_no):
         where = f"结账 {one.closing_no}"
-        places = [one.outlet_no, parents.get(one.outlet_no)]
-        places.append(parents.get(places[1]) if places[1] is not None else None)
-        before = [begun[p, one.kind] for p in places if p is not None and (p, one.kind) in begun]
-        if before and one.first_on != max(before) + _ONE_DAY:
-            expected = str(max(before) + _ONE_DAY)
-            yield Fault("closing_gap", where, str(one.first_on), expected)
+        days = begun.setdefault(one.kind, {})
+        before = closed_through(days, one.outlet_no, stays.get(one.outlet_no, ()))
+        if before > EARLIEST and one.first_on != before + _ONE_DAY:
+            yield Fault("closing_gap", where, str(one.first_on), str(before + _ONE_DAY))
         if Period.containing(one.last_on, PeriodKind(one.kind)).last_on != one.last_on:
             yield Fault("closing_period", where, str(one.last_on), f"the end of a {one.kind}")
         if one.announced_on <= one.last_on:
             yield Fault("closing_day", where, str(one.announced_on), f"after {one.last_on}")
         if (one.state == CLOSED) != (one.closed_at is not None):
             yield Fault("closing_state", where, one.state, "closed by a voucher")
-        key = (one.outlet_no, one.kind)
-        begun[key] = max(one.last_on, begun.get(key, EARLIEST))
+        place = _place_of(one, stays)
+        days[place] = max(one.last_on, days.get(place, EARLIEST))
 
 
 def check_totals(tx: Transaction) -> Iterator[Fault]:

@@ -124,7 +124,8 @@ def customer_summary(tx: Transaction, account: int | str) -> CustomerSummary:
         raise UnknownCustomer(account=account_no)
     today = business_day(tx.clock(), tx.bank.zone)
     policies = load_book(tx, load_stamp(tx))
-    head = load_heads(tx, [account_no], terms_of(policies, today))[account_no]
+    heads = load_heads(tx, [account_no], terms_of(policies, today), tx.clock())
+    head = heads[account_no]
     counts = store.load_customer_counts(tx, account_no)
     name = load_names(tx, [account_no]).get(account_no)
     scheme = policies.in_force(VolunteerStars, today)[1]

@@ -80,7 +80,7 @@ def expiry_schedule(tx: Transaction, account: int | str) -> ExpirySchedule:
     terms = expiry.terms_of(load_book(tx, load_stamp(tx)), today)
     if internal_kind(totals.account_no) is not None:
         terms = ExpiryTerms(today, NEVER)  # A policy gives no date to a pool's points.
-    head = load_heads(tx, [totals.account_no], terms)[totals.account_no]
+    head = load_heads(tx, [totals.account_no], terms, tx.clock())[totals.account_no]
     free_from = head.debited + head.held + head.expirable
     dates = expiry.schedule(_lots(tx, head, terms, free_from), terms, free_from)
 

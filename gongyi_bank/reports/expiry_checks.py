@@ -7,15 +7,18 @@ before a date passed: both what it was and what it is to become are right, and n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
-from gongyi_bank.rules.expiry import ExpiryTerms, Introduction
+from gongyi_bank.rules.expiry import ExpiryTerms, Introduction, earliest_after
 from gongyi_bank.rules.ledger import EARLIEST, Head
 from gongyi_bank.values import NEVER
 
 #: (kind of fault, found, expected).
 Finding = tuple[str, object, object]
+
+
+LineT = TypeVar("LineT", bound="CreditLine")
 
 
 class CreditLine(Protocol):
@@ -38,18 +41,18 @@ class CreditLine(Protocol):
         """The day on which it was booked."""
 
 
-def earliest_date(
-    newest: dt.date, business_day: dt.date, introductions: Sequence[Introduction]
-) -> dt.date:
-    """The earliest date of a credit of that day, after one that says `newest`.
-
-    After points without a date it is that of the introduction in force. On the day on which
-    expiry ends, what was credited before that was adopted still has a date.
-    """
-    if newest < NEVER:
-        return newest
-    running = [i for i in introductions if i.effective_on <= business_day <= i.ended_on]
-    return running[-1].good_until if running else NEVER
+def too_early(
+    credits_: Iterable[LineT], introductions: Sequence[Introduction]
+) -> Iterator[tuple[LineT, dt.date]]:
+    """Credit lines that die before the one before them, each with its earliest date."""
+    earliest_on, before = EARLIEST, None
+    for line in credits_:
+        assert line.expires_on is not None
+        if before is not None and before.expires_on == NEVER:
+            earliest_on = earliest_after(before.business_day, line.business_day, introductions)
+        if line.expires_on < earliest_on:
+            yield line, earliest_on
+        earliest_on, before = line.expires_on, line
 
 
 def check_head(head: Head, credits_: Sequence[CreditLine], terms: ExpiryTerms) -> Iterator[Finding]:

@@ -25,6 +25,12 @@ _COUNT_NAMES = {
     "rows": "账簿行",
     "seals": "封账",
 }
+#: What the account that looked may do to written history.
+_RIGHTS = {
+    True: ("本账号可改写历史", "this account may change history"),
+    False: ("本账号不能改写历史", "this account may not change history"),
+    None: ("本账号能否改写历史不详", "whether this account may change history is not known"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class Verification(Shown):
     #: on, and how many there should be. They are a fence; what was changed is told by faults.
     guards_installed: int = 0
     guards_expected: int = 0
+    #: Whether the account that looked may itself change written history: an owner always may,
+    #: a service need not (`Bank.grants`). None where the server does not tell. No fault.
+    history_is_writable: bool | None = None
     #: Faults that were told one by one (`verify(tell=…)`) and are not kept here.
     told: int = 0
     #: The seal up to which only the sealed roots were checked, if any.
@@ -81,11 +90,11 @@ class Verification(Shown):
             title_en=f"Verified: {verdict_en}",
             columns=_COLUMNS,
             rows=tuple((f.kind, f.where, f.found, f.expected) for f in self.faults),
-            notes=(f"已核对 {checked}；触发器 {guards}",),
+            notes=(f"已核对 {checked}；触发器 {guards}；{_RIGHTS[self.history_is_writable][0]}",),
             notes_en=(
                 "looked at "
                 + ", ".join(f"{n} {k}" for k, n in self.counts.items())
-                + f"; guards {guards}",
+                + f"; guards {guards}; {_RIGHTS[self.history_is_writable][1]}",
             ),
         )
 

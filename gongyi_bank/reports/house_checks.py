@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.rules.ledger import internal_no
+from gongyi_bank.store.outlets import StoredStay
 from gongyi_bank.store.pools import AuditPool
 from gongyi_bank.store.verification import AuditOffer, AuditOutlet
 from gongyi_bank.values import format_account_no
@@ -30,6 +31,27 @@ def check_outlets(outlets: Iterable[AuditOutlet]) -> list[Fault]:
             faults.append(_outlet("outlet_tier", place, f"under tier {tier}", place.tier - 1))
         if parent is not None and place.state == "open" and parent.state != "open":
             faults.append(_outlet("outlet_open", place, "open", f"closed like {parent.code}"))
+    return faults
+
+
+def check_stays(outlets: Iterable[AuditOutlet], stays: Iterable[StoredStay]) -> list[Fault]:
+    """Every outlet is where its newest stay says; stays are numbered from 1, in order of days."""
+    places = {place.outlet_no: place for place in outlets}
+    by_no: dict[int, list[StoredStay]] = {number: [] for number in places}
+    for stay in stays:
+        by_no.setdefault(stay.outlet_no, []).append(stay)
+    faults = []
+    for number, own in by_no.items():
+        place = places.get(number)
+        where = f"网点 {place.code if place else number}"
+        newest = own[-1].parent_no if own else None
+        if place is None or not own or place.parent_no != newest:
+            found = str(place.parent_no if place else "no outlet")
+            faults.append(Fault("outlet_stay", where, found, f"as its newest stay says: {newest}"))
+        numbers, days = [stay.stay_no for stay in own], [stay.since_on for stay in own]
+        if numbers != list(range(1, len(own) + 1)) or days != sorted(days):
+            found = ", ".join(f"{stay.stay_no} ({stay.since_on})" for stay in own)
+            faults.append(Fault("outlet_stay", where, found, "one after the other, from 1"))
     return faults
 
 

@@ -232,7 +232,9 @@ def check_refunds(
         if taken is not None:
             returned = sum(one.quantity for one in before)
             worth = sum(one.points for one in before)
-            audit.differ("refund_points", what, worth, taken.points * returned // taken.quantity)
+            # Of no pieces every refund is too much, and said below.
+            share = taken.points * returned // taken.quantity if taken.quantity else 0
+            audit.differ("refund_points", what, worth, share)
             if returned > taken.quantity:
                 audit.note("refund_pieces", what, returned, f"<= {taken.quantity}")
     for line_no, _ in known:

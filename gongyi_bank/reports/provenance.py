@@ -208,7 +208,9 @@ def provenance(tx: Transaction, account: int | str, line_no: int) -> Provenance:
 def _require_line(tx: Transaction, account: int | str, line_no: int) -> tuple[RangeLine, int]:
     """A line that exists, and the number of the account's newest line."""
     totals = require_totals(tx, account)
-    if type(line_no) is not int or not 1 <= line_no <= totals.line_no:
+    if type(line_no) is not int or abs(line_no) > 2**62:
+        raise InvalidValue.of("line_no", line_no, "the number of a line")
+    if not 1 <= line_no <= totals.line_no:
         raise UnknownLine(account=totals.account_no, line_no=line_no)
     return store.load_lines(tx, totals.account_no, [line_no])[line_no], totals.line_no
 

@@ -38,7 +38,7 @@ from gongyi_bank.store.outlets import load_outlets
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.ratings import SavingsBranch
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import Points, mask_name, parse_account_no
+from gongyi_bank.values import Points, clean_code, mask_name, parse_account_no
 
 CUSTOMER_KINDS = ("volunteer", "organisation", "household")
 
@@ -144,7 +144,8 @@ def indicators(
     """The five indicators of all savings branches, or of those at and below some outlets.
 
     Accounts and stores are counted as they stand at the end of the period's last day, the
-    other three within it. A customer who has moved counts where they are registered now.
+    other three within it. Customers who moved, and savings branches, count where they were
+    on that day.
     """
     whole = _period(period)
     branches = store.list_savings_branches(tx, whole)
@@ -156,7 +157,8 @@ def indicators(
 def _chosen(
     tx: Transaction, branches: list[SavingsBranch], codes: Iterable[str]
 ) -> list[SavingsBranch]:
-    wanted = [codes] if isinstance(codes, str) else list(codes)
+    given = [codes] if isinstance(codes, str) else codes
+    wanted = [clean_code(code, field="outlets") for code in given]
     found = load_outlets(tx, wanted)
     for code in wanted:
         if code not in found:
@@ -209,7 +211,7 @@ def outlet_league(tx: Transaction, period: Period | str, *, top: int | None = No
 
 def explain_outlet(tx: Transaction, code: str, period: Period | str) -> OutletRating:
     """A savings branch's stars for a period: its figures against the best, quotas and gap."""
-    whole = _period(period)
+    whole, code = _period(period), clean_code(code, field="code")
     league, policy, version = _ranked(tx, whole)
     standing = next((one for one in league if one.indicators.outlet_code == code), None)
     if standing is None:

@@ -12,10 +12,12 @@ from gongyi_bank.store import hours, outlets, staff
 from gongyi_bank.store.customers import ask_stored_by_ref
 from gongyi_bank.store.outlets import load_head_office
 from gongyi_bank.store.transaction import Rows, Transaction
-from gongyi_bank.values import Points, format_account_no, parse_account_no
+from gongyi_bank.values import Points, clean_code, format_account_no, parse_account_no
 
 #: Records in one list at the most.
 RECORDS_MAX = 1000
+#: Above the number of any record.
+_BEYOND = 2**62
 _OUTLET_COLUMNS = (
     Column("code", "代码", "Code"),
     Column("name", "名称", "Name"),
@@ -50,7 +52,7 @@ _RECORD_COLUMNS = (
 
 def outlet_tree(tx: Transaction, code: str | None) -> Table:
     """An outlet with everything below it, the whole bank by default; one query."""
-    top = code if code is not None else load_head_office(tx).code
+    top = load_head_office(tx).code if code is None else clean_code(code, field="outlet")
     found = outlets.list_subtree(tx, top)
     if not found:
         raise UnknownOutlet(outlet=top)
@@ -73,7 +75,7 @@ def staff_roles(tx: Transaction, *, ended: bool) -> Table:
 
 def waiting_records(tx: Transaction, code: str | None) -> Table:
     """What waits for an approval in an outlet's subtree, oldest service first."""
-    top = code if code is not None else load_head_office(tx).code
+    top = load_head_office(tx).code if code is None else clean_code(code, field="outlet")
     found = outlets.list_subtree(tx, top)
     if not found:
         raise UnknownOutlet(outlet=top)
@@ -86,9 +88,11 @@ def records_of(tx: Transaction, account: int | str, before: int | None, newest: 
     account_no = parse_account_no(account)
     if type(newest) is not int or not 1 <= newest <= RECORDS_MAX:
         raise InvalidValue.of("newest", newest, f"a whole number from 1 to {RECORDS_MAX}")
+    if before is not None and (type(before) is not int or not 1 <= before <= _BEYOND):
+        raise InvalidValue.of("before", before, "the number of a record")
     if account_no not in tx.look(hours.ask_customers([account_no])):
         raise UnknownCustomer(account=account_no)
-    listed = hours.list_records(tx, account_no, before or 2**62, newest)
+    listed = hours.list_records(tx, account_no, before or _BEYOND, newest)
     shown = format_account_no(account_no)
     return _records((f"服务记录 {shown}", f"Hour records {shown}"), listed, tx)
 
@@ -113,6 +117,7 @@ def _record(row: tuple[object, ...], zone: ZoneInfo, scale: int) -> tuple[object
 
 def account_of(tx: Transaction, ref: str) -> int:
     """The account registered under an external reference. Raises UnknownCustomer."""
+    ref = clean_code(ref, field="ref", length_max=100)
     found = tx.look(ask_stored_by_ref([ref])).get(ref)
     if found is None:
         raise UnknownCustomer(account=ref)

@@ -139,12 +139,14 @@ class BooksAudit:
             if number < _DAYS_MAX:
                 yield from self._check_day(day)
             else:
-                moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + day * _ONE_DAY
+                moment = rules.voucher_moment((day * _DAY_MILLISECONDS).to_bytes(6))
                 yield Fault("voucher_rows", f"{moment:%F} UTC", "other rows", "those claimed")
 
     def _check_day(self, day: int) -> Iterator[Fault]:
         low, high = ((day + n) * _DAY_MILLISECONDS for n in (0, 1))
-        bounds = (low.to_bytes(6) + bytes(10), high.to_bytes(6) + bytes(10))
+        # A forged id may lie on the last day that six bytes can tell of.
+        end = high.to_bytes(6) + bytes(10) if high < 2**48 else store.END
+        bounds = (low.to_bytes(6) + bytes(10), end)
         rests: defaultdict[bytes, int] = defaultdict(int)
         parts: defaultdict[bytes, set[str]] = defaultdict(set)
         for name in store.tables_between(self._tx, *bounds):

@@ -45,12 +45,16 @@ class LineProof:
         """Whether the line is under this root, which must come from where it was published.
 
         A bank could show any root of its own: comparing with `self.root` proves nothing.
+        What is no root, or no proof, proves nothing either.
         """
-        steps: list[rules.Step] = [
-            ("left" if side == "left" else "right", bytes.fromhex(other))
-            for side, other in self.path
-        ]
-        return rules.is_included(self.leaf.encode(), steps, bytes.fromhex(root))
+        try:
+            steps: list[rules.Step] = [
+                ("left" if side == "left" else "right", bytes.fromhex(other))
+                for side, other in self.path
+            ]
+            return rules.is_included(self.leaf.encode(), steps, bytes.fromhex(root))
+        except (TypeError, ValueError):
+            return False
 
     def to_json(self) -> str:
         """The proof for a file; docs/how-to/proofs.md shows how to check it without the bank."""

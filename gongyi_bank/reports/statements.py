@@ -18,8 +18,8 @@ from gongyi_bank.periods import (
     PeriodKind,
     business_day,
     instants,
-    require_aware,
     require_day,
+    require_moment,
 )
 from gongyi_bank.reports.words import LINE_SUMMARIES_EN
 from gongyi_bank.rules.expiry import Lot, dated_lots, terms_of
@@ -275,7 +275,7 @@ def _last_as_of(tx: Transaction, account_no: int, last: int, as_of: dt.date | dt
 def _moment(tx: Transaction, as_of: dt.date | dt.datetime) -> tuple[dt.datetime, bool]:
     """An instant, itself included; or a day's end, which is the next day's and is not."""
     if isinstance(as_of, dt.datetime):
-        return require_aware(as_of, "as_of"), True
+        return require_moment(as_of, "as_of"), True
     return _day_bounds(tx, as_of, "as_of")[1], False
 
 
@@ -360,8 +360,10 @@ def balance(
 def balances(tx: Transaction, accounts: Iterable[int | str]) -> dict[int, Points]:
     """What the passbooks of these accounts show now, by account number.
 
-    Raises UnknownCustomer for the first account that does not exist.
+    Raises UnknownCustomer for the first account that does not exist, InvalidValue for no list.
     """
+    if isinstance(accounts, str) or not isinstance(accounts, Iterable):
+        raise InvalidValue.of("accounts", accounts, "give a list of account numbers")
     numbers = [parse_account_no(account) for account in accounts]
     found = store.load_totals(tx, numbers) if numbers else {}
     for number in numbers:

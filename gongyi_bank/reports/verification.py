@@ -25,10 +25,12 @@ from gongyi_bank.reports.seal_checks import BooksAudit
 from gongyi_bank.reports.standing_checks import faults_of_standing
 from gongyi_bank.rules.expiry import introductions_of
 from gongyi_bank.rules.ledger import EARLIEST, internal_kind, voucher_hash
+from gongyi_bank.rules.outlets import stays_of
 from gongyi_bank.rules.seals import day_floor, voucher_moment
 from gongyi_bank.store import pools, transfers
 from gongyi_bank.store import verification as store
 from gongyi_bank.store.closings import list_audited
+from gongyi_bank.store.outlets import list_stays, load_stays
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.seals import StoredSeal, list_seals
 from gongyi_bank.store.transaction import Transaction
@@ -39,7 +41,7 @@ _DIGESTS_MAX = 100_000
 
 
 #: What rows can raise that nobody of the library has written.
-_UNREADABLE = (LookupError, ValueError, InvalidValue)
+_UNREADABLE = (LookupError, ValueError, TypeError, ArithmeticError, InvalidValue)
 
 Since = int | Literal["last_seal"] | None
 Tell = Callable[[Fault], object]
@@ -96,9 +98,7 @@ class _Audit:
             rates=rates_of(book),
             digests=self._digests,
             introductions=introductions_of(book),
-            closed=ClosedPeriods(
-                list_audited(tx), {o.outlet_no: o.parent_no for o in store.list_outlets(tx)}
-            ),
+            closed=ClosedPeriods(list_audited(tx), load_stays(tx)),
         )
         self._counts: Counter[str] = Counter()
         self._newest_accounts: dict[int, int] = {}
@@ -134,6 +134,7 @@ class _Audit:
             counts={name: counts[name] for name in names},
             guards_installed=engine.count_guards(wire),
             guards_expected=engine.count_guards_expected(),
+            history_is_writable=engine.history_is_writable(wire),
             told=told,
             since=self._seal.seal_no if self._seal else None,
         )
@@ -157,7 +158,11 @@ class _Audit:
         for batch in self._batches():
             self._load_digests(batch)
             for account_no in batch.account_nos:
-                self._check_account(account_no, batch)
+                try:
+                    self._check_account(account_no, batch)
+                except _UNREADABLE as error:
+                    what, found = f"账户 {account_no}", type(error).__name__
+                    self._faults.append(Fault("unreadable", what, found, "rows that can be read"))
             yield from self._found()
 
     def _house(self) -> Iterator[Fault]:
@@ -237,12 +242,15 @@ class _Audit:
         self._faults += house_checks.check_pairs(transfers.list_unpaired(tx))
         self._faults += house_checks.check_transit(transfers.list_in_transit(tx))
         self._faults += house_checks.check_pools(pools.list_audited(tx))
+        stays = list_stays(tx)
         self._faults += house_checks.check_outlets(outlets)
+        self._faults += house_checks.check_stays(outlets, stays)
         self._faults += house_checks.check_offers(offers)
         self._faults += house_checks.check_counters(
             store.load_counters(tx), store.load_newest_numbers(tx), self._newest_accounts
         )
         closings = list_audited(tx)
-        self._faults += check_closings(closings, {o.outlet_no: o.parent_no for o in outlets})
+        rows = ((stay.outlet_no, stay.parent_no, stay.since_on) for stay in stays)
+        self._faults += check_closings(closings, stays_of(rows))
         self._faults += check_totals(tx)
         self._counts.update(outlets=len(outlets), offers=len(offers))

@@ -275,9 +275,11 @@ def _require_two_people(
 
 def _require_no_overlap(facts: HourFacts, row: ServiceRow, account_no: int) -> None:
     started_at, ended_at = row.started_at.astimezone(dt.UTC), row.ended_at.astimezone(dt.UTC)
-    for start, end, record_no in facts.spans.get(account_no, ()):
-        if start < ended_at and started_at < end:
-            raise ServiceOverlap(other=record_no)
+    spans = facts.spans.get(account_no, ())
+    others = [no for start, end, no in spans if start < ended_at and started_at < end]
+    if others:
+        # The oldest of them: spans come in no order, and a list names what one by one would.
+        raise ServiceOverlap(other=min(others))
 
 
 def _state(

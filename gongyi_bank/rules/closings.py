@@ -2,7 +2,9 @@
 
 A closed *day* bars its business day: nothing more is booked on it. A closed *month, quarter or
 year* bars its value dates: work for a day in it is booked on the first open day with its
-origin date, or refused, by policy. A closing of an outlet covers everything below it.
+origin date, or refused, by policy. A closing of an outlet covers everything below it on the
+days that it closes: a savings branch that moves keeps what its old branch had closed, and what
+its new one had closed before means nothing to it (docs/decisions/0021).
 
 The first of these that applies refuses a closing: unknown outlet, not permitted, a period that
 is not over, one before the founding, another closing under way, closed already, shorter periods
@@ -28,6 +30,7 @@ from gongyi_bank.errors import (
 from gongyi_bank.periods import Period
 from gongyi_bank.policies import ClosingRules, PolicyBook
 from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.rules.outlets import HEAD_OFFICE, Stay, Stays
 from gongyi_bank.rules.staff import OutletFacts
 
 DAY: Final = "day"
@@ -36,30 +39,46 @@ DRAINED: Final = "drained"
 CLOSED: Final = "closed"
 #: What must be closed before a longer period can be.
 _PARTS: Final = {"month": DAY, "quarter": "month", "year": "quarter"}
-_HEAD_OFFICE: Final = 1
-_EVERYWHERE: Final = 0
+#: Stands for the head office wherever days are kept by outlet.
+EVERYWHERE: Final = 0
 _ONE_DAY: Final = dt.timedelta(days=1)
 
 
 class ClosedDays:
     """Through which day each outlet is closed: for booking, and for value dates."""
 
-    def __init__(self, closings: Iterable[tuple[int, int, str, dt.date]] = ()) -> None:
-        """`closings` are (outlet number, its tier, kind, last day), those under way included."""
+    def __init__(
+        self,
+        closings: Iterable[tuple[int, int, str, dt.date]] = (),
+        stays: Stays | None = None,
+    ) -> None:
+        """`closings` are (outlet number, its tier, kind, last day), those under way included.
+
+        `stays` say which outlet was above each one when. One without any has always been where
+        it is.
+        """
+        self._stays = stays or {}
         self._booking: dict[int, dt.date] = {}
         self._value: dict[int, dt.date] = {}
         for outlet_no, tier, kind, last_on in closings:
             through = self._booking if kind == DAY else self._value
-            place = _EVERYWHERE if tier == _HEAD_OFFICE else outlet_no
+            place = EVERYWHERE if tier == HEAD_OFFICE else outlet_no
             through[place] = max(last_on, through.get(place, EARLIEST))
 
     def booking_through(self, outlet: OutletFacts) -> dt.date:
         """The last business day that is closed at this outlet."""
-        return _through(self._booking, outlet)
+        return self._through(self._booking, outlet)
 
     def value_through(self, outlet: OutletFacts) -> dt.date:
         """The last value date that is closed at this outlet."""
-        return _through(self._value, outlet)
+        return self._through(self._value, outlet)
+
+    def _through(self, days: Mapping[int, dt.date], outlet: OutletFacts) -> dt.date:
+        return closed_through(days, outlet.outlet_no, self.stays_of(outlet))
+
+    def stays_of(self, outlet: OutletFacts) -> tuple[Stay, ...]:
+        """Which outlets were above this one, in order."""
+        return self._stays.get(outlet.outlet_no) or (Stay(outlet.parent_no),)
 
     def require_open_day(self, outlet: OutletFacts, today: dt.date) -> None:
         """Raise DayClosed where the business day is closed: a clock that is behind, at most."""
@@ -82,9 +101,18 @@ class ClosedDays:
         return through + _ONE_DAY, day
 
 
-def _through(through: Mapping[int, dt.date], outlet: OutletFacts) -> dt.date:
-    places = (outlet.outlet_no, outlet.parent_no or _EVERYWHERE, _EVERYWHERE)
-    return max(through.get(place, EARLIEST) for place in places)
+def closed_through(days: Mapping[int, dt.date], outlet_no: int, stays: Iterable[Stay]) -> dt.date:
+    """The last day that is closed at an outlet, `days` being the last closed one of each place.
+
+    Of each stay the days count that the parent of then has closed. All days before a closed
+    one are closed, whoever the parent was: longer periods of the later parent contain them.
+    """
+    through = max(days.get(outlet_no, EARLIEST), days.get(EVERYWHERE, EARLIEST))
+    for stay in stays:
+        last_on = min(days.get(stay.parent_no or EVERYWHERE, EARLIEST), stay.last_on)
+        if last_on >= stay.first_on:
+            through = max(through, last_on)
+    return through
 
 
 # --- closing one more period ---------------------------------------------------------------
@@ -92,7 +120,10 @@ def _through(through: Mapping[int, dt.date], outlet: OutletFacts) -> dt.date:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far the closings of one kind have come at an outlet, by its own and those above it."""
+    """How far the closings of one kind have come at an outlet, by its own and those above it.
+
+    Those above it count for the days on which they were above it.
+    """
 
     #: The last day of those begun, the outlet's own and those above it.
     begun_on: dt.date = EARLIEST

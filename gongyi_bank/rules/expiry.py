@@ -76,12 +76,6 @@ class ExpiryTerms:
         passed = self.passed
         return dt.date.min if passed is None else passed.ended_on
 
-    @property
-    def unlimited_until(self) -> dt.date:
-        """No credit of today dies before this day in an account that had points without a date."""
-        begun = [made for made in self.introductions if made.effective_on <= self.today]
-        return begun[-1].good_until if self.is_in_force and begun else NEVER
-
     def last_day(self, expires_on: dt.date, business_day: dt.date) -> dt.date:
         """Until when points are good whose line says `expires_on`, booked on `business_day`."""
         if expires_on < NEVER:
@@ -126,10 +120,22 @@ class Dated(Protocol):
     last_expires_on: dt.date
 
 
+def earliest_after(
+    booked_on: dt.date, today: dt.date, introductions: Iterable[Introduction]
+) -> dt.date:
+    """No credit of today dies before this day, behind points without a date booked that day.
+
+    It is the date of the introduction that those points belong to, once it has begun: whether
+    or not the account was posted to meanwhile, and whatever has been introduced since.
+    """
+    begun = (made for made in introductions if made.effective_on <= today)
+    return next((made.good_until for made in begun if made.ended_on > booked_on), NEVER)
+
+
 def note_introduction(head: Dated, terms: ExpiryTerms, booked_on: dt.date) -> None:
     """Give a head whose points have no date the one that a policy has introduced since."""
     if head.last_expires_on == NEVER:
-        head.last_expires_on = terms.unlimited_until
+        head.last_expires_on = earliest_after(booked_on, terms.today, terms.introductions)
     if head.next_expiry_line_no and head.next_expiry_on == NEVER:
         head.next_expiry_on = terms.look_on(booked_on)
 

@@ -161,6 +161,16 @@ class Head:
         if self.expirable and self.seen_expiry is not None:
             self.dead_no, self.next_expiry_on, self.next_expiry_line_no = self.seen_expiry
 
+    def note_dead_on_arrival(self, expires_on: dt.date) -> None:
+        """What the newest line credits is past its date already, and so is all that is older.
+
+        It came back with the date of points that were taken (`rules.reversals`); nothing can use
+        it, the rest of this act included. In the books it is found again by its date.
+        """
+        if self.seen_expiry is None or not self.seen_expiry[2]:
+            self.seen_expiry = self.dead_no, expires_on, self.line_no
+        self.dead_no, self.next_expiry_on, self.next_expiry_line_no = self.credited, NEVER, 0
+
     @property
     def dates(self) -> tuple[int, dt.date, int]:
         """What is past its date, and when to look again: `dead_no` and the next expiry."""
@@ -317,7 +327,9 @@ class Posting:
         head.last_expires_on = expires_on
         head.debt = min(head.debt, head.short)
         self._append(head, leg.amount, leg.source_no, mark, expires_on)
-        if not head.next_expiry_line_no:  # nothing older lives
+        if expires_on < self.business_day:
+            head.note_dead_on_arrival(expires_on)
+        elif not head.next_expiry_line_no:  # nothing older lives
             head.next_expiry_on, head.next_expiry_line_no = expires_on, head.line_no
 
     def _append(

@@ -2,14 +2,16 @@
 
 Pure. The first of these that applies refuses. Opening: not permitted, then outlet by outlet a
 code that is taken, an unknown parent, a closed one, one of the wrong tier. Changing: unknown
-outlet, not permitted; moving besides an unknown or closed branch, the wrong tier of either;
-closing one that is closed, the head office, one where something is left; reopening one that is
-open, one whose parent is closed.
+outlet, not permitted; moving besides an unknown or closed branch, the wrong tier of either, a
+day that is closed at either; closing one that is closed, the head office, one where something is
+left; reopening one that is open, one whose parent is closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gongyi_bank.errors import (
@@ -20,6 +22,7 @@ from gongyi_bank.errors import (
     UnknownOutlet,
     WrongTier,
 )
+from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.rules.staff import ADMINISTRATOR, LEDGER_KEEPER, OutletFacts
 
 HEAD_OFFICE: Final = 1
@@ -88,3 +91,45 @@ def require_reopenable(outlet: OutletFacts, parent: OutletFacts | None) -> None:
         raise OutletNotClosed(outlet=outlet.code)
     if parent is not None and not parent.is_open:
         raise OutletClosed(outlet=parent.code)
+
+
+# --- where outlets stood -------------------------------------------------------------------
+
+_ONE_DAY: Final = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The days for which an outlet was below another one."""
+
+    #: None is above the head office.
+    parent_no: int | None
+    first_on: dt.date = EARLIEST
+    #: Before `first_on` where the outlet moved on within the day: then it has no day at all.
+    last_on: dt.date = dt.date.max
+
+
+#: The stays of each outlet, in order.
+Stays = dict[int, tuple[Stay, ...]]
+
+
+def stays_of(rows: Iterable[tuple[int, int | None, dt.date]]) -> Stays:
+    """Stays from (outlet, its parent, since when), in order.
+
+    The first one has no beginning: services may be older than the outlet that records them.
+    """
+    stays: Stays = {}
+    for outlet_no, parent_no, since_on in rows:
+        earlier = stays.get(outlet_no, ())
+        if not earlier:
+            stays[outlet_no] = (Stay(parent_no),)
+            continue
+        last = earlier[-1]
+        ended = Stay(last.parent_no, last.first_on, since_on - _ONE_DAY)
+        stays[outlet_no] = (*earlier[:-1], ended, Stay(parent_no, since_on))
+    return stays
+
+
+def decide_stay(newest_no: int, newest_on: dt.date, today: dt.date) -> tuple[int, dt.date]:
+    """Number and first day of a further stay: never before the one that it follows."""
+    return newest_no + 1, max(newest_on, today)

@@ -76,6 +76,8 @@ class CitedLine:
     outlet_no: int
     policy_id: int | None
     voucher_id: bytes
+    #: The day it belongs to, where that was closed already when it was booked.
+    origin_on: dt.date | None = None
 
     @property
     def key(self) -> LineKey:

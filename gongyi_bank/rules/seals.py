@@ -29,6 +29,8 @@ FIRST_PREVIOUS: Final = GENESIS_HASH
 _CLAIMS: Final = 2**256
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
+#: Later than any act, and in every zone a day that the calendar has.
+_END: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 #: A step up the tree: the other half's hash, and on which side of ours it stands.
 Step = tuple[Literal["left", "right"], bytes]
 
@@ -153,8 +155,12 @@ def day_floor(day: dt.date, zone: dt.tzinfo) -> bytes:
 
 
 def voucher_moment(voucher_id: bytes) -> dt.datetime:
-    """When a voucher was made, to the millisecond, as its id says."""
-    return _EPOCH + int.from_bytes(voucher_id[:6]) * _MILLISECOND
+    """When a voucher was made, to the millisecond, as its id says.
+
+    A forged id may say what no calendar has: that counts as the end of it.
+    """
+    told = int.from_bytes(voucher_id[:6])
+    return _EPOCH + min(told, (_END - _EPOCH) // _MILLISECOND) * _MILLISECOND
 
 
 def voucher_day(voucher_id: bytes, zone: dt.tzinfo) -> dt.date:

@@ -16,6 +16,7 @@ from typing import Final
 from gongyi_bank.errors import GiftedPointsStay, TransferLimitReached, TransferNotAllowed
 from gongyi_bank.policies import PointsExpiry, PolicyBook, TransferRules
 from gongyi_bank.rules.customers import require_open, require_payable
+from gongyi_bank.rules.expiry import ExpiryTerms
 from gongyi_bank.rules.ledger import MIRROR_KINDS, Head, internal_kind, require_available
 from gongyi_bank.rules.pools import PoolFacts, require_open_pool
 from gongyi_bank.values import NEVER, Points
@@ -196,14 +197,16 @@ def _matched(purpose: str, sums: Mapping[int, int]) -> list[Flow]:
 # --- how much, and how long it is good -------------------------------------------------------
 
 
-def needs_lots(head: Head, rules: TransferRules) -> bool:
+def needs_lots(head: Head, rules: TransferRules, terms: ExpiryTerms) -> bool:
     """Whether it matters which of the account's points are given.
 
-    Dates never fall with the number, so where the next one is NEVER no living point has one.
+    Dates never fall with the number, so where the next one is NEVER no living point has one,
+    unless expiry has ended: what it promised for points without a date then stands in no head.
     """
     if internal_kind(head.account_no) is not None:
         return False
-    return not rules.may_give_on or (rules.arrival == "source" and head.next_expiry_on != NEVER)
+    has_dates = head.next_expiry_on != NEVER or bool(terms.introductions)
+    return not rules.may_give_on or (rules.arrival == "source" and has_dates)
 
 
 def decide_flows(facts: TransferFacts, flows: Sequence[Flow]) -> list[Flow]:

@@ -125,7 +125,7 @@ def _begin(visit: Visit, command: Closing, place: OutletFacts, state: str) -> Cl
     """A new closing, from where the one before it ended."""
     period = Period.parse(command.period)
     head_no = load_head_office(visit.tx).outlet_no
-    reached = store.load_reached(visit.tx, place, head_no)
+    reached = store.load_reached(visit.tx, place, head_no, visit.closed.stays_of(place))
     founded_on = business_day(visit.tx.bank.founded_at, visit.tx.bank.zone)
     try:
         first_on = rules.decide_first_day(

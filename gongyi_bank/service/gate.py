@@ -43,7 +43,7 @@ CommandT = TypeVar("CommandT", bound=Command)
 ReceiptT = TypeVar("ReceiptT", bound=AnyReceipt)
 Serve = Callable[["Visit", CommandT], ReceiptT]
 #: How often an act whose key was claimed meanwhile looks again before it gives up.
-_TRIES = 3
+_TRIES = 4
 #: Acts that change by what other acts are judged. They change the bank's own row, so that a
 #: transaction with an older snapshot is told, and open handles read the rules again.
 _HOUSE_ACTS = ("outlets.", "policies.", "staff.", "stores.leave")
@@ -79,6 +79,13 @@ class _HouseChanged(Exception):
     """Something was closed or adopted between the facts and the writing: look again."""
 
 
+class ClockBehind(Exception):
+    """A locked account was booked on later than this act's clock says: judge by that moment."""
+
+    def __init__(self, moment: dt.datetime) -> None:
+        self.moment = moment
+
+
 class _VoucherIds:
     """Each voucher's id of this process is above the one before, also within a millisecond.
 
@@ -109,10 +116,18 @@ _ids = _VoucherIds()
 class Visit:
     """One act on its way through the rooms: its transaction, its people, its rows."""
 
-    def __init__(self, tx: Transaction, staff_code: str, shelf: HouseShelf) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        staff_code: str,
+        shelf: HouseShelf,
+        not_before: dt.datetime | None = None,
+    ) -> None:
         self.tx = tx
         self.staff_code = staff_code
         self.shelf = shelf
+        self._not_before = not_before
+        self.asked_at: dt.datetime
         self.now: dt.datetime
         self.today: dt.date
         self.voucher_id: bytes
@@ -129,9 +144,16 @@ class Visit:
         self._kept: set[str] = set()
 
     def _stamp(self) -> None:
-        self.now = require_moment(self.tx.clock(), "clock").astimezone(dt.UTC)
+        #: What this host's clock says; what lies after it is in the future for whoever asks.
+        self.asked_at = require_moment(self.tx.clock(), "clock").astimezone(dt.UTC)
+        #: The ledger's clock: never before the newest line of an account that the act is about.
+        self.now = max(self.asked_at, self._not_before or self.asked_at)
         self.today = business_day(self.now, self.tx.bank.zone)
         self.voucher_id = _ids.next(self.now)
+
+    def new_id(self) -> bytes:
+        """An id of this act's moment, above every one that this process has made for it."""
+        return _ids.next(self.now)
 
     @property
     def voucher_uuid(self) -> UUID:
@@ -263,10 +285,17 @@ class Visit:
 
     def heads(self, accounts: Iterable[int]) -> dict[int, Head]:
         """The heads of locked accounts, as they are now."""
-        return ledger.load_heads(self.tx, accounts, self.expiry_terms)
+        return self.bring_up(self.tx.look(ledger.ask_heads(accounts)))
 
     def bring_up(self, heads: dict[int, Head]) -> dict[int, Head]:
-        """Heads that were asked for with other questions, brought up to today."""
+        """Heads that were asked for with other questions, brought up to today.
+
+        An account's clock never goes back: if this host's is behind it, the act begins anew at
+        the account's moment, so that deadlines, days and lines all go by one clock.
+        """
+        latest = max((head.booked_at for head in heads.values()), default=self.now)
+        if latest > self.now:
+            raise ClockBehind(latest)
         ledger.note_passed_dates(self.tx, heads, self.expiry_terms)
         return heads
 
@@ -364,12 +393,15 @@ def perform(
 ) -> Any:
     """Run one act: the only way in. Looks again when its key was claimed meanwhile."""
     tx.require_sound()
+    not_before = None
     with resting_for(command):
         for _ in range(_TRIES):
             try:
-                return serve(Visit(tx, staff_code, shelf), command)
+                return serve(Visit(tx, staff_code, shelf, not_before), command)
             except _Replayed as replayed:
                 return replayed.receipt
+            except ClockBehind as behind:
+                not_before = behind.moment
             except (KeyTaken, _HouseChanged):
                 continue
     raise RetryTransaction(reason="the key, or the house, is being changed by other acts")

@@ -20,7 +20,7 @@ from gongyi_bank.errors import EngineError, GongyiBankError, UnknownStaff
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.rules.ledger import Posting
 from gongyi_bank.rules.staff import OutletFacts
-from gongyi_bank.service.gate import HouseShelf, Visit, receipt_again
+from gongyi_bank.service.gate import ClockBehind, HouseShelf, Visit, receipt_again
 from gongyi_bank.service.hours import RecordedTogether
 from gongyi_bank.service.redemptions import RedeemedTogether
 from gongyi_bank.service.together import Apart, Together
@@ -106,7 +106,10 @@ class _Group(Visit):
         self.ids.reverse()
         heads = ask_heads(numbers)
         self._read(places, [heads, *(ask for kind in kinds for ask in kind.asks(self))])
-        locked = self.bring_up(heads.answer)
+        try:
+            locked = self.bring_up(heads.answer)
+        except ClockBehind:
+            raise Apart from None
         for kind in kinds:
             kind.begin(self, locked)
 
@@ -164,7 +167,7 @@ class _Member(Visit):
 
     def __init__(self, group: _Group, wish: Wish) -> None:
         self.tx, self.shelf, self.staff_code = group.tx, group.shelf, wish.staff
-        self.now, self.today = group.now, group.today
+        self.asked_at, self.now, self.today = group.asked_at, group.now, group.today
         self.policies, self.closed = group.policies, group.closed
         self.outlets, self.people = group.outlets, group.people
         self._is_all_kept, self._kept = group._is_all_kept, group._kept

@@ -7,7 +7,6 @@ Whoever asks what may be spent gives free first what of the same customer has la
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +45,7 @@ from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import holds as store
 from gongyi_bank.store import hours, passbooks, redemptions, stores
 from gongyi_bank.store.ledger import ask_heads
-from gongyi_bank.values import Points, new_uuid7
+from gongyi_bank.values import Points
 
 _Settling = CaptureHold | CaptureHolds | ReleaseHold | ReleaseHolds | ExtendHold
 
@@ -61,7 +60,10 @@ def free(
     for hold in lapsed:
         if hold.goods is not None:
             offers[hold.goods.key].free(hold.goods.quantity)
-        hold.end(rules.LAPSED, heads[hold.account_no])
+        head = heads[hold.account_no]
+        hold.end(rules.LAPSED, head)
+        # What is free again settles a debt at once: whoever closes the account asks for it.
+        head.debt = min(head.debt, head.short)
 
 
 def write(visit: Visit, posting: Posting, holds: Iterable[Hold], outlet: OutletFacts) -> None:
@@ -75,8 +77,8 @@ def write(visit: Visit, posting: Posting, holds: Iterable[Hold], outlet: OutletF
 
 
 def new_hold_id(visit: Visit) -> bytes:
-    """An id in the order of time."""
-    return new_uuid7(visit.now, os.urandom(10))
+    """An id in the order of the acts, also of those of one millisecond (see `gate`)."""
+    return visit.new_id()
 
 
 def goods_of(holds: Iterable[Hold]) -> set[OfferKey]:
@@ -162,7 +164,8 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
     posting = visit.posting(visit.bring_up(heads.answer))
     # Asked again behind the locks: what somebody settled meanwhile is no longer among them.
     lapsed = [hold for hold in overdue.answer if goods_of([hold]) <= keys]
-    free(posting.heads, offers.answer, lapsed)
+    pieces = offers.answer  # every answer is made anew, without what was changed in the last one
+    free(posting.heads, pieces, lapsed)
     placing = rules.decide_placing(
         rules.PlacingFacts(
             now=visit.now,
@@ -181,7 +184,7 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
         hours=command.hours,
         deadline_at=command.deadline_at,
     )
-    return _place(visit, command, posting, placing, lapsed, offers.answer)
+    return _place(visit, command, posting, placing, lapsed, pieces)
 
 
 def _place(

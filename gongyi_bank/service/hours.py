@@ -220,7 +220,7 @@ class _Scene:
             visit.tx.gather(self._spans)
         taken, daily = self._spans.answer
         return HourFacts(
-            now=visit.now,
+            now=visit.asked_at,
             day_of=lambda instant: business_day(instant, zone),
             scale=visit.tx.bank.scale,
             policies=visit.policies,
@@ -544,6 +544,8 @@ def _take_back(
     the period in which the record counted, or the open one if that is closed.
     """
     value_on, origin_on = visit.value_day(outlet, record.value_on)
+    if record.value_on != record.service_on:
+        origin_on = record.service_on  # recorded late for a closed day: it leaves that day
     head, part = posting.heads[record.account_no], None
     if cited is not None and cited.left:
         number, policy_id = record.outlet_no, record.policy_id

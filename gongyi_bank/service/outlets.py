@@ -16,8 +16,8 @@ from gongyi_bank.rules import outlets as rules
 from gongyi_bank.rules.staff import OutletFacts, require_permission
 from gongyi_bank.service.founding import write_outlet_accounts
 from gongyi_bank.service.gate import Visit
+from gongyi_bank.store import closings, serials
 from gongyi_bank.store import outlets as store
-from gongyi_bank.store import serials
 
 
 def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
@@ -28,7 +28,7 @@ def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
     head_office = store.load_head_office(visit.tx)
     # One that is opened in this call lies below a parent that was there before.
     named = {part.parent for part in command.outlets}
-    parents = [outlet for code, outlet in visit.outlets.items() if code in named]
+    parents = [outlet for code, outlet in sorted(visit.outlets.items()) if code in named]
     handled_at = visit.outlet_over(command.act, parents)
     for outlet in (*parents, handled_at):
         require_permission(visit.staff, command.act, outlet)
@@ -71,11 +71,22 @@ def rename(visit: Visit, command: RenameOutlet) -> OutletChanged:
 
 
 def move(visit: Visit, command: MoveOutlet) -> OutletChanged:
-    """Move a savings branch to another branch; accounts and history go with it."""
-    outlet = _enter(visit, command, command.branch)
+    """Move a savings branch to another branch from today on; its accounts go with it.
+
+    What was closed with the old branch stays there, so today must be open at both.
+    """
+    codes = [command.outlet, command.branch]
+    visit.lock_to_close(*closings.steps_to_move(codes))
+    outlet = _found(visit, command, codes)
     require_permission(visit.staff, command.act, store.load_head_office(visit.tx))
     branch = visit.outlet_for(command.act, command.branch)
     rules.require_movable(outlet, branch)
+    for place in (outlet, branch):
+        visit.closed.require_open_day(place, visit.today)
+    newest = store.list_stays(visit.tx, outlet.outlet_no)[-1]
+    stay_no, since_on = rules.decide_stay(newest.stay_no, newest.since_on, visit.today)
+    stay = (outlet.outlet_no, stay_no, since_on, branch.outlet_no, visit.voucher_id)
+    store.write_stays(visit.writes, [stay])
     was = visit.parent_code(outlet)
     store.write_outlet_change(visit.writes, outlet.outlet_no, parent_no=branch.outlet_no)
     return _changed(visit, command, outlet, parent=branch.code, was=was)
@@ -104,10 +115,15 @@ def reopen(visit: Visit, command: ReopenOutlet) -> OutletChanged:
 Changing = RenameOutlet | MoveOutlet | CloseOutlet | ReopenOutlet
 
 
-def _enter(visit: Visit, command: Changing, *more: str) -> OutletFacts:
+def _enter(visit: Visit, command: Changing) -> OutletFacts:
     """Lock the outlet, then read it; the actor must be allowed there."""
-    visit.lock((), store.ask_lock_house(), store.ask_lock_outlets([command.outlet, *more]))
-    visit.enter(command, outlets_at=[command.outlet, *more])
+    visit.lock((), store.ask_lock_house(), store.ask_lock_outlets([command.outlet]))
+    return _found(visit, command, [command.outlet])
+
+
+def _found(visit: Visit, command: Changing, codes: list[str]) -> OutletFacts:
+    """The outlet that changes, once it is locked; the actor must be allowed there."""
+    visit.enter(command, outlets_at=codes)
     outlet = visit.outlets.get(command.outlet)
     if outlet is None:
         raise UnknownOutlet(outlet=command.outlet)

@@ -59,7 +59,8 @@ def print_stock(visit: Visit, command: PrintStock) -> StockPrinted:
     head_office = outlets.load_head_office(visit.tx)
     require_permission(visit.staff, command.act, head_office)
     size = visit.policies.in_force(PassbookRules, visit.today)[1]
-    first = serials.draw(visit.tx, "passbook", 0, command.count)
+    # Books are counted against their numbers, so a number that no book has would be a fault.
+    first = serials.draw_without_gap(visit.tx, visit.writes, "passbook", command.count)
     numbers = [compose_passbook_no(index) for index in range(first, first + command.count)]
     store.write_printed(
         visit.writes,
@@ -143,7 +144,7 @@ def destroy(visit: Visit, command: DestroyPassbooks) -> PassbooksDestroyed:
     books = store.load_books(visit.tx, numbers)
     lying_at = outlets.load_outlets_by_no(visit.tx, {book.outlet_no for book in books})
     checker = visit.people.get(command.second_person)
-    for outlet in lying_at.values():
+    for _, outlet in sorted(lying_at.items()):
         require_permission(visit.staff, command.act, outlet)
         require_second_person(command.act, visit.staff, checker, command.second_person, outlet)
     rules.require_destroyable(books, numbers)

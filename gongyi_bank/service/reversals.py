@@ -147,8 +147,12 @@ class _Run:
 
     def _mark_of(self, line: CitedLine) -> Mark:
         place = self.outlet if self.command.outlet else self.places[line.outlet_no]
-        day = line.value_on if self.command.value == "original" else self.visit.today
-        value_on, origin_on = self.visit.value_day(place, day)
+        is_original = self.command.value == "original"
+        value_on, origin_on = self.visit.value_day(
+            place, line.value_on if is_original else self.visit.today
+        )
+        if is_original and line.origin_on is not None:
+            origin_on = line.origin_on  # it leaves the day that it was booked late for
         return Mark(rules.REVERSAL, value_on, place.outlet_no, line.policy_id, origin_on=origin_on)
 
     def shown(self, part: Part) -> PartReversed:

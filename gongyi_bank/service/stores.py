@@ -32,9 +32,11 @@ def recruit(visit: Visit, command: RecruitStores) -> StoresRecruited:
     codes = [part.code for part in command.stores]
     outlet_codes = sorted({part.recruited_by for part in command.stores})
     visit.lock((), outlets_at=outlet_codes)
+    # Twins share no lock. So the stores are read before the key: whoever meets the stores of
+    # their own twin finds its voucher, too.
+    known = store.load_stores(visit.tx, codes)
     visit.enter(command, outlets_at=outlet_codes)
     outlets = {code: visit.outlet_for(command.act, code) for code in outlet_codes}
-    known = store.load_stores(visit.tx, codes)
     fresh = rules.decide_recruits(known, command.stores, visit.today)
     first_no = serials.draw(visit.tx, "store", 0, len(fresh)) if fresh else 0
     numbers = {code: facts.store_no for code, facts in known.items()}
@@ -102,7 +104,7 @@ def publish_offers(visit: Visit, command: PublishOffers) -> OffersPublished:
     visit.enter(command, outlets_at={facts.outlet_code for facts in seen.values()})
     outlets = {
         facts.outlet_code: visit.outlet_for(command.act, facts.outlet_code, store_no=facts.store_no)
-        for facts in seen.values()
+        for _, facts in sorted(seen.items())
     }
     stores = store.load_stores(visit.tx, codes)
     keys = [

@@ -302,8 +302,9 @@ def _enter(
         given=given.answer,
         lots={},
     )
-    wanted = [no for no, head in posting.heads.items() if rules.needs_lots(head, facts.rules)]
-    facts.lots = store.load_lots(tx, wanted, visit.expiry_terms)
+    terms = visit.expiry_terms
+    wanted = [head for head in posting.heads.values() if rules.needs_lots(head, facts.rules, terms)]
+    facts.lots = store.load_lots(tx, wanted, terms)
     return _Run(visit, handled_at, checker, known, facts, posting, lapsed)
 
 

@@ -129,19 +129,25 @@ class BookEntry:
 
 
 def _members(home: sa.FromClause | None = None) -> sa.CTE:
-    """The customers registered in an outlet's subtree: now, or where they stayed then."""
+    """The customers registered in an outlet's subtree: as it is now, or as both were then."""
     place, parent = outlet.alias("place"), outlet.alias("parent")
     customers: sa.FromClause = customer
     outlet_no: sa.ColumnElement[Any] = customer.c.outlet_no
     stayed: sa.ColumnElement[bool] = sa.true()
+    parent_no: sa.ColumnElement[Any] = place.c.parent_no
     if home is not None:
         own = sa.and_(
             home.c.bank_id == customer.c.bank_id, home.c.account_no == customer.c.account_no
         )
-        customers, outlet_no = customer.join(home, own), home.c.outlet_no
-        stayed = counting.was_home(home)
+        stand = counting.places()
+        its_place = sa.and_(
+            stand.c.bank_id == customer.c.bank_id, stand.c.outlet_no == home.c.outlet_no
+        )
+        customers = customer.join(home, own).join(stand, its_place)
+        outlet_no, parent_no = home.c.outlet_no, stand.c.parent_no
+        stayed = sa.and_(counting.was_home(home), counting.was_place(stand))
     registered = sa.and_(place.c.bank_id == customer.c.bank_id, place.c.outlet_no == outlet_no)
-    above = sa.and_(parent.c.bank_id == place.c.bank_id, parent.c.outlet_no == place.c.parent_no)
+    above = sa.and_(parent.c.bank_id == place.c.bank_id, parent.c.outlet_no == parent_no)
     top: sa.BindParameter[int] = sa.bindparam("outlet")
     return (
         sa.select(
@@ -151,7 +157,7 @@ def _members(home: sa.FromClause | None = None) -> sa.CTE:
         .where(
             of_bank(customer),
             stayed,
-            sa.or_(place.c.outlet_no == top, place.c.parent_no == top, parent.c.parent_no == top),
+            sa.or_(place.c.outlet_no == top, parent_no == top, parent.c.parent_no == top),
         )
         .cte("members")
     )

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.closings import CLOSED, CLOSING, ClosedDays, Reached
+from gongyi_bank.rules.closings import (
+    CLOSED,
+    CLOSING,
+    EVERYWHERE,
+    ClosedDays,
+    Reached,
+    closed_through,
+)
 from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.rules.outlets import Stay
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.locks import Place
-from gongyi_bank.store.outlets import ask_gate
-from gongyi_bank.store.tables import bank, closing, hold, outlet, serial_counter, voucher
+from gongyi_bank.store.outlets import ask_gate, ask_lock_outlets, load_stays
+from gongyi_bank.store.tables import (
+    bank,
+    closing,
+    hold,
+    outlet,
+    outlet_stay,
+    serial_counter,
+    voucher,
+)
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
@@ -46,8 +63,12 @@ def _newest(_: StoreEngine) -> sa.Select[Any]:
 
 
 def load_closed(tx: Transaction) -> ClosedDays:
-    """Through which day every outlet is closed, closings under way included."""
-    return ClosedDays(_newest(tx))
+    """Through which day every outlet is closed, closings under way included.
+
+    All stays are read, not only those of outlets that have moved: facts that an act reads later
+    may know of a move that the closings do not, and a new place without its past is wrong.
+    """
+    return ClosedDays(_newest(tx), load_stays(tx))
 
 
 @query
@@ -60,23 +81,40 @@ def _reached(engine: StoreEngine) -> sa.Select[Any]:
     is_own = closing.c.outlet_no == sa.bindparam("outlet")
     return (
         sa.select(
+            closing.c.outlet_no,
             closing.c.kind,
             sa.func.max(closing.c.last_on, type_=closing.c.last_on.type),
             newest(is_closed).label("closed_on"),
             newest(sa.and_(is_own, ~is_closed)).label("unfinished_on"),
         )
         .where(of_bank(closing), engine.among(closing.c.outlet_no, "outlets"))
-        .group_by(closing.c.kind)
+        .group_by(closing.c.outlet_no, closing.c.kind)
     )
 
 
-def load_reached(tx: Transaction, place: OutletFacts, head_no: int) -> dict[str, Reached]:
-    """How far closings of each kind have come at an outlet and above it."""
-    above = {place.outlet_no, head_no} | ({place.parent_no} - {None})
-    rows = _reached(tx, outlet=place.outlet_no, outlets=sorted(above))
+def load_reached(
+    tx: Transaction, place: OutletFacts, head_no: int, stays: Sequence[Stay]
+) -> dict[str, Reached]:
+    """How far closings of each kind have come at an outlet and, in its stays, above it."""
+    above = {place.outlet_no, head_no} | ({stay.parent_no for stay in stays} - {None})
+    begun: dict[str, dict[int, dt.date]] = {}
+    closed: dict[str, dict[int, dt.date]] = {}
+    unfinished: dict[str, dt.date] = {}
+    for outlet_no, kind, begun_on, closed_on, unfinished_on in _reached(
+        tx, outlet=place.outlet_no, outlets=sorted(above)
+    ):
+        where = EVERYWHERE if outlet_no == head_no else outlet_no
+        begun.setdefault(kind, {})[where] = begun_on
+        closed.setdefault(kind, {})[where] = closed_on or EARLIEST
+        if unfinished_on is not None:
+            unfinished[kind] = unfinished_on
     return {
-        kind: Reached(begun_on, closed_on or EARLIEST, unfinished_on)
-        for kind, begun_on, closed_on, unfinished_on in rows
+        kind: Reached(
+            closed_through(begun[kind], place.outlet_no, stays),
+            closed_through(closed[kind], place.outlet_no, stays),
+            unfinished.get(kind),
+        )
+        for kind in begun
     }
 
 
@@ -279,10 +317,17 @@ def _lock_all(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _lock_below(engine: StoreEngine) -> sa.Select[Any]:
+    """An outlet, and all that are or were below it: the days of then are closed with it."""
     top: sa.BindParameter[int] = sa.bindparam("outlet")
+    stay = outlet_stay
+    was_below = sa.exists().where(
+        stay.c.bank_id == outlet.c.bank_id,
+        stay.c.outlet_no == outlet.c.outlet_no,
+        stay.c.parent_no == top,
+    )
     return engine.lock(
         sa.select(outlet.c.outlet_no)
-        .where(of_bank(outlet), sa.or_(outlet.c.outlet_no == top, outlet.c.parent_no == top))
+        .where(of_bank(outlet), sa.or_(outlet.c.outlet_no == top, was_below))
         .order_by(outlet.c.outlet_no)
     )
 
@@ -312,7 +357,7 @@ def steps_to_close(place: OutletFacts) -> tuple[list[Ask[Rows]], ...]:
     """What locks out everybody who keeps a day open at an outlet or below it, step by step.
 
     The bank's own row first: transactions with an older snapshot share it for as long as they
-    last, and new outlets change it, so the last step sees every outlet there is. Then the
+    last, and new outlets and moves change it, so the last step sees who belongs here. Then the
     gate, so that only who is under way is waited for, and no queue at any outlet.
     """
     below = _lock_all.ask(list)
@@ -321,3 +366,12 @@ def steps_to_close(place: OutletFacts) -> tuple[list[Ask[Rows]], ...]:
     gate = _lock_gate.ask(list, outlet=place.outlet_no)
     first = _lock_bank.ask(list).locking(Place.OUTLETS, [0])
     return [first, gate], [_alone.ask(list, series=SERIES), below]
+
+
+def steps_to_move(codes: Iterable[str]) -> tuple[list[Ask[Rows]], ...]:
+    """What locks out whoever closes, and who works at these outlets: for one that moves.
+
+    The bank's own row first, as whoever closes does: so neither waits for the other in a circle.
+    """
+    first = _lock_bank.ask(list).locking(Place.OUTLETS, [0])
+    return [first], [ask_lock_outlets(codes)]

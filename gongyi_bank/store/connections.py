@@ -15,10 +15,17 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
 
-from gongyi_bank.errors import OutcomeUnknown, RetryTransaction
+from gongyi_bank.errors import (
+    DatabaseUnreachable,
+    OutcomeUnknown,
+    RetryTransaction,
+    TransactionEnded,
+)
 from gongyi_bank.store.engines import StoreEngine, Wire
 
 T = TypeVar("T")
+#: What a block inside the caller's transaction stands on.
+Savepoint = sa.NestedTransaction | SessionTransaction
 #: Own transactions are tried this often, and never longer than this.
 TRIES_MAX = 8
 SECONDS_MAX = 20.0
@@ -32,6 +39,17 @@ def _connected(engine: sa.Engine, support: StoreEngine) -> sa.Connection:
         raise support.classify_wrapped(error) from None
     except sa.exc.TimeoutError:
         raise RetryTransaction(reason="no connection is free") from None
+
+
+def require_reachable(engine: sa.Engine) -> None:
+    """Connect once. Raises DatabaseUnreachable, with the server's own words and no password."""
+    try:
+        with engine.connect():
+            pass
+    except sa.exc.DBAPIError as error:
+        database = engine.url.render_as_string(hide_password=True)
+        reason = " ".join(str(error.orig).split())
+        raise DatabaseUnreachable(database=database, reason=reason) from None
 
 
 @contextmanager
@@ -88,11 +106,13 @@ def _roll_back(connection: sa.Connection) -> None:
         connection.invalidate()
 
 
-def _undo(savepoint: sa.NestedTransaction | SessionTransaction, connection: sa.Connection) -> None:
+def _undo(savepoint: Savepoint, connection: sa.Connection) -> None:
     """Undo a savepoint; one that is gone went with the caller's transaction (a deadlock).
 
     Some servers would go on in a new transaction and keep half of the caller's work.
     """
+    if not savepoint.is_active:
+        return  # the caller has ended the transaction
     try:
         savepoint.rollback()
     except sa.exc.DBAPIError:
@@ -137,16 +157,20 @@ def retrying(
 @contextmanager
 def savepoint_within(
     caller: sa.Connection | Session, support: StoreEngine, bank_id: int
-) -> Iterator[sa.Connection]:
+) -> Iterator[tuple[sa.Connection, Savepoint]]:
     """A savepoint in the caller's transaction: released at the end, or undone alone.
 
     A session makes its own savepoint, so that what it had pending before is flushed before.
-    The caller's own database errors pass through as they are.
+    The caller's own database errors pass through as they are. Raises TransactionEnded where the
+    caller has ended the transaction, and the savepoint with it.
     """
     try:
         connection = caller if isinstance(caller, sa.Connection) else caller.connection()
         if not connection.in_transaction():
             connection.begin()
+        elif connection.invalidated:
+            # An earlier block of the caller's transaction lost it: all of that is undone.
+            raise RetryTransaction(reason="the transaction was lost before this block")
         support.begin_writing(Wire(connection, support), bank_id)
         savepoint = caller.begin_nested()
         if not isinstance(caller, sa.Connection):
@@ -154,10 +178,12 @@ def savepoint_within(
     except sa.exc.DBAPIError as error:
         raise support.classify_wrapped(error) from None
     try:
-        yield connection
+        yield connection, savepoint
     except BaseException:
         _undo(savepoint, connection)
         raise
+    if not savepoint.is_active:
+        raise TransactionEnded
     try:
         savepoint.commit()
     except sa.exc.DBAPIError as error:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gongyi_bank.rules.accrual import CREDITED
-from gongyi_bank.store.tables import customer_stay, hour_record
+from gongyi_bank.store.tables import customer_stay, hour_record, outlet_stay
 from gongyi_bank.store.tables.columns import Day
 from gongyi_bank.store.transaction import of_bank
 
@@ -86,3 +86,24 @@ def was_home(home: sa.FromClause) -> sa.ColumnElement[bool]:
         .exists()
     )
     return sa.and_(home.c.since_on <= LAST, ~moved_on)
+
+
+def places() -> sa.FromClause:
+    """Which outlet was above each one on the period's last day: a later move changes nothing."""
+    return outlet_stay.alias("stand")
+
+
+def was_place(stand: sa.FromClause) -> sa.ColumnElement[bool]:
+    """The newest stay that had begun by the period's last day; the first has no beginning."""
+    later = outlet_stay.alias("moved")
+    moved_on = (
+        sa.select(later.c.stay_no)
+        .where(
+            later.c.bank_id == stand.c.bank_id,
+            later.c.outlet_no == stand.c.outlet_no,
+            later.c.stay_no > stand.c.stay_no,
+            later.c.since_on <= LAST,
+        )
+        .exists()
+    )
+    return sa.and_(sa.or_(stand.c.stay_no == 1, stand.c.since_on <= LAST), ~moved_on)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from gongyi_bank.errors import UnknownBank
+from gongyi_bank.errors import EngineError, UnknownBank
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.migrations.version import create_version_table, is_newest, write_revision
 from gongyi_bank.store.tables import bank, metadata
@@ -33,6 +33,17 @@ def create_schema(connection: sa.Connection, engine: StoreEngine) -> None:
     write_revision(connection)
 
 
+def list_grants(connection: sa.Connection, engine: StoreEngine, role: str) -> list[str]:
+    """The SQL by which a role may run the banks here, and not change their history.
+
+    Raises EngineError where our tables are not there, or the engine knows no grants;
+    InvalidValue, SchemaOutdated, SchemaTooNew, SchemaUnknown.
+    """
+    if not is_newest(connection):
+        raise EngineError(reason="no tables of ours yet: found a bank first")
+    return engine.grants_for(connection, role)
+
+
 def has_bank(connection: sa.Connection, name: str) -> bool:
     """Whether a bank of this name is in this database, which has our tables."""
     return connection.scalar(sa.select(bank.c.bank_id).where(bank.c.name == name)) is not None
@@ -46,15 +57,22 @@ def load_identity(connection: sa.Connection, name: str | None) -> BankIdentity:
     select = sa.select(bank).limit(2)
     if name is not None:
         select = select.where(bank.c.name == name)
-    rows = connection.execute(select).all() if is_newest(connection) else []
+    try:
+        rows = connection.execute(select).all() if is_newest(connection) else []
+    except ValueError:
+        raise EngineError(reason="gb_bank.founded_at is no instant") from None
     if len(rows) != 1:
         raise UnknownBank(bank=name or "（未指明）")
     row = rows[0]
+    try:
+        zone = ZoneInfo(row.time_zone)
+    except (ValueError, LookupError):
+        raise EngineError(reason=f"gb_bank.time_zone is no time zone: {row.time_zone}") from None
     return BankIdentity(
         bank_id=row.bank_id,
         name=row.name,
         scale=row.scale,
-        zone=ZoneInfo(row.time_zone),
+        zone=zone,
         founded_at=row.founded_at,
         key_marks=(row.seal_key_mark, row.index_key_mark),
     )

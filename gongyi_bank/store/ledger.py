@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from gongyi_bank.rules import expiry
 from gongyi_bank.rules.expiry import ExpiryTerms
 from gongyi_bank.rules.ledger import FLOORED_KINDS, Head, Posting, internal_kind
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.holds import ask_overdue_of
 from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import account_head, account_line, internal_move, line_part
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
@@ -153,11 +155,22 @@ def _note_living(head: Head, living: tuple[Any, ...] | None, terms: ExpiryTerms)
         head.next_expiry_on = terms.last_day(head.next_expiry_on, booked_on)
 
 
-def load_heads(tx: Transaction, accounts: Iterable[int], terms: ExpiryTerms) -> dict[int, Head]:
-    """The heads of these accounts, brought up to the day of `terms`."""
-    heads = tx.look(ask_heads(accounts))
-    note_passed_dates(tx, heads, terms)
-    return heads
+def load_heads(
+    tx: Transaction, accounts: Sequence[int], terms: ExpiryTerms, now: dt.datetime
+) -> dict[int, Head]:
+    """The heads of these accounts as an act would find them now, for who only looks.
+
+    Brought up to the day of `terms`; what holds past their deadline keep is free.
+    """
+    heads, overdue = ask_heads(accounts), ask_overdue_of(accounts, now)
+    tx.gather(heads, overdue)
+    found = heads.answer
+    note_passed_dates(tx, found, terms)
+    for hold in overdue.answer:
+        head = found[hold.account_no]
+        head.held -= hold.left
+        head.debt = min(head.debt, head.short)
+    return found
 
 
 @query

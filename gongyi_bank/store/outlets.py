@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from gongyi_bank.rules.outlets import Stays, stays_of
 from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.store import counting
 from gongyi_bank.store.engines import Capability, StoreEngine
 from gongyi_bank.store.hours import is_waiting
 from gongyi_bank.store.locks import Place
@@ -16,6 +20,7 @@ from gongyi_bank.store.tables import (
     customer,
     hour_record,
     outlet,
+    outlet_stay,
     partner_store,
     passbook,
     pool,
@@ -89,12 +94,85 @@ def load_all_outlets(tx: Transaction) -> dict[int, OutletFacts]:
     return {facts.outlet_no: facts for facts in map(_facts, _all(tx))}
 
 
+@query
+def _all_then(_: StoreEngine) -> sa.Select[Any]:
+    stand = counting.places()
+    same = sa.and_(stand.c.bank_id == outlet.c.bank_id, stand.c.outlet_no == outlet.c.outlet_no)
+    columns = [stand.c.parent_no if one is outlet.c.parent_no else one for one in _FACTS]
+    return (
+        sa.select(*columns)
+        .select_from(outlet.join(stand, same))
+        .where(of_bank(outlet), counting.was_place(stand))
+        .order_by(outlet.c.outlet_no)
+    )
+
+
+def load_outlets_then(tx: Transaction, day: dt.date) -> dict[int, OutletFacts]:
+    """Every outlet, by number, below the one that it was below on a day."""
+    return {facts.outlet_no: facts for facts in map(_facts, _all_then(tx, last_on=day))}
+
+
 OUTLET_COLUMNS = columns_of(outlet)
+STAY_COLUMNS = columns_of(outlet_stay)
 
 
 def write_new_outlets(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
-    """Add outlets, parents first (full rows in the order of OUTLET_COLUMNS)."""
+    """Add outlets with their places, parents first (full rows in the order of OUTLET_COLUMNS)."""
     writes.insert(outlet, OUTLET_COLUMNS, rows)
+    kept = ("outlet_no", "opened_on", "parent_no", "voucher_id")
+    places = [OUTLET_COLUMNS.index(name) for name in kept]
+    stays = []
+    for row in rows:
+        outlet_no, opened_on, parent_no, voucher_id = (row[place] for place in places)
+        stays.append((outlet_no, 1, opened_on, parent_no, voucher_id))
+    write_stays(writes, stays)
+
+
+def write_stays(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
+    """Say below which outlet others are from a day on (full rows of STAY_COLUMNS)."""
+    writes.insert(outlet_stay, STAY_COLUMNS, rows)
+
+
+@query
+def _stays(_: StoreEngine) -> sa.Select[Any]:
+    stay = outlet_stay
+    return (
+        sa.select(*(stay.c[name] for name in StoredStay.__slots__))
+        .where(of_bank(stay))
+        .order_by(stay.c.outlet_no, stay.c.stay_no)
+    )
+
+
+@query
+def _stays_of_one(_: StoreEngine) -> sa.Select[Any]:
+    stay = outlet_stay
+    return (
+        sa.select(*(stay.c[name] for name in StoredStay.__slots__))
+        .where(of_bank(stay), stay.c.outlet_no == sa.bindparam("outlet"))
+        .order_by(stay.c.stay_no)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStay:
+    """Since when an outlet is, or was, below another one."""
+
+    outlet_no: int
+    stay_no: int
+    since_on: dt.date
+    parent_no: int | None
+
+
+def list_stays(tx: Transaction, outlet_no: int | None = None) -> list[StoredStay]:
+    """The stays of one outlet or of all of them, in order."""
+    rows = _stays(tx) if outlet_no is None else _stays_of_one(tx, outlet=outlet_no)
+    return [StoredStay(*row) for row in rows]
+
+
+def load_stays(tx: Transaction) -> Stays:
+    """Below which outlet each of them was when."""
+    rows = list_stays(tx)
+    return stays_of((stay.outlet_no, stay.parent_no, stay.since_on) for stay in rows)
 
 
 def write_outlet_change(writes: Writes, outlet_no: int, **changes: Any) -> None:

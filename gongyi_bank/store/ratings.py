@@ -193,11 +193,17 @@ def list_tallies(tx: Transaction, account_no: int, period: Period | None) -> lis
 
 @query
 def _savings_branches(_: StoreEngine) -> sa.Select[Any]:
-    columns = (outlet.c.outlet_no, outlet.c.code, outlet.c.name, outlet.c.parent_no)
-    return sa.select(*columns).where(
-        of_bank(outlet),
-        outlet.c.tier == 3,
-        sa.or_(outlet.c.closed_on.is_(None), outlet.c.closed_on >= sa.bindparam("first_on")),
+    stand = counting.places()
+    same = sa.and_(stand.c.bank_id == outlet.c.bank_id, stand.c.outlet_no == outlet.c.outlet_no)
+    return (
+        sa.select(outlet.c.outlet_no, outlet.c.code, outlet.c.name, stand.c.parent_no)
+        .select_from(outlet.join(stand, same))
+        .where(
+            of_bank(outlet),
+            outlet.c.tier == 3,
+            sa.or_(outlet.c.closed_on.is_(None), outlet.c.closed_on >= counting.FIRST),
+            counting.was_place(stand),
+        )
     )
 
 
@@ -291,12 +297,13 @@ class SavingsBranch:
     outlet_no: int
     code: str
     name: str
+    #: The branch above it on the period's last day.
     parent_no: int
 
 
 def list_savings_branches(tx: Transaction, period: Period) -> list[SavingsBranch]:
     """All savings branches but those closed before the period, by code."""
-    rows = _savings_branches(tx, first_on=period.first_on)
+    rows = _savings_branches(tx, **_bounds(period))
     return sorted((SavingsBranch(*row) for row in rows), key=lambda branch: branch.code)
 
 

@@ -26,7 +26,7 @@ from gongyi_bank.store.writing import Insert, Row, Update, Writes, columns_of
 ROWS_MAX = 2000
 _HEXADECIMAL: Final = re.compile("[0-9a-f]{64}")
 #: Above every voucher id.
-END: Final = b"\xff" * 16
+END: Final = b"\xff" * 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,7 @@ SEALED: Final[dict[str, list[Part]]] = {
             tables.outlet,
             left_out=["name", "parent_no", "parent_tier", "setting", "state", "closed_on"],
         ),
+        _table(tables.outlet_stay),
         _table(tables.staff, left_out=["own_account_no"]),
         _table(tables.staff_role, left_out=["ended_on"]),
         _table(tables.account),
@@ -244,13 +245,13 @@ def _is_within(parts: Iterable[Part]) -> sa.ColumnElement[bool]:
 @query
 def _filled(_: StoreEngine) -> sa.Select[Any]:
     """For each sealed table whether it has rows of these vouchers."""
-    rows = (
-        sa.select(sa.literal_column("1"))
-        .select_from(parts[0].table)
-        .where(of_bank(parts[0].table), _is_within(parts))
-        for parts in SEALED.values()
-    )
-    return sa.select(*(sa.exists(found).label(f"has_{i}") for i, found in enumerate(rows)))
+    columns: list[Any] = []
+    for name, parts in SEALED.items():
+        table = parts[0].table
+        rows: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(table)
+        found = rows.where(of_bank(table), _is_within(parts))
+        columns.append(sa.exists(found).label(f"has_{name}"))
+    return sa.select(*columns)
 
 
 def tables_between(tx: Transaction, low: bytes, high: bytes) -> list[str]:

@@ -11,6 +11,7 @@ from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import serial_counter
 from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.writing import Writes
 
 
 @query
@@ -34,17 +35,7 @@ def draw_many(
 
     A row is made when a series is first used, and locked until the transaction ends.
     """
-    tx.require_sound()
-    owners = sorted(counts)
-    if tx.held is not None:
-        tx.held.add([(Place.COUNTERS, series)])
-    found: dict[int, int] = dict(_last(tx, series=series, owners=owners))
-    key = {"bank_id": tx.bank.bank_id, "series": series}
-    missing = [owner for owner in owners if owner not in found]
-    if missing:
-        rows = [key | {"owner_no": owner, "last_no": first - 1} for owner in missing]
-        tx.execute(tx.engine.insert_if_missing(serial_counter), rows)
-        found = dict(_last(tx, series=series, owners=owners))
+    found = _locked(tx, series, sorted(counts), first)
     counter = serial_counter.c
     statement = (
         sa.update(serial_counter)
@@ -55,12 +46,41 @@ def draw_many(
         )
         .values(last_no=sa.bindparam("last"))
     )
-    tx.execute(
-        statement, [{"owner": owner, "last": found[owner] + counts[owner]} for owner in owners]
-    )
-    return {owner: found[owner] + 1 for owner in owners}
+    tx.execute(statement, [{"owner": o, "last": last + counts[o]} for o, last in found.items()])
+    return {owner: last + 1 for owner, last in found.items()}
+
+
+def _locked(tx: Transaction, series: str, owners: list[int], first: int) -> dict[int, int]:
+    """The last number of each owner, in rows that are made where they are missing, and locked."""
+    tx.require_sound()
+    if tx.held is not None:
+        tx.held.add([(Place.COUNTERS, series)])
+    found: dict[int, int] = dict(_last(tx, series=series, owners=owners))
+    key = {"bank_id": tx.bank.bank_id, "series": series}
+    missing = [owner for owner in owners if owner not in found]
+    if missing:
+        rows = [key | {"owner_no": owner, "last_no": first - 1} for owner in missing]
+        tx.execute(tx.engine.insert_if_missing(serial_counter), rows)
+        found = dict(_last(tx, series=series, owners=owners))
+    return found
 
 
 def draw(tx: Transaction, series: str, owner_no: int, count: int, *, first: int = 1) -> int:
     """The first of `count` numbers of one owner's series."""
     return draw_many(tx, series, {owner_no: count}, first=first)[owner_no]
+
+
+def draw_without_gap(tx: Transaction, writes: Writes, series: str, count: int) -> int:
+    """The first of `count` numbers of the bank's own series, used up by what the act writes.
+
+    An act that turns out to be its twin's replay, or begins anew, leaves no number unused.
+    """
+    last = _locked(tx, series, [0], 1)[0]
+    writes.update(
+        serial_counter,
+        [(series, 0, last, last + count)],
+        key=("series", "owner_no"),
+        guards=("last_no",),
+        changes=("last_no",),
+    )
+    return last + 1

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from pydantic_core import from_json
 
 from gongyi_bank.errors import GongyiBankError, RetryTransaction, TransactionEnded
+from gongyi_bank.store.connections import Savepoint
 from gongyi_bank.store.engines import Capability, KeyTaken, StoreEngine, Wire
 from gongyi_bank.store.locks import HeldLocks, Lock, Place
 from gongyi_bank.store.tables import account_head
@@ -74,6 +75,8 @@ class Transaction:
         #: Set when a write failed half-way: nothing more may be done, only rolled back.
         self.doomed: str | None = None
         self.is_closed = False
+        #: The savepoint it stands on, in a caller's transaction.
+        self.savepoint: Savepoint | None = None
         #: Whether an act in it keeps days open already (see `outlets.ask_gate`).
         self.has_passed_gate = False
         #: What this transaction has locked, if the order of locks is watched.
@@ -105,10 +108,14 @@ class Transaction:
         """Nothing more may be done: the block that this transaction belongs to has ended."""
         self.is_closed = True
 
+    def require_open(self) -> None:
+        """Raise TransactionEnded after the block's end, or the caller's of their transaction."""
+        if self.is_closed or (self.savepoint is not None and not self.savepoint.is_active):
+            raise TransactionEnded()
+
     def require_sound(self) -> None:
         """Refuse to go on after a failed write, or after the end."""
-        if self.is_closed:
-            raise TransactionEnded()
+        self.require_open()
         if self.doomed:
             raise RetryTransaction(reason=f"an earlier act failed: {self.doomed}")
 
@@ -133,8 +140,7 @@ class Transaction:
 
     def gather(self, *asks: Ask[Any]) -> None:
         """Answer several questions as of one moment, in one statement where the engine can."""
-        if self.is_closed:
-            raise TransactionEnded()
+        self.require_open()
         self.note_locks(asks)
         try:
             if len(asks) > 1 and Capability.FUSED_STATEMENTS in self.engine.capabilities:
@@ -174,6 +180,8 @@ class Ask(Generic[AnswerT]):
     params: dict[str, Any]
     parse: Callable[[Rows], AnswerT]
     rows: Rows | None = None
+    #: What these rows were found to mean: whoever changes it, changes it for all who ask.
+    _parsed: tuple[Rows, AnswerT] | None = field(default=None, init=False, repr=False)
     #: What answering locks alone: of which place, and by which keys.
     locks: tuple[Place, Sequence[Any]] | None = None
 
@@ -186,7 +194,10 @@ class Ask(Generic[AnswerT]):
     def answer(self) -> AnswerT:
         """What the rows mean; the question must have been gathered."""
         assert self.rows is not None
-        return self.parse(self.rows)
+        parsed = self._parsed
+        if parsed is None or parsed[0] is not self.rows:
+            parsed = self._parsed = self.rows, self.parse(self.rows)
+        return parsed[1]
 
 
 class Query:

@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from gongyi_bank.rules.expiry import ExpiryTerms
-from gongyi_bank.rules.ledger import MIRROR_KINDS
+from gongyi_bank.rules.ledger import EARLIEST, MIRROR_KINDS, Head
 from gongyi_bank.rules.transfers import DONATION, GIFT, LINE_KINDS, Given, Lot
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import account, account_head, account_line, line_part
 from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
+from gongyi_bank.values import NEVER
 
 _PURPOSES = {LINE_KINDS[purpose][0]: purpose for purpose in (GIFT, DONATION)}
 
@@ -110,17 +111,23 @@ def _lots(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def load_lots(tx: Transaction, accounts: Iterable[int], terms: ExpiryTerms) -> dict[int, list[Lot]]:
+def load_lots(tx: Transaction, heads: Iterable[Head], terms: ExpiryTerms) -> dict[int, list[Lot]]:
     """The unspent points of these accounts, line by line; one scan of each account's lines.
 
-    Points without a date have the one that an introduction of expiry has given them since.
+    Points without a date have the one that an introduction of expiry has given them since. No
+    point dies before an older one: where expiry has ended once, a line that is spent by now may
+    have a later date than these, and the head tells it.
     """
-    numbers = sorted(set(accounts))
+    newest = {
+        head.account_no: EARLIEST if head.next_expiry_on == NEVER else head.next_expiry_on
+        for head in heads
+    }
+    numbers = sorted(newest)
     found: dict[int, list[Lot]] = {}
     for number, low, high, until, booked_on, kind in _lots(tx, accounts=numbers) if numbers else ():
         is_gifted = kind == LINE_KINDS[GIFT][1]
-        last_on = terms.last_day(until, booked_on)
-        found.setdefault(number, []).append(Lot(low, high, last_on, is_gifted))
+        newest[number] = max(newest[number], terms.last_day(until, booked_on))
+        found.setdefault(number, []).append(Lot(low, high, newest[number], is_gifted))
     return found
 
 

@@ -217,7 +217,7 @@ def _shown_heading(name: str, *, has_personal: bool) -> str:
     if has_personal and not _HEADING.fullmatch(name):
         return "…"
     shown = describe_value(name)
-    return name if shown == repr(name) else shown
+    return name if shown == f"'{name}'" else shown
 
 
 # --- lines and records ---------------------------------------------------------------------

@@ -13,12 +13,13 @@ from pathlib import Path
 from types import ModuleType
 
 import gongyi_bank
-from gongyi_bank import errors
+from gongyi_bank import errors, testing
 from gongyi_bank.bank import Desks
 from gongyi_bank.desks.base import SERVICES, Act
 from gongyi_bank.errors import GongyiBankError
 from gongyi_bank.policies import POLICIES
 from gongyi_bank.rules.staff import PERMISSIONS, ROLES
+from gongyi_bank.testing import strategies
 from tests.docs.pages import DOCS
 
 _MARKED = "<!-- generated: {name} -->\n{body}\n<!-- end of {name} -->"
@@ -109,6 +110,16 @@ def reference_table() -> str:
     return _table(["name", "kind", "what it is"], rows)
 
 
+def kit_table() -> str:
+    """Every public name of the kit for users' tests, the strategies among them."""
+    rows = []
+    for package, prefix in ((testing, ""), (strategies, "strategies.")):
+        for name in package.__all__:
+            item = getattr(package, name)
+            rows.append([f"`{prefix}{name}`", _kind(item), first_sentence(item)])
+    return _table(["name", "kind", "what it is"], rows)
+
+
 def desks_table() -> str:
     """Every method of every desk: acts with their command, and what can be read."""
     rows = []
@@ -159,6 +170,7 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "reference.md": {
         "desks": desks_table,
         "names": reference_table,
+        "kit": kit_table,
         "errors": reference_errors,
     },
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.docs.pages import (
     run_examples,
     run_what_comes_before,
 )
+from tests.postgresql import PostgresqlServer
 from tests.tidy.house import ROOT, report
 
 #: Blocks that the tests cannot run, by page and first line; each needs its reason here.
@@ -42,6 +44,13 @@ def with_examples() -> list[Any]:
     ]
 
 
+@pytest.fixture
+def durable_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """A database that a bank may be opened in as a page says it, without another word."""
+    with postgresql_server.durable(), postgresql_server.fresh_database() as url:
+        yield url
+
+
 @pytest.mark.parametrize("page", with_examples())
 def test_examples_run_and_print_what_the_page_shows(
     page: Path,
@@ -52,7 +61,7 @@ def test_examples_run_and_print_what_the_page_shows(
     text = page.read_text("utf-8")
     examples = examples_of(text, name_of(page))
     if any("postgresql" in example.block.words for example in examples):
-        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("postgresql_url"))
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("durable_url"))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "page"}
     try:

@@ -54,6 +54,7 @@ class SealedLife:
 
     def _house(self, day: int) -> None:
         self.bank.outlets.open(outlets=[NewOutlet(code=f"B01S1{day}", name="新所", parent="B01")])
+        self.bank.outlets.move(outlet=f"B01S1{day}", branch="B02")
         new = Appointment(code=f"T8{day}", role="teller", outlet="B01S01")
         self.bank.staff.appoint(appointments=[new])
         effective_on = self._today() + dt.timedelta(days=200 + day)

@@ -90,9 +90,9 @@ def test_the_book_shows_itself_with_a_total_and_masked_names(
 
 
 def test_a_branch_is_the_sum_of_its_savings_branches_and_the_head_office_of_its_branches(
-    sqlite_url: str,
+    sqlite_tables_url: str,
 ) -> None:
-    district = District(sqlite_url, policies=(EXPIRY,))
+    district = District(sqlite_tables_url, policies=(EXPIRY,))
     History(district, 5).live(120)
     reports = district.bank.reports
     for period in (None, "2022-10", "2022-11"):

@@ -173,8 +173,10 @@ def test_a_statement_that_cannot_be_is_refused(
         sqlite_district.bank.reports.statement(**wish)
 
 
-def test_points_without_a_date_show_a_dash_and_others_their_last_day(sqlite_url: str) -> None:
-    district = District(sqlite_url, policies=(PointsExpiry(mode="months", length=1),))
+def test_points_without_a_date_show_a_dash_and_others_their_last_day(
+    sqlite_tables_url: str,
+) -> None:
+    district = District(sqlite_tables_url, policies=(PointsExpiry(mode="months", length=1),))
     account = district.customer()
     district.serve(account, "10-01 08:00")
     assert district.bank.reports.statement(account).lines[0].expires_on == dt.date(2022, 11, 15)

@@ -113,8 +113,8 @@ def test_every_deed_is_found_or_named(tamperer: Tamperer) -> None:
 
 
 @pytest.mark.slow
-def test_every_deed_is_found_or_named_on_postgresql(postgresql_url: str) -> None:
-    life = SealedLife(postgresql_url, SEAL_KEY)
+def test_every_deed_is_found_or_named_on_postgresql(postgresql_tables_url: str) -> None:
+    life = SealedLife(postgresql_tables_url, SEAL_KEY)
     assert life.bank.verify().is_clean
     tamperer = Tamperer(life.bank, life.closed[-1].last_on)
     unseen = missed(tamperer, list(tamperer.deeds()))
@@ -122,8 +122,8 @@ def test_every_deed_is_found_or_named_on_postgresql(postgresql_url: str) -> None
     life.district.close()
 
 
-def test_a_sample_is_found_on_postgresql(postgresql_url: str) -> None:
-    life = SealedLife(postgresql_url)
+def test_a_sample_is_found_on_postgresql(postgresql_tables_url: str) -> None:
+    life = SealedLife(postgresql_tables_url)
     tamperer = Tamperer(life.bank, life.closed[-1].last_on)
     deeds = [deed for deed in tamperer.deeds() if not is_expected(deed)]
     assert missed(tamperer, random.Random(2).sample(deeds, 25)) == []

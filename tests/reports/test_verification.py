@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from gongyi_bank.reports import house_checks
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.rules.ledger import CONTRA_KINDS, LINE_SUMMARIES, line_hash, voucher_hash
 from gongyi_bank.store import verification as store
+from gongyi_bank.store.outlets import StoredStay
 from gongyi_bank.store.tables import metadata
 from gongyi_bank.store.verification import AuditOffer, AuditOutlet
 from gongyi_bank.values import Points
@@ -337,6 +339,24 @@ def place(no: int, tier: int, parent: int | None, state: str = "open") -> AuditO
 )
 def test_the_tree_of_outlets(outlets: list[AuditOutlet], kinds: list[str]) -> None:
     assert [fault.kind for fault in house_checks.check_outlets(outlets)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("stays", "count"),
+    [
+        ([(1, 1, 5, None), (2, 1, 5, 1), (2, 2, 5, 1)], 0),
+        ([(1, 1, 5, None), (2, 1, 5, 9)], 1),  # the newest stay is elsewhere
+        ([(1, 1, 5, None)], 1),  # none at all
+        ([(1, 1, 5, None), (2, 2, 5, 1)], 1),  # the first is gone
+        ([(1, 1, 5, None), (2, 1, 5, 1), (2, 3, 5, 1)], 1),  # one between is gone
+        ([(1, 1, 5, None), (2, 1, 5, 9), (2, 2, 4, 1)], 1),  # back in time
+        ([(1, 1, 5, None), (2, 1, 5, 1), (3, 1, 5, 1)], 1),  # of no outlet
+    ],
+)
+def test_where_outlets_stood(stays: list[tuple[int, int, int, int | None]], count: int) -> None:
+    rows = [StoredStay(no, n, dt.date(2022, 10, day), parent) for no, n, day, parent in stays]
+    faults = house_checks.check_stays([place(1, 1, None), place(2, 2, 1)], rows)
+    assert [fault.kind for fault in faults] == ["outlet_stay"] * count
 
 
 @pytest.mark.parametrize(

@@ -391,6 +391,17 @@ def test_of_two_broken_rules_the_earlier_one_is_named(first: int, second: int) -
     assert verdicts(row(**fields), **changes) == [BREAKS[first][0]]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_several_that_overlap_the_oldest_is_named_in_whatever_order_they_were_read(
+    order: tuple[int, int],
+) -> None:
+    # Found by Hypothesis: a list named another record than the same rows one by one.
+    known = [(at("10-03 08:00"), at("10-03 08:01"), 2), (at("10-03 12:00"), at("10-03 13:00"), 1)]
+    (decided,) = decide_hours(facts(spans={ANNA: [known[i] for i in order]}), [row(minutes=480)])
+    assert isinstance(decided, Declined)
+    assert decided.error == ServiceOverlap(other=1)
+
+
 def test_overlap_comes_before_the_daily_limits() -> None:
     daily = {(ANNA, dt.date(2022, 10, 3)): 720}
     span = (at("10-03 08:30"), at("10-03 08:31"), 1)

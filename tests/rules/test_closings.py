@@ -20,8 +20,16 @@ from gongyi_bank.errors import (
 )
 from gongyi_bank.periods import Period
 from gongyi_bank.policies import POLICIES, ClosingRules, PolicyBook
-from gongyi_bank.rules.closings import ClosedDays, Reached, decide_first_day, require_parts_closed
+from gongyi_bank.rules.closings import (
+    EVERYWHERE,
+    ClosedDays,
+    Reached,
+    closed_through,
+    decide_first_day,
+    require_parts_closed,
+)
 from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.rules.outlets import stays_of
 from gongyi_bank.rules.staff import OutletFacts
 
 HEAD = OutletFacts(1000, "H", "总行", 1, None, True)
@@ -54,6 +62,7 @@ def policies(late_work: str = "book_late") -> PolicyBook:
         ([(1003, 3, "year", OCTOBER)], SAVINGS, None, OCTOBER),
         ([(1003, 3, "year", OCTOBER)], BRANCH, None, None),
         ([(1000, 1, "day", FOUNDED), (1001, 2, "day", OCTOBER)], SAVINGS, OCTOBER, None),
+        ([(1001, 2, "day", OCTOBER), (1001, 2, "day", FOUNDED)], SAVINGS, OCTOBER, None),
     ],
 )
 def test_a_closing_covers_everything_below_its_outlet(
@@ -69,8 +78,9 @@ def test_a_closing_covers_everything_below_its_outlet(
 
 def test_the_last_closed_day_is_refused_and_the_next_is_open() -> None:
     closed = ClosedDays([(1000, 1, "day", OCTOBER)])
-    with pytest.raises(DayClosed):
+    with pytest.raises(DayClosed) as caught:
         closed.require_open_day(SAVINGS, OCTOBER)
+    assert caught.value.facts == {"outlet": "B01S01", "day": OCTOBER}
     closed.require_open_day(SAVINGS, OCTOBER + dt.timedelta(days=1))
 
 
@@ -83,10 +93,70 @@ def test_late_work_counts_on_the_first_open_day_with_its_origin() -> None:
 
 def test_a_policy_may_refuse_late_work() -> None:
     closed = ClosedDays([(1000, 1, "month", OCTOBER)])
-    with pytest.raises(PeriodClosed):
-        closed.value_day(SAVINGS, OCTOBER, TODAY, policies("refuse"))
+    with pytest.raises(PeriodClosed) as caught:
+        closed.value_day(SAVINGS, FOUNDED, TODAY, policies("refuse"))
+    assert caught.value.facts == {"outlet": "B01S01", "day": FOUNDED, "through": OCTOBER}
     day = OCTOBER + dt.timedelta(days=1)
     assert closed.value_day(SAVINGS, day, TODAY, policies("refuse")) == (day, None)
+
+
+# --- outlets that moved --------------------------------------------------------------------
+
+MOVED = dt.date(2022, 11, 2)
+SINCE_THEN = dt.date(2022, 11, 30)
+#: What was below B01 until 1 November is below B02 from the 2nd on.
+STAYS = stays_of([(1003, 1001, FOUNDED), (1003, 1002, MOVED)])
+NOW = OutletFacts(1003, "B01S01", "储蓄所", 3, 1002, True)
+
+
+@pytest.mark.parametrize(
+    ("closings", "through"),
+    [
+        ([], EARLIEST),
+        ([(1001, 2, OCTOBER)], OCTOBER),
+        ([(1001, 2, SINCE_THEN)], dt.date(2022, 11, 1)),  # as long as it was there
+        ([(1002, 2, OCTOBER)], EARLIEST),  # it was not there yet
+        ([(1002, 2, MOVED)], MOVED),
+        ([(1001, 2, FOUNDED), (1002, 2, SINCE_THEN)], SINCE_THEN),
+        ([(1001, 2, OCTOBER), (1002, 2, dt.date(2022, 11, 1))], OCTOBER),
+        ([(1003, 3, OCTOBER)], OCTOBER),
+        ([(1000, 1, OCTOBER), (1001, 2, FOUNDED)], OCTOBER),
+    ],
+)
+def test_a_branch_closes_the_days_on_which_the_outlet_was_below_it(
+    closings: list[tuple[int, int, dt.date]], through: dt.date
+) -> None:
+    closed = ClosedDays([(no, tier, "day", day) for no, tier, day in closings], STAYS)
+    assert closed.booking_through(NOW) == through
+    # Facts that know of no move yet, or of one more, change nothing.
+    assert closed.booking_through(SAVINGS) == through
+
+
+def test_late_work_for_a_month_of_the_old_branch_counts_on_the_first_open_day() -> None:
+    closed = ClosedDays([(1001, 2, "month", OCTOBER)], STAYS)
+    day = dt.date(2022, 10, 14)
+    assert closed.value_day(NOW, day, TODAY, policies()) == (dt.date(2022, 11, 1), day)
+
+
+DAYS = st.integers(0, 30).map(lambda n: EARLIEST + dt.timedelta(days=n))
+
+
+@given(
+    moves=st.lists(st.tuples(DAYS, st.sampled_from([1001, 1002])), max_size=5),
+    days=st.dictionaries(st.sampled_from([EVERYWHERE, 1001, 1002, 1003]), DAYS),
+)
+def test_a_day_is_closed_where_it_or_a_later_one_was_closed_by_the_parent_of_then(
+    moves: list[tuple[dt.date, int]], days: dict[int, dt.date]
+) -> None:
+    moves = [(EARLIEST, 1001), *sorted(moves, key=lambda move: move[0])]
+    stays = stays_of((1003, parent, since) for since, parent in moves)[1003]
+
+    def is_closed(day: dt.date) -> bool:
+        parent = [parent for since, parent in moves if since <= day][-1]
+        return any(days.get(place, EARLIEST) >= day for place in (1003, parent, EVERYWHERE))
+
+    every_day = (EARLIEST + dt.timedelta(days=n) for n in range(31))
+    assert closed_through(days, 1003, stays) == max(filter(is_closed, every_day))
 
 
 # --- what may be closed next ---------------------------------------------------------------
@@ -94,27 +164,48 @@ def test_a_policy_may_refuse_late_work() -> None:
 DONE = Reached(OCTOBER, OCTOBER)
 
 
+UNFINISHED = ClosingUnfinished(outlet="H", kind="day", through=OCTOBER)
+CLOSED_ALREADY = PeriodAlreadyClosed(outlet="H", kind="day", through=OCTOBER)
+
+
+def not_over(period: str) -> PeriodNotOver:
+    return PeriodNotOver(period=period, today=TODAY)
+
+
+def shorter_open(kind: str, period: str, through: dt.date) -> ShorterPeriodOpen:
+    return ShorterPeriodOpen(outlet="H", kind=kind, period=period, through=through)
+
+
 @pytest.mark.parametrize(
     ("label", "reached", "refusal"),
     [
-        ("2022-11-05", {}, PeriodNotOver),
-        ("2022-11", {}, PeriodNotOver),
-        ("2022-09-09", {}, InvalidValue),
-        ("2022-10-31", {"day": DONE}, PeriodAlreadyClosed),
-        ("2022-10-30", {"day": DONE}, PeriodAlreadyClosed),
-        ("2022-11-01", {"day": Reached(OCTOBER, FOUNDED, OCTOBER)}, ClosingUnfinished),
-        ("2022-10-31", {"day": Reached(OCTOBER, FOUNDED, OCTOBER)}, ClosingUnfinished),
-        ("2022-10", {}, ShorterPeriodOpen),
-        ("2022-10", {"day": Reached(OCTOBER, dt.date(2022, 10, 30))}, ShorterPeriodOpen),
-        ("2022Q3", {"day": DONE}, ShorterPeriodOpen),
-        ("2022-11-05", {"day": Reached(OCTOBER, FOUNDED, OCTOBER)}, PeriodNotOver),
+        ("2022-11-05", {}, not_over("2022-11-05")),
+        ("2022-11", {}, not_over("2022-11")),
+        (
+            "2022-09-09",
+            {},
+            InvalidValue.of("period", "2022-09-09", "the bank was founded on 2022-09-10"),
+        ),
+        ("2022-10-31", {"day": DONE}, CLOSED_ALREADY),
+        ("2022-10-30", {"day": DONE}, CLOSED_ALREADY),
+        ("2022-11-01", {"day": Reached(OCTOBER, FOUNDED, OCTOBER)}, UNFINISHED),
+        ("2022-10-31", {"day": Reached(OCTOBER, FOUNDED, OCTOBER)}, UNFINISHED),
+        ("2022-10", {}, shorter_open("day", "2022-10", OCTOBER)),
+        (
+            "2022-10",
+            {"day": Reached(OCTOBER, dt.date(2022, 10, 30))},
+            shorter_open("day", "2022-10", OCTOBER),
+        ),
+        ("2022Q3", {"day": DONE}, shorter_open("month", "2022Q3", dt.date(2022, 9, 30))),
+        ("2022-11-05", {"day": Reached(OCTOBER, FOUNDED, OCTOBER)}, not_over("2022-11-05")),
     ],
 )
 def test_refusals_in_their_order(
-    label: str, reached: dict[str, Reached], refusal: type[GongyiBankError]
+    label: str, reached: dict[str, Reached], refusal: GongyiBankError
 ) -> None:
-    with pytest.raises(refusal):
+    with pytest.raises(GongyiBankError) as caught:
         decide_first_day(HEAD, Period.parse(label), reached, today=TODAY, founded_on=FOUNDED)
+    assert caught.value == refusal
 
 
 @pytest.mark.parametrize(

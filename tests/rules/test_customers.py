@@ -13,7 +13,9 @@ from gongyi_bank.errors import (
     AccountNotDormant,
     AccountNotEmpty,
     AccountNotFrozen,
+    GongyiBankError,
     InvalidValue,
+    PassbookFrozen,
     UnknownCustomer,
 )
 from gongyi_bank.rules import customers as rules
@@ -21,16 +23,25 @@ from gongyi_bank.rules.ledger import Head
 from gongyi_bank.values import compose_account_no
 
 ANNA, BELA = (compose_account_no(1003, serial) for serial in (1, 2))
-U, C, F = UnknownCustomer, AccountClosed, AccountFrozen
+U, C, F = UnknownCustomer(account=ANNA), AccountClosed(account=ANNA), AccountFrozen(account=ANNA)
+WARM = AccountNotFrozen(account=ANNA)
+
+
+def awake(state: str) -> AccountNotDormant:
+    return AccountNotDormant(account=ANNA, why=f"it is {state}")
+
+
+def not_empty(left: str) -> AccountNotEmpty:
+    return AccountNotEmpty(account=ANNA, left=left)
 
 
 @pytest.mark.parametrize(
     ("state", "freeze", "unfreeze", "wake", "use", "open_"),
     [
         (None, U, U, U, U, U),
-        ("active", "frozen", AccountNotFrozen, AccountNotDormant, None, None),
-        ("frozen", F, "active", AccountNotDormant, F, None),
-        ("dormant", "frozen", AccountNotFrozen, "active", None, None),
+        ("active", "frozen", WARM, awake("active"), None, None),
+        ("frozen", F, "active", awake("frozen"), F, None),
+        ("dormant", "frozen", WARM, "active", None, None),
         ("closed", C, C, C, C, C),
     ],
 )
@@ -42,14 +53,22 @@ def test_every_state_against_every_act(
         lambda: rules.decide_state(ANNA, state, "unfreeze"): unfreeze,
         lambda: rules.decide_state(ANNA, state, "wake"): wake,
         lambda: rules.require_usable(ANNA, state): use,
+        lambda: rules.require_payable(ANNA, state, {BELA: 123}): use,
         lambda: rules.require_open(ANNA, state): open_,
     }
     for attempt, expected in tries.items():
-        if isinstance(expected, type):
-            with pytest.raises(expected):
+        if isinstance(expected, GongyiBankError):
+            with pytest.raises(GongyiBankError) as caught:
                 attempt()
+            assert caught.value == expected
         else:
             assert attempt() == expected
+
+
+def test_while_its_book_is_lost_nothing_leaves_an_account() -> None:
+    with pytest.raises(PassbookFrozen) as caught:
+        rules.require_payable(ANNA, "active", {ANNA: 123})
+    assert caught.value.facts == {"account": ANNA, "serial": "00000012 3"}
 
 
 @pytest.mark.parametrize(
@@ -74,36 +93,54 @@ def test_an_account_is_dormant_on_the_very_day_and_not_before(
     if is_dormant:
         rules.require_dormant(ANNA, "active", *days, months)
     else:
-        with pytest.raises(AccountNotDormant, match=used):
+        with pytest.raises(AccountNotDormant) as caught:
             rules.require_dormant(ANNA, "active", *days, months)
+        assert caught.value.facts == {"account": ANNA, "why": f"last used on {used}"}
 
 
 @pytest.mark.parametrize(
     ("state", "error"),
-    [(None, U), ("frozen", AccountNotDormant), ("dormant", AccountNotDormant), ("closed", C)],
+    [(None, U), ("frozen", awake("frozen")), ("dormant", awake("dormant")), ("closed", C)],
 )
-def test_only_an_active_account_falls_asleep(state: str | None, error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_only_an_active_account_falls_asleep(state: str | None, error: GongyiBankError) -> None:
+    with pytest.raises(GongyiBankError) as caught:
         rules.require_dormant(ANNA, state, dt.date(2000, 1, 1), dt.date(2022, 1, 1), 1)
+    assert caught.value == error
+
+
+ONLY_THEN = "goes with balance_to='account', and only then"
 
 
 @pytest.mark.parametrize(
     ("head", "waiting", "balance_to", "target", "error"),
     [
         ({}, 0, "nowhere", None, None),
-        ({"credited": 1}, 0, "nowhere", None, AccountNotEmpty),
+        ({"credited": 1}, 0, "nowhere", None, not_empty("balance 0.01")),
         ({"credited": 1}, 0, "pool", None, None),
         ({"credited": 1}, 0, "account", BELA, None),
         ({"credited": 5, "debited": 5}, 0, "nowhere", None, None),
         ({"credited": 5, "dead_no": 5}, 0, "nowhere", None, None),
-        ({"credited": 5, "dead_no": 4}, 0, "nowhere", None, AccountNotEmpty),
-        ({"credited": 5, "held": 1}, 0, "pool", None, AccountNotEmpty),
-        ({"credited": 5, "debited": 6, "debt": 1}, 0, "pool", None, AccountNotEmpty),
-        ({}, 1, "pool", None, AccountNotEmpty),
-        ({}, 0, "account", None, InvalidValue),
-        ({}, 0, "pool", BELA, InvalidValue),
-        ({}, 0, "nowhere", BELA, InvalidValue),
-        ({}, 0, "account", ANNA, InvalidValue),
+        ({"credited": 5, "dead_no": 4}, 0, "nowhere", None, not_empty("balance 0.01")),
+        ({"credited": 5, "held": 1}, 0, "pool", None, not_empty("held 0.01")),
+        ({"credited": 5, "debited": 6, "debt": 1}, 0, "pool", None, not_empty("debt 0.01")),
+        ({}, 1, "pool", None, not_empty("1 waiting records")),
+        (
+            {"credited": 5, "held": 2},
+            3,
+            "nowhere",
+            None,
+            not_empty("held 0.02, balance 0.05, 3 waiting records"),
+        ),
+        ({}, 0, "account", None, InvalidValue.of("target", None, ONLY_THEN)),
+        ({}, 0, "pool", BELA, InvalidValue.of("target", BELA, ONLY_THEN)),
+        ({}, 0, "nowhere", BELA, InvalidValue.of("target", BELA, ONLY_THEN)),
+        (
+            {},
+            0,
+            "account",
+            ANNA,
+            InvalidValue.of("target", ANNA, "is the account that closes"),
+        ),
     ],
 )
 def test_what_keeps_an_account_from_closing(
@@ -115,8 +152,32 @@ def test_what_keeps_an_account_from_closing(
     if error is None:
         attempt()
     else:
-        with pytest.raises(error):
+        with pytest.raises(GongyiBankError) as caught:
             attempt()
+        assert caught.value == error
+
+
+@pytest.mark.parametrize(
+    ("head", "second_person", "is_refused"),
+    [
+        ({"credited": 5}, None, True),
+        ({"credited": 5}, "K", False),
+        ({"credited": 5, "dead_no": 4}, None, True),
+        ({"credited": 5, "dead_no": 5}, None, False),
+        ({"credited": 5, "debited": 5}, None, False),
+        ({}, None, False),
+    ],
+)
+def test_a_balance_leaves_only_under_four_eyes(
+    head: dict[str, int], second_person: str | None, is_refused: bool
+) -> None:
+    if not is_refused:
+        rules.require_second(Head(ANNA, **head), second_person)
+        return
+    with pytest.raises(InvalidValue) as caught:
+        rules.require_second(Head(ANNA, **head), second_person)
+    reason = "a balance leaves the account: name the person who checked it"
+    assert caught.value == InvalidValue.of("second_person", None, reason)
 
 
 def test_equal_documents_have_equal_indexes_and_the_key_matters() -> None:
@@ -134,6 +195,13 @@ def test_equal_documents_have_equal_indexes_and_the_key_matters() -> None:
 def test_the_default_key_differs_between_banks() -> None:
     keys = {rules.default_index_key(no, name) for no in (1, 2) for name in ("甲", "乙")}
     assert len(keys) == 4
+
+
+def test_the_default_key_of_a_bank_stays_the_same_in_every_later_version() -> None:
+    """Its indexes are in the books: with another key no document would be found again."""
+    assert rules.default_index_key(1, "甲").hex() == (
+        "81e54ca2348a40e7cf4fd81d77dc22979d2242dea48ad461501ebf5638f77f31"
+    )
 
 
 def test_an_account_number_tells_where_it_was_opened() -> None:

@@ -14,6 +14,7 @@ from gongyi_bank.rules.expiry import (
     ExpiryTerms,
     Introduction,
     Lot,
+    earliest_after,
     introductions_of,
     schedule,
     terms_of,
@@ -89,22 +90,38 @@ def test_without_a_later_introduction_they_have_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("today", "unlimited_from", "unlimited_until"),
+    ("today", "unlimited_from"),
     [
-        (dt.date(2022, 12, 31), dt.date.min, NEVER),
-        (JAN, dt.date.min, MAR),
-        (FEB, dt.date.min, NEVER),
-        (MAR, dt.date.min, JUN),
-        (dt.date(2023, 3, 2), FEB, JUN),
-        (JUN, FEB, JUN),
-        (dt.date(2023, 6, 2), NEVER, JUN),
+        (dt.date(2022, 12, 31), dt.date.min),
+        (JAN, dt.date.min),
+        (FEB, dt.date.min),
+        (MAR, dt.date.min),
+        (dt.date(2023, 3, 2), FEB),
+        (JUN, FEB),
+        (dt.date(2023, 6, 2), NEVER),
     ],
 )
-def test_which_points_without_a_date_live(
-    today: dt.date, unlimited_from: dt.date, unlimited_until: dt.date
+def test_which_points_without_a_date_live(today: dt.date, unlimited_from: dt.date) -> None:
+    assert terms_of(TWICE, today).unlimited_from == unlimited_from
+
+
+@pytest.mark.parametrize(
+    ("booked_on", "today", "earliest_on"),
+    [
+        (dt.date(2022, 12, 30), dt.date(2022, 12, 31), NEVER),  # nothing has begun
+        (dt.date(2022, 12, 30), JAN, MAR),
+        (JAN, JAN, MAR),  # booked before it was adopted, on its first day
+        (dt.date(2023, 1, 31), FEB, MAR),  # ended: what it promised stands
+        (FEB, FEB, NEVER),  # younger than the first, and the second has not begun
+        (dt.date(2022, 12, 30), MAR, MAR),  # the first, however late it is asked
+        (FEB, MAR, JUN),
+        (FEB, JUN, JUN),
+    ],
+)
+def test_no_credit_dies_before_points_without_a_date(
+    booked_on: dt.date, today: dt.date, earliest_on: dt.date
 ) -> None:
-    terms = terms_of(TWICE, today)
-    assert (terms.unlimited_from, terms.unlimited_until) == (unlimited_from, unlimited_until)
+    assert earliest_after(booked_on, today, introductions_of(TWICE)) == earliest_on
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,15 @@ from gongyi_bank.errors import (
 from gongyi_bank.policies import HoldRules
 from gongyi_bank.rules.holds import (
     CAPTURED,
+    EXTENDED,
     HELD,
     LAPSED,
+    PLACED,
     RELEASED,
     EarlierHold,
     HeldGoods,
     Hold,
+    HoldStep,
     PlacingFacts,
     decide_amount,
     decide_deadline,
@@ -55,7 +58,7 @@ from gongyi_bank.values import NEVER, Points, compose_account_no
 
 NOW = dt.datetime(2022, 10, 15, 4, tzinfo=dt.UTC)
 TODAY = dt.date(2022, 10, 15)
-HOUR = dt.timedelta(hours=1)
+HOUR, MOMENT = dt.timedelta(hours=1), dt.timedelta(microseconds=1)
 RULES = HoldRules(hours=72, hours_max=240)
 ACTIVE, FROZEN, CLOSED, DORMANT, LOST, UNKNOWN = (
     compose_account_no(1003, serial) for serial in range(1, 7)
@@ -91,41 +94,57 @@ def facts(credited: int = 300) -> PlacingFacts:
 WISH: dict[str, Any] = {
     "account_no": ACTIVE, "points": Points(3), "store": "P1", "hours": None, "deadline_at": None,
 }  # fmt: skip
-LATER, TOO_LATE = NOW + HOUR, NOW + 241 * HOUR
+LATER, TOO_LATE, LATEST = NOW + HOUR, NOW + 241 * HOUR, NOW + 240 * HOUR
+BOTH = InvalidValue.of("hours", 1, "give hours or deadline_at, not both")
+
+
+def past(deadline_at: dt.datetime) -> InvalidInstant:
+    return InvalidInstant.of("deadline_at", str(deadline_at), "it is past")
+
+
+def too_long(deadline_at: dt.datetime) -> HoldTooLong:
+    return HoldTooLong(deadline_at=deadline_at, latest_at=LATEST)
+
+
 #: In the order of precedence: each wish breaks the rules below it as well.
-REFUSALS: list[tuple[type[GongyiBankError], dict[str, Any]]] = [
-    (UnknownCustomer, {"account_no": UNKNOWN, "store": "NO"}),
-    (AccountClosed, {"account_no": CLOSED, "store": "NO"}),
-    (AccountFrozen, {"account_no": FROZEN, "store": "NO"}),
-    (PassbookFrozen, {"account_no": LOST, "store": "NO"}),
-    (UnknownStore, {"store": "NO"}),
-    (StoreClosed, {"store": "LEFT"}),
-    (OutletClosed, {"store": "SHUT"}),
-    (InvalidValue, {"hours": 1, "deadline_at": TOO_LATE}),
-    (InvalidInstant, {"hours": None, "deadline_at": NOW}),
-    (HoldTooLong, {"hours": None, "deadline_at": TOO_LATE}),
-    (HoldTooLong, {"hours": 241}),
-    (InvalidAmount, {"hours": 240}),
-    (InsufficientPoints, {"hours": 240, "points": Points(3)}),
+REFUSALS: list[tuple[GongyiBankError, dict[str, Any]]] = [
+    (UnknownCustomer(account=UNKNOWN), {"account_no": UNKNOWN, "store": "NO"}),
+    (AccountClosed(account=CLOSED), {"account_no": CLOSED, "store": "NO"}),
+    (AccountFrozen(account=FROZEN), {"account_no": FROZEN, "store": "NO"}),
+    (PassbookFrozen(account=LOST, serial="00000012 3"), {"account_no": LOST, "store": "NO"}),
+    (UnknownStore(store="NO"), {"store": "NO"}),
+    (StoreClosed(store="LEFT", day=TODAY), {"store": "LEFT"}),
+    (OutletClosed(outlet="B01S02"), {"store": "SHUT"}),
+    (BOTH, {"hours": 1, "deadline_at": TOO_LATE}),
+    (past(NOW), {"hours": None, "deadline_at": NOW}),
+    (too_long(TOO_LATE), {"hours": None, "deadline_at": TOO_LATE}),
+    (too_long(TOO_LATE), {"hours": 241, "deadline_at": None}),
+    (
+        InvalidAmount.of("points", "3.001", "this bank keeps 2 decimals"),
+        {"hours": 240, "deadline_at": None},
+    ),
+    (
+        InsufficientPoints(account=ACTIVE, available="0.00", needed="3.00"),
+        {"hours": 240, "deadline_at": None, "points": Points(3)},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("error", "fields"), REFUSALS)
 def test_a_hold_is_refused_by_the_first_rule_that_applies(
-    error: type[GongyiBankError], fields: dict[str, Any]
+    error: GongyiBankError, fields: dict[str, Any]
 ) -> None:
     wish = WISH | {"hours": 1, "deadline_at": TOO_LATE, "points": Points("3.001")} | fields
-    if error is HoldTooLong or "hours" in fields:
-        wish |= {"deadline_at": None} | fields
     with pytest.raises(GongyiBankError) as caught:
         decide_placing(facts(credited=0), **wish)
-    assert type(caught.value) is error
+    assert caught.value == error
 
 
 @pytest.mark.parametrize("account_no", [ACTIVE, DORMANT])
 def test_all_that_is_available_may_be_held(account_no: int) -> None:
     placing = decide_placing(facts(), **WISH | {"account_no": account_no})
-    assert (placing.amount, placing.deadline_at) == (300, NOW + 72 * HOUR)
+    assert (placing.store.code, placing.outlet.code, placing.amount) == ("P1", "B01S01", 300)
+    assert (placing.deadline_at, placing.latest_at) == (NOW + 72 * HOUR, LATEST)
     with pytest.raises(InsufficientPoints):
         decide_placing(facts(), **WISH | {"points": Points("3.01")})
 
@@ -136,24 +155,31 @@ def test_all_that_is_available_may_be_held(account_no: int) -> None:
         ({}, 72 * HOUR),
         ({"hours": 1}, HOUR),
         ({"hours": 240}, 240 * HOUR),
-        ({"hours": 241}, HoldTooLong),
-        ({"deadline_at": NOW - HOUR}, InvalidInstant),
-        ({"deadline_at": NOW}, InvalidInstant),
-        ({"deadline_at": NOW + dt.timedelta(microseconds=1)}, dt.timedelta(microseconds=1)),
-        ({"deadline_at": NOW + 240 * HOUR}, 240 * HOUR),
-        ({"deadline_at": NOW + 240 * HOUR + dt.timedelta(microseconds=1)}, HoldTooLong),
-        ({"hours": 1, "deadline_at": LATER}, InvalidValue),
+        ({"hours": 241}, too_long(TOO_LATE)),
+        ({"deadline_at": NOW - HOUR}, past(NOW - HOUR)),
+        ({"deadline_at": NOW}, past(NOW)),
+        ({"deadline_at": NOW + MOMENT}, MOMENT),
+        ({"deadline_at": LATEST}, 240 * HOUR),
+        ({"deadline_at": LATEST + MOMENT}, too_long(LATEST + MOMENT)),
+        ({"hours": 1, "deadline_at": LATER}, BOTH),
     ],
 )
 def test_a_deadline_lies_ahead_and_within_the_longest_life(
-    given: dict[str, Any], expected: Any
+    given: dict[str, Any], expected: dt.timedelta | GongyiBankError
 ) -> None:
     wish = {"hours": None, "deadline_at": None} | given
     if isinstance(expected, dt.timedelta):
-        assert decide_deadline(NOW, RULES, **wish) == (NOW + expected, NOW + 240 * HOUR)
-    else:
-        with pytest.raises(expected):
-            decide_deadline(NOW, RULES, **wish)
+        assert decide_deadline(NOW, RULES, **wish) == (NOW + expected, LATEST)
+        return
+    with pytest.raises(GongyiBankError) as caught:
+        decide_deadline(NOW, RULES, **wish)
+    assert caught.value == expected
+
+
+def test_a_deadline_is_kept_in_utc_whatever_zone_it_was_told_in() -> None:
+    told = (NOW + 80 * HOUR).astimezone(dt.timezone(8 * HOUR))
+    deadline_at, _ = decide_deadline(NOW, RULES, None, told)
+    assert deadline_at.tzinfo is decide_extension(a_hold(), told).tzinfo is dt.UTC
 
 
 def test_a_reservation_that_the_policy_lets_live_longer_is_not_cut() -> None:
@@ -175,24 +201,24 @@ DEADLINE = NOW + 72 * HOUR
 @pytest.mark.parametrize(
     ("hold", "now", "error"),
     [
-        (a_hold(CAPTURED, goods=GOODS), DEADLINE, HoldOfReservation),
-        (a_hold(CAPTURED), DEADLINE, HoldSettled),
-        (a_hold(RELEASED), NOW, HoldSettled),
-        (a_hold(LAPSED), NOW, HoldSettled),
-        (a_hold(), DEADLINE, HoldLapsed),
-        (a_hold(), DEADLINE + HOUR, HoldLapsed),
-        (a_hold(), DEADLINE - dt.timedelta(microseconds=1), None),
+        (a_hold(CAPTURED, goods=GOODS), DEADLINE, HoldOfReservation(hold="x")),
+        (a_hold(CAPTURED), DEADLINE, HoldSettled(hold="x", state=CAPTURED)),
+        (a_hold(RELEASED), NOW, HoldSettled(hold="x", state=RELEASED)),
+        (a_hold(LAPSED), NOW, HoldSettled(hold="x", state=LAPSED)),
+        (a_hold(), DEADLINE, HoldLapsed(hold="x", deadline_at=DEADLINE)),
+        (a_hold(), DEADLINE + HOUR, HoldLapsed(hold="x", deadline_at=DEADLINE)),
+        (a_hold(), DEADLINE - MOMENT, None),
     ],
 )
 def test_only_a_hold_that_lives_is_captured_or_extended(
-    hold: Hold, now: dt.datetime, error: type[GongyiBankError] | None
+    hold: Hold, now: dt.datetime, error: GongyiBankError | None
 ) -> None:
     if error is None:
         require_alive(hold, now, "x")
         return
     with pytest.raises(GongyiBankError) as caught:
         require_alive(hold, now, "x")
-    assert type(caught.value) is error
+    assert caught.value == error
 
 
 @pytest.mark.parametrize(
@@ -200,47 +226,55 @@ def test_only_a_hold_that_lives_is_captured_or_extended(
 )
 def test_no_more_than_is_left_is_captured(points: str | None, amount: int | None) -> None:
     wanted = None if points is None else Points(points)
-    if amount is None:
-        with pytest.raises(HoldExceeded):
-            decide_amount(a_hold(captured=100), wanted, 2, "x")
-    else:
+    if amount is not None:
         assert decide_amount(a_hold(captured=100), wanted, 2, "x") == amount
+        return
+    with pytest.raises(HoldExceeded) as caught:
+        decide_amount(a_hold(captured=100), wanted, 2, "x")
+    assert caught.value.facts == {"hold": "x", "left": "2.00", "wanted": points}
+
+
+NO_LATER = "it is no later than the deadline there is"
 
 
 @pytest.mark.parametrize(
     ("deadline_at", "error"),
     [
-        (DEADLINE - HOUR, InvalidInstant),
-        (DEADLINE, InvalidInstant),
-        (DEADLINE + dt.timedelta(microseconds=1), None),
-        (NOW + 240 * HOUR, None),
-        (NOW + 240 * HOUR + dt.timedelta(microseconds=1), HoldTooLong),
+        (DEADLINE - HOUR, InvalidInstant.of("deadline_at", str(DEADLINE - HOUR), NO_LATER)),
+        (DEADLINE, InvalidInstant.of("deadline_at", str(DEADLINE), NO_LATER)),
+        (DEADLINE + MOMENT, None),
+        (LATEST, None),
+        (LATEST + MOMENT, too_long(LATEST + MOMENT)),
     ],
 )
 def test_an_extension_ends_later_but_never_beyond_the_longest_life(
-    deadline_at: dt.datetime, error: type[GongyiBankError] | None
+    deadline_at: dt.datetime, error: GongyiBankError | None
 ) -> None:
     if error is None:
         assert decide_extension(a_hold(), deadline_at) == deadline_at
         return
-    with pytest.raises(error):
+    with pytest.raises(GongyiBankError) as caught:
         decide_extension(a_hold(), deadline_at)
+    assert caught.value == error
 
 
 def test_a_release_after_the_deadline_says_that_it_had_lapsed() -> None:
     assert decide_release(a_hold(), DEADLINE - HOUR, "x") == RELEASED
     assert decide_release(a_hold(), DEADLINE, "x") == LAPSED
-    with pytest.raises(HoldSettled):
+    with pytest.raises(HoldSettled) as settled:
         decide_release(a_hold(RELEASED), NOW, "x")
-    with pytest.raises(HoldOfReservation):
+    assert settled.value.facts == {"hold": "x", "state": RELEASED}
+    with pytest.raises(HoldOfReservation) as of_goods:
         decide_release(a_hold(goods=GOODS), NOW, "x")
+    assert of_goods.value.facts == {"hold": "x"}
 
 
 def test_the_same_reference_is_a_replay_or_a_conflict() -> None:
     assert not is_replay(None, b"d", "R1")
     assert is_replay(EarlierHold(b"d", "{}"), b"d", "R1")
-    with pytest.raises(IdempotencyConflict):
+    with pytest.raises(IdempotencyConflict) as caught:
         is_replay(EarlierHold(b"d", "{}"), b"e", "R1")
+    assert caught.value.facts == {"key": "R1"}
 
 
 def test_a_hold_knows_the_store_that_captures_go_to() -> None:
@@ -248,6 +282,48 @@ def test_a_hold_knows_the_store_that_captures_go_to() -> None:
     assert hold.store_no == 7
     hold.payee_no = internal_no("pool", 7)
     assert hold.store_no is None
+
+
+# --- the life of a hold --------------------------------------------------------------------
+
+
+def new_hold() -> Hold:
+    hold = a_hold()
+    hold.event_no = hold.seen_event_no = 0
+    return hold
+
+
+def test_the_history_of_a_hold_tells_what_when_until_when_and_by_which_line() -> None:
+    hold, head = new_hold(), Head(ACTIVE, credited=300)
+    hold.place(head)
+    assert (head.held, head.is_touched) == (300, True)
+    hold.extend(LATEST)
+    hold.capture(1, 7)
+    assert (hold.state, hold.left) == (HELD, 299)
+    hold.capture(299, 8)
+    assert (hold.state, hold.left) == (CAPTURED, 0)
+    assert hold.steps == [
+        HoldStep(1, PLACED, 300, DEADLINE),
+        HoldStep(2, EXTENDED, 0, LATEST),
+        HoldStep(3, CAPTURED, 1, LATEST, 7),
+        HoldStep(4, CAPTURED, 299, LATEST, 8),
+    ]
+
+
+@pytest.mark.parametrize("state", [RELEASED, LAPSED])
+def test_the_end_of_a_hold_gives_the_rest_free(state: str) -> None:
+    hold, head = a_hold(captured=100), Head(ACTIVE, credited=900, held=250)
+    assert hold.end(state, head) == 200
+    assert (head.held, head.is_touched, hold.state, hold.left) == (50, True, state, 0)
+    assert hold.steps == [HoldStep(2, state, 200, DEADLINE)]
+
+
+@pytest.mark.parametrize("amount", [-1, 0, 201])
+def test_a_capture_never_takes_nothing_nor_more_than_is_left(amount: int) -> None:
+    hold = a_hold(captured=100)
+    with pytest.raises(ValueError, match="held"):
+        hold.capture(amount, 7)
+    assert (hold.captured, hold.steps) == (100, [])
 
 
 class HoldsOfOneAccount(RuleBasedStateMachine):

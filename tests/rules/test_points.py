@@ -19,9 +19,15 @@ from gongyi_bank.errors import (
     NotPermitted,
     UnknownCustomer,
 )
-from gongyi_bank.rules.accrual import CustomerFacts, Declined, Replayed
+from gongyi_bank.rules.accrual import CustomerFacts, Declined, RecordFacts, Replayed
 from gongyi_bank.rules.ledger import Head
-from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts, decide_openings, require_past
+from gongyi_bank.rules.points import (
+    OpeningAccepted,
+    OpeningDecision,
+    OpeningFacts,
+    decide_openings,
+    require_past,
+)
 from gongyi_bank.rules.staff import OutletFacts, RoleFacts, StaffFacts
 from gongyi_bank.values import Points, compose_account_no
 
@@ -56,12 +62,18 @@ def row(**fields: Any) -> OpeningRow:
     return OpeningRow(**given)
 
 
+def verdict(decision: OpeningDecision) -> object:
+    if isinstance(decision, Declined):
+        return decision.error
+    return "replayed" if isinstance(decision, Replayed) else "taken over"
+
+
 def verdicts(*rows: OpeningRow, scale: int = 2) -> list[object]:
-    kinds = {OpeningAccepted: "taken over", Replayed: "replayed"}
-    return [
-        type(d.error) if isinstance(d, Declined) else kinds[type(d)]
-        for d in decide_openings(facts(scale), rows)
-    ]
+    return [verdict(decision) for decision in decide_openings(facts(scale), rows)]
+
+
+TOMORROW, YESTERDAY = TODAY + dt.timedelta(days=1), TODAY - dt.timedelta(days=1)
+NOTHING = InvalidValue.of("points", Points(0), "nothing is brought forward")
 
 
 @pytest.mark.parametrize(
@@ -70,17 +82,23 @@ def verdicts(*rows: OpeningRow, scale: int = 2) -> list[object]:
         ({}, "taken over"),
         ({"account": BELA}, "taken over"),
         ({"account": None, "customer_ref": "C-1"}, "taken over"),
-        ({"account": None, "customer_ref": "C-2"}, UnknownCustomer),
-        ({"account": NOBODY}, UnknownCustomer),
-        ({"account": GONE}, AccountClosed),
-        ({"account": USED}, NothingToTakeOver),
-        ({"account": SERVED}, NothingToTakeOver),
-        ({"as_of": TODAY + dt.timedelta(days=1)}, InvalidInstant),
-        ({"as_of": TODAY - dt.timedelta(days=1)}, "taken over"),
+        ({"account": None, "customer_ref": "C-2"}, UnknownCustomer(account="C-2")),
+        ({"account": NOBODY}, UnknownCustomer(account=NOBODY)),
+        ({"account": GONE}, AccountClosed(account=GONE)),
+        ({"account": USED}, NothingToTakeOver(account=USED)),
+        ({"account": SERVED}, NothingToTakeOver(account=SERVED)),
+        (
+            {"as_of": TOMORROW},
+            InvalidInstant.of("as_of", TOMORROW, "it is in the future"),
+        ),
+        ({"as_of": YESTERDAY}, "taken over"),
         ({"minutes": 0}, "taken over"),
         ({"points": Points(0)}, "taken over"),
-        ({"minutes": 0, "points": Points(0)}, InvalidValue),
-        ({"points": Points("0.001")}, InvalidAmount),
+        ({"minutes": 0, "points": Points(0)}, NOTHING),
+        (
+            {"points": Points("0.001")},
+            InvalidAmount.of("points", "0.001", "this bank keeps 2 decimals"),
+        ),
         ({"points": Points("0.0100")}, "taken over"),
     ],
 )
@@ -89,16 +107,33 @@ def test_every_rule_of_an_opening(fields: dict[str, Any], expected: object) -> N
 
 
 def test_within_one_call_the_second_is_a_replay_with_its_line_or_a_conflict() -> None:
-    decided = decide_openings(facts(), [row(), row(), row(minutes=91)])
-    assert isinstance(decided[1], Replayed)
-    assert (decided[1].record.minutes, decided[1].record.points) == (90, 150)
-    assert decided[1].record.line_no == 1
-    assert isinstance(decided[2], Declined)
-    assert isinstance(decided[2].error, IdempotencyConflict)
+    first, again, other = row(), row(), row(minutes=91)
+    decided = decide_openings(facts(), [first, again, other])
+    record = RecordFacts(ANNA, 1, "credited", first.digest(), 90, 150, 1)
+    anna = facts().customers[ANNA]
+    assert decided == [
+        OpeningAccepted(first, first.digest(), anna, 150),
+        Replayed(again, record),
+        Declined(other, IdempotencyConflict(key=ANNA)),
+    ]
+
+
+def test_a_conflict_names_the_customer_as_the_row_does() -> None:
+    by_ref = {"account": None, "customer_ref": "C-1"}
+    assert verdicts(row(**by_ref), row(**by_ref, minutes=91)) == [
+        "taken over",
+        IdempotencyConflict(key="C-1"),
+    ]
+
+
+def test_hours_alone_make_a_record_and_no_line() -> None:
+    _, again = decide_openings(facts(), [row(points=Points(0)), row(points=Points(0))])
+    assert isinstance(again, Replayed)
+    assert (again.record.points, again.record.line_no) == (0, None)
 
 
 def test_a_refused_opening_leaves_the_account_free() -> None:
-    assert verdicts(row(minutes=0, points=Points(0)), row()) == [InvalidValue, "taken over"]
+    assert verdicts(row(minutes=0, points=Points(0)), row()) == [NOTHING, "taken over"]
 
 
 def test_the_same_amount_with_other_decimals_is_the_same_row() -> None:
@@ -114,22 +149,27 @@ def test_a_grant_is_for_today_or_earlier(value_on: dt.date | None, expected: dt.
 
 
 def test_a_grant_is_never_for_tomorrow() -> None:
-    with pytest.raises(InvalidInstant):
-        require_past(TODAY + dt.timedelta(days=1), TODAY)
+    with pytest.raises(InvalidInstant) as caught:
+        require_past(TOMORROW, TODAY)
+    assert caught.value == InvalidInstant.of("value_on", TOMORROW, "it is in the future")
 
 
 @pytest.mark.parametrize(
-    ("actor", "error"),
+    ("actor", "expected"),
     [
-        (administrator(), None),
-        (administrator(1001, 2), None),
-        (administrator(1002, 2), NotPermitted),
-        (administrator(own=ANNA), FourEyesRequired),
-        (administrator(own=BELA), None),
+        (administrator(), "taken over"),
+        (administrator(1001, 2), "taken over"),
+        (
+            administrator(1002, 2),
+            NotPermitted(
+                staff="A", act="points.bring_forward", outlet="B01S01", roles="administrator"
+            ),
+        ),
+        (administrator(own=ANNA), FourEyesRequired(act="points.bring_forward", staff="A")),
+        (administrator(own=BELA), "taken over"),
     ],
 )
 def test_points_are_brought_forward_by_who_rules_the_customers_outlet_and_is_not_the_customer(
-    actor: StaffFacts, error: type[Exception] | None
+    actor: StaffFacts, expected: object
 ) -> None:
-    (decision,) = decide_openings(facts(actor=actor), [row()])
-    assert (type(decision.error) if isinstance(decision, Declined) else None) is error
+    assert [verdict(d) for d in decide_openings(facts(actor=actor), [row()])] == [expected]

@@ -24,10 +24,14 @@ def test_a_policy_begins_where_nothing_is_decided_yet(
     kind: str, decided_on: dt.date | None, earliest_on: dt.date
 ) -> None:
     require_undecided(kind, earliest_on, TODAY, decided_on)
+    day_before = earliest_on - dt.timedelta(days=1)
     with pytest.raises(PolicyTooLate) as caught:
-        require_undecided(kind, earliest_on - dt.timedelta(days=1), TODAY, decided_on)
-    assert caught.value.facts["earliest_on"] == earliest_on
+        require_undecided(kind, day_before, TODAY, decided_on)
+    assert caught.value.facts == {
+        "kind": kind, "effective_on": day_before, "earliest_on": earliest_on,
+    }  # fmt: skip
 
 
-def test_before_any_service_a_tariff_may_begin_whenever_it_likes() -> None:
-    require_undecided("tariff", dt.date(1950, 1, 1), TODAY, None)
+@pytest.mark.parametrize("kind", ["tariff", "hour_limits"])
+def test_before_any_service_what_service_goes_by_may_begin_whenever_it_likes(kind: str) -> None:
+    require_undecided(kind, dt.date(1950, 1, 1), TODAY, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gongyi_bank.errors import CodeTaken, GongyiBankError, PoolClosed, PoolNotEmpty, UnknownPool
+from gongyi_bank.errors import CodeTaken, PoolClosed, PoolNotEmpty, UnknownPool
 from gongyi_bank.rules.ledger import Head, internal_no
 from gongyi_bank.rules.pools import (
     CLOSED,
@@ -24,25 +24,28 @@ POOLS = {pool.code: pool for pool in (POOL, SHUT)}
 def test_a_pool_is_found_by_its_code_open_or_closed() -> None:
     assert require_pool(POOLS, "P1") is POOL
     assert require_pool(POOLS, "P2") is SHUT
-    with pytest.raises(UnknownPool):
+    with pytest.raises(UnknownPool) as caught:
         require_pool(POOLS, "P3")
+    assert caught.value.facts == {"pool": "P3"}
 
 
 def test_only_an_open_pool_takes_part() -> None:
     assert require_open_pool(POOLS, "P1") is POOL
-    with pytest.raises(PoolClosed):
+    with pytest.raises(PoolClosed) as caught:
         require_open_pool(POOLS, "P2")
+    assert caught.value.facts == {"pool": "P2"}
     with pytest.raises(UnknownPool):
         require_open_pool(POOLS, "P3")
 
 
-@pytest.mark.parametrize(("code", "error"), [("P1", CodeTaken), ("P2", CodeTaken), ("P3", None)])
-def test_a_code_is_used_once(code: str, error: type[GongyiBankError] | None) -> None:
-    if error is None:
+@pytest.mark.parametrize(("code", "is_taken"), [("P1", True), ("P2", True), ("P3", False)])
+def test_a_code_is_used_once(code: str, is_taken: bool) -> None:
+    if not is_taken:
         require_free_code(POOLS, code)
-    else:
-        with pytest.raises(error):
-            require_free_code(POOLS, code)
+        return
+    with pytest.raises(CodeTaken) as caught:
+        require_free_code(POOLS, code)
+    assert caught.value.facts == {"what": "积分池 pool", "taken": code}
 
 
 @pytest.mark.parametrize(
@@ -59,5 +62,7 @@ def test_only_an_empty_pool_is_closed(head: Head, is_empty: bool) -> None:
     if is_empty:
         require_empty(POOL, head, 2)
     else:
-        with pytest.raises(PoolNotEmpty):
+        with pytest.raises(PoolNotEmpty) as caught:
             require_empty(POOL, head, 2)
+        balance = f"0.0{head.credited - head.debited}"
+        assert caught.value.facts == {"pool": "P1", "balance": balance}

@@ -84,9 +84,13 @@ def test_a_scheme_may_have_fewer_stars_than_five() -> None:
 
 def test_equal_minutes_share_a_rank_and_the_next_is_skipped() -> None:
     league = rank_volunteers(
-        [served(60, 4), served(90, 3, ref="C2"), served(90, 2, ref="C1"), served(90, 1)], (1, 2)
+        [served(60, 4), served(90, 3, ref="C1"), served(90, 2, ref="C2"), served(90, 1)], (1, 2)
     )
-    assert [(one.rank, one.account) for one in league] == [(1, 2), (1, 3), (1, 1), (4, 4)]
+    told = [(one.rank, one.account, one.ref, one.kind, one.minutes) for one in league]
+    assert told == [
+        (1, 3, "C1", "volunteer", 90), (1, 2, "C2", "volunteer", 90),
+        (1, 1, None, "volunteer", 90), (4, 4, None, "volunteer", 60),
+    ]  # fmt: skip
 
 
 def test_organisations_are_ranked_but_have_no_stars() -> None:
@@ -289,3 +293,12 @@ def test_periods_have_their_own_thresholds_and_a_day_has_none() -> None:
     assert [scheme.hours_for(kind) for kind in kinds] == [(1,), (2,), (3,)]
     with pytest.raises(InvalidValue):
         scheme.hours_for(PeriodKind.DAY)
+
+
+def test_for_each_star_more_it_takes_one_point_more_than_who_has_the_last_place_for_it() -> None:
+    league = rank_outlets(by_minutes(0, 100, 200, 300, 400, 500), FIFTHS)
+    assert [(one.score, one.stars) for one in league] == [
+        (20_000, 5), (16_000, 4), (12_000, 3), (8_000, 2), (4_000, 1), (0, 0),
+    ]  # fmt: skip
+    needed = [score_needed(one, league, FIFTHS) for one in league]
+    assert needed == [None, 20_001, 16_001, 12_001, 8_001, 1]

@@ -16,6 +16,7 @@ from gongyi_bank.errors import (
     InsufficientPoints,
     InvalidInstant,
     InvalidValue,
+    NotPermitted,
     OfferWithdrawn,
     OutletClosed,
     OutOfStock,
@@ -35,8 +36,11 @@ from gongyi_bank.rules.holds import Hold
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.rules.redemptions import (
     LAPSED,
+    REDEEMED,
+    REDEMPTION,
     RELEASED,
     RESERVATION,
+    RESERVED,
     EarlierRedemption,
     RedemptionAccepted,
     RedemptionFacts,
@@ -116,32 +120,36 @@ def refusal(books: RedemptionFacts, wanted: RedemptionRow) -> GongyiBankError | 
     return decision.error if isinstance(decision, Declined) else None
 
 
-TOMORROW = TODAY + dt.timedelta(days=1)
+TOMORROW, BEFORE = TODAY + dt.timedelta(days=1), dt.date(2022, 6, 30)
 #: In the order of precedence: each row breaks the rules below it as well.
-REFUSALS: list[tuple[type[GongyiBankError], dict[str, Any]]] = [
-    (InvalidInstant, {"redeemed_on": TOMORROW, "account": UNKNOWN, "store": "NO"}),
-    (UnknownCustomer, {"account": UNKNOWN, "store": "NO"}),
-    (UnknownCustomer, {"account": None, "customer_ref": "C9", "store": "NO"}),
-    (AccountClosed, {"account": CLOSED, "store": "NO"}),
-    (AccountFrozen, {"account": FROZEN, "store": "NO"}),
-    (PassbookFrozen, {"account": LOST, "store": "NO"}),
-    (UnknownStore, {"store": "NO", "sku": "NO"}),
-    (StoreClosed, {"store": "LEFT", "sku": "NO"}),
-    (StoreClosed, {"redeemed_on": dt.date(2022, 6, 30), "sku": "NO"}),
-    (OutletClosed, {"store": "SHUT", "sku": "NO"}),
-    (UnknownOffer, {"sku": "NO", "quantity": 11}),
-    (OfferWithdrawn, {"sku": "W", "quantity": 11}),
-    (InvalidValue, {"quantity": 11}),
-    (OutOfStock, {"quantity": 10}),
+REFUSALS: list[tuple[GongyiBankError, dict[str, Any]]] = [
+    (
+        InvalidInstant.of("redeemed_on", TOMORROW, "it is in the future"),
+        {"redeemed_on": TOMORROW, "account": UNKNOWN, "store": "NO"},
+    ),
+    (UnknownCustomer(account=UNKNOWN), {"account": UNKNOWN, "store": "NO"}),
+    (UnknownCustomer(account="C9"), {"account": None, "customer_ref": "C9", "store": "NO"}),
+    (AccountClosed(account=CLOSED), {"account": CLOSED, "store": "NO"}),
+    (AccountFrozen(account=FROZEN), {"account": FROZEN, "store": "NO"}),
+    (PassbookFrozen(account=LOST, serial="00000012 3"), {"account": LOST, "store": "NO"}),
+    (UnknownStore(store="NO"), {"store": "NO", "sku": "NO"}),
+    (StoreClosed(store="LEFT", day=TODAY), {"store": "LEFT", "sku": "NO"}),
+    (StoreClosed(store="P1", day=BEFORE), {"redeemed_on": BEFORE, "sku": "NO"}),
+    (OutletClosed(outlet="B01S02"), {"store": "SHUT", "sku": "NO"}),
+    (UnknownOffer(store="P1", sku="NO"), {"sku": "NO", "quantity": 11}),
+    (OfferWithdrawn(store="P1", sku="W"), {"sku": "W", "quantity": 11}),
+    (InvalidValue.of("quantity", 11, "at most 10 at once"), {"quantity": 11}),
+    (OutOfStock(sku="A", left=5, wanted=10), {"quantity": 10}),
+    (InsufficientPoints(account=ACTIVE, available="0.00", needed="6.00"), {"quantity": 2}),
 ]
 
 
 @pytest.mark.parametrize(("error", "fields"), REFUSALS)
 def test_a_row_is_refused_by_the_first_rule_that_applies(
-    error: type[GongyiBankError], fields: dict[str, Any]
+    error: GongyiBankError, fields: dict[str, Any]
 ) -> None:
-    books = facts(available=0)
-    assert type(refusal(books, row(**fields))) is error
+    books, wanted = facts(available=0), row(**fields)
+    assert decide_redemptions(books, [wanted]) == [Declined(wanted, error)]
     assert not any(offer.is_changed for offer in books.offers.values())
 
 
@@ -211,8 +219,60 @@ def test_a_reference_is_a_replay_or_a_conflict_before_any_refusal() -> None:
     assert isinstance(taken, RedemptionAccepted)
     assert isinstance(again, RedemptionReplayed)
     assert again.record is taken.record
-    assert isinstance(conflict, Declined)
-    assert isinstance(conflict.error, IdempotencyConflict)
+    assert again.row is later
+    assert conflict == Declined(other, IdempotencyConflict(key="R1"))
+
+
+def test_rows_without_a_reference_are_never_the_same_redemption() -> None:
+    first, second = decide_redemptions(facts(), [row(), row()])
+    assert isinstance(first, RedemptionAccepted)
+    assert isinstance(second, RedemptionAccepted)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "state", "free", "put_aside"),
+    [(REDEMPTION, REDEEMED, 3, 0), (RESERVATION, RESERVED, 3, 2)],
+)
+def test_what_is_accepted_says_where_when_and_what_it_costs(
+    purpose: str, state: str, free: int, put_aside: int
+) -> None:
+    books, wanted = facts(), row(quantity=2, ref="R1")
+    (taken,) = decide_redemptions(books, [wanted], purpose)
+    offer = books.offers[1, "A"]
+    record = EarlierRedemption(b"", ACTIVE, state, wanted.digest(purpose), 600)
+    assert taken == RedemptionAccepted(
+        wanted, books.stores["P1"], books.outlets["B01S01"], offer, TODAY, None, record
+    )
+    assert (offer.stock, offer.reserved, books.refs) == (free, put_aside, {"R1": record})
+
+
+CLERK = StaffFacts(3, "C", None, (RoleFacts("store_clerk", 1003, 3, store_no=1),))
+REDEEMERS = "administrator, ledger_keeper, service_account, store_clerk, teller"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({}, None),
+        (
+            {"store": "LEFT", "account": UNKNOWN},
+            NotPermitted(staff="C", act="redemptions.redeem", outlet="B01S01", roles=REDEEMERS),
+        ),
+    ],
+)
+def test_a_store_clerk_hands_out_the_goods_of_that_store_only(
+    fields: dict[str, Any], error: GongyiBankError | None
+) -> None:
+    assert refusal(facts(actor=CLERK), row(**fields)) == error
+
+
+def test_a_row_that_was_changed_behind_its_checks_is_declined_by_itself() -> None:
+    forged = row()
+    object.__setattr__(forged, "quantity", 0)
+    reason = "a whole number from 1 to 1000000"
+    declined, taken = decide_redemptions(facts(), [forged, row()])
+    assert declined == Declined(forged, InvalidValue.of("quantity", 0, reason))
+    assert isinstance(taken, RedemptionAccepted)
 
 
 def test_a_reference_of_a_reservation_is_no_redemption() -> None:
@@ -259,10 +319,13 @@ def test_no_more_pieces_than_are_left_are_captured(
     quantity: int | None, expected: tuple[int, int] | None
 ) -> None:
     if expected is None:
-        with pytest.raises(ReservationExceeded):
+        with pytest.raises(ReservationExceeded) as caught:
             decide_capture(a_reservation(quantity=5), quantity, "x")
+        assert caught.value.facts == {"redemption": "x", "left": 5, "wanted": quantity}
     else:
-        assert decide_capture(a_reservation(quantity=5), quantity, "x") == expected
+        pieces, points = decide_capture(a_reservation(quantity=5), quantity, "x")
+        assert (pieces, points) == expected
+        assert type(points) is int
 
 
 def test_goods_of_a_closed_period_count_on_an_open_day() -> None:
@@ -291,8 +354,9 @@ def test_a_reservation_lapses_at_its_deadline_whether_or_not_anybody_swept(
 ) -> None:
     now = NOON + dt.timedelta(seconds=seconds)
     if is_lapsed:
-        with pytest.raises(ReservationLapsed):
+        with pytest.raises(ReservationLapsed) as caught:
             require_capturable(a_reservation(), now, "x")
+        assert caught.value.facts == {"redemption": "x", "deadline_at": NOON}
     else:
         require_capturable(a_reservation(), now, "x")
     assert decide_release(a_reservation(), now, "x") == (LAPSED if is_lapsed else RELEASED)
@@ -300,10 +364,10 @@ def test_a_reservation_lapses_at_its_deadline_whether_or_not_anybody_swept(
 
 @pytest.mark.parametrize("state", ["redeemed", "captured", "released", "lapsed"])
 def test_what_is_settled_stays_settled(state: str) -> None:
-    with pytest.raises(RedemptionSettled):
-        require_capturable(a_reservation(state), NOON, "x")
-    with pytest.raises(RedemptionSettled):
-        decide_release(a_reservation(state), NOON, "x")
+    for settle in (require_capturable, decide_release):
+        with pytest.raises(RedemptionSettled) as caught:
+            settle(a_reservation(state), NOON, "x")
+        assert caught.value.facts == {"redemption": "x", "state": state}
 
 
 def test_the_policy_sets_the_deadline() -> None:

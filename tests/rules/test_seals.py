@@ -125,6 +125,28 @@ def test_a_seals_hash_covers_every_field(place: int) -> None:
     assert seal_hash(1, FIRST_PREVIOUS, FIELDS, None) != seal_hash(1, FIRST_PREVIOUS, changed, None)
 
 
+@pytest.mark.parametrize(
+    ("seal_key", "seal"),
+    [
+        (None, "6eb907cc79fa18ccec04ddd01bfd75067615e0d566d391f66419af5ca504762a"),
+        (b"k" * 16, "f245cd1a56f4d2a51d01a176858a6ce2fc5d3774cb9434a83ca028c806a23e50"),
+    ],
+)
+def test_what_was_sealed_once_keeps_its_hashes_in_every_later_version(
+    seal_key: bytes | None, seal: str
+) -> None:
+    content = leaf_content(1, "hold", (1, "a", None, dt.date(2022, 10, 15), b"x"))
+    assert content == b"gb1;i1;i1;s4:hold;i1;s1:a;n;d2022-10-15;b1:78;"
+    assert seal_hash(1, FIRST_PREVIOUS, FIELDS, seal_key).hex() == seal
+
+
+def test_a_path_says_on_which_side_the_other_half_stands() -> None:
+    a, b, c = (leaf_hash(content) for content in (b"a", b"b", b"c"))
+    assert tree_of([b"a", b"b", b"c"], 0).path() == [("right", b), ("right", c)]
+    assert tree_of([b"a", b"b", b"c"], 1).path() == [("left", a), ("right", c)]
+    assert tree_of([b"a", b"b", b"c"], 2).path() == [("left", node_hash(a, b))]
+
+
 def test_a_seals_hash_covers_the_seal_before_it_the_bank_and_the_key() -> None:
     hashes = {
         seal_hash(bank, previous, FIELDS, key)
@@ -165,6 +187,11 @@ def test_a_voucher_tells_its_business_day_by_its_id(moment: str, day: str) -> No
     assert day_floor(expected, SHANGHAI) <= voucher_id
     assert voucher_id < day_floor(expected + dt.timedelta(days=1), SHANGHAI)
     assert dt.timedelta(0) <= made - voucher_moment(voucher_id) < dt.timedelta(milliseconds=1)
+
+
+def test_an_id_that_no_calendar_has_counts_as_the_end_of_it() -> None:
+    assert voucher_moment(b"\xff" * 16) == dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+    assert voucher_day(b"\xff" * 16, SHANGHAI) == dt.date(9999, 1, 1)
 
 
 def test_before_1970_nothing_is_below_the_first_voucher() -> None:

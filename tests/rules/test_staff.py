@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gongyi_bank.errors import FourEyesRequired, NotPermitted, UnknownStaff
+from gongyi_bank.errors import FourEyesRequired, GongyiBankError, NotPermitted, UnknownStaff
 from gongyi_bank.rules.staff import (
     PERMISSIONS,
     ROLES,
@@ -63,6 +63,11 @@ EXPECTED = {
     for act in acts.split()
 }
 _STORE_NO = 7
+AROUND = "staff of the outlet or above"
+
+
+def not_permitted(staff: str, act: str, outlet: OutletFacts, roles: str) -> NotPermitted:
+    return NotPermitted(staff=staff, act=act, outlet=outlet.code, roles=roles)
 
 
 def person(role: str, place: OutletFacts, no: int = 1, own: int | None = None) -> StaffFacts:
@@ -89,13 +94,22 @@ def test_what_nobody_has_heard_of_nobody_may_do(role: str) -> None:
     assert not person(role, HEAD).may("accounts.erase", HEAD)
     with pytest.raises(NotPermitted) as caught:
         require_permission(person(role, HEAD), "accounts.erase", HEAD)
-    assert caught.value.facts["roles"] == "nobody"
+    assert caught.value == not_permitted("P1", "accounts.erase", HEAD, "nobody")
+
+
+def test_a_role_that_allows_an_act_is_looked_for_among_known_acts_only() -> None:
+    assert person("administrator", HEAD).roles_for("accounts.erase") == ()
 
 
 def test_a_clerk_acts_for_the_own_store_alone() -> None:
     clerk = person("store_clerk", S11)
     act = "redemptions.redeem"
     assert [clerk.may(act, S11, no) for no in (_STORE_NO, 8, None)] == [True, False, False]
+    require_permission(clerk, act, S11, _STORE_NO)
+    with pytest.raises(NotPermitted) as caught:
+        require_permission(clerk, act, S11, 8)
+    roles = "administrator, ledger_keeper, service_account, store_clerk, teller"
+    assert caught.value == not_permitted("P1", act, S11, roles)
 
 
 def test_whoever_has_left_may_do_nothing() -> None:
@@ -125,26 +139,30 @@ def test_a_branch_covers_its_own_savings_branches_and_no_others(
 # --- four eyes -----------------------------------------------------------------------------
 
 MAKER = person("ledger_keeper", B1)
+UNKNOWN = UnknownStaff(staff="P2")
+ALONE = FourEyesRequired(act="points.grant", staff="P1", outlet="S1003", roles="two people")
+NOT_HERE = not_permitted("P2", "points.grant (复核)", S11, AROUND)
 
 
 @pytest.mark.parametrize(
     ("checker", "error"),
     [
-        (None, UnknownStaff),
-        (StaffFacts(2, "P2", None, ()), UnknownStaff),
-        (MAKER, FourEyesRequired),
-        (person("administrator", HEAD, no=1), FourEyesRequired),
-        (person("auditor", HEAD, no=2), NotPermitted),
-        (person("store_clerk", S11, no=2), NotPermitted),
-        (person("ledger_keeper", B2, no=2), NotPermitted),
-        (person("teller", S12, no=2), NotPermitted),
+        (None, UNKNOWN),
+        (StaffFacts(2, "P2", None, ()), UNKNOWN),
+        (MAKER, ALONE),
+        (person("administrator", HEAD, no=1), ALONE),
+        (person("auditor", HEAD, no=2), NOT_HERE),
+        (person("store_clerk", S11, no=2), NOT_HERE),
+        (person("ledger_keeper", B2, no=2), NOT_HERE),
+        (person("teller", S12, no=2), NOT_HERE),
     ],
 )
 def test_a_second_person_is_another_one_who_serves_there(
-    checker: StaffFacts | None, error: type[Exception]
+    checker: StaffFacts | None, error: GongyiBankError
 ) -> None:
-    with pytest.raises(error):
+    with pytest.raises(GongyiBankError) as caught:
         require_second_person("points.grant", MAKER, checker, "P2", S11)
+    assert caught.value == error
 
 
 @pytest.mark.parametrize(
@@ -160,8 +178,9 @@ def test_a_second_person_may_work_there_or_above(role: str, place: OutletFacts) 
 def test_nobody_decides_on_their_own_account(own: int | None, is_refused: bool) -> None:
     staff = person("ledger_keeper", B1, own=own)
     if is_refused:
-        with pytest.raises(FourEyesRequired):
+        with pytest.raises(FourEyesRequired) as caught:
             require_not_own("hours.approve", staff, 5)
+        assert caught.value.facts == {"act": "hours.approve", "staff": "P1"}
     else:
         require_not_own("hours.approve", staff, 5)
 
@@ -175,8 +194,10 @@ def test_what_a_branch_decides_takes_a_role_of_its_tier_or_above(
     keeper = person("ledger_keeper", place)
     assert keeper.may("hours.approve", S11, tier_max=2) is is_allowed
     if not is_allowed:
-        with pytest.raises(NotPermitted):
+        with pytest.raises(NotPermitted) as caught:
             require_permission(keeper, "hours.approve", S11, tier_max=2)
+        roles = "administrator, ledger_keeper"
+        assert caught.value == not_permitted("P1", "hours.approve", S11, roles)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -191,14 +212,17 @@ def test_who_is_not_named_sends_for_others_only_by_office_and_only_in_its_place(
     if is_importer:
         require_stands_behind("hours.record", sender, S11, ("P2", "P3"))
     else:
-        with pytest.raises(NotPermitted):
+        with pytest.raises(NotPermitted) as caught:
             require_stands_behind("hours.record", sender, S11, ("P2", "P3"))
+        roles = "the row's own recorder or checker, administrator, service_account"
+        assert caught.value == not_permitted("P1", "hours.record", S11, roles)
 
 
 AUDITS = RoleFacts("auditor", 1000, 1)
 TELLS = RoleFacts("teller", 1003, 3)
 KEEPS = RoleFacts("ledger_keeper", 1001, 2)
 ELSEWHERE = RoleFacts("teller", 1005, 3)
+RULES = RoleFacts("administrator", 1000, 1)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +232,7 @@ ELSEWHERE = RoleFacts("teller", 1005, 3)
         ((AUDITS, TELLS), (S11,), TELLS),
         ((KEEPS, TELLS), (S11,), TELLS),
         ((TELLS, KEEPS), (S11, S12), KEEPS),
+        ((TELLS, RULES), (S11, S21), RULES),
         ((TELLS, ELSEWHERE), (S11, S21), TELLS),
         ((ELSEWHERE, TELLS), (S11, S21), ELSEWHERE),
         ((AUDITS,), (S11,), None),

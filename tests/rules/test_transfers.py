@@ -24,6 +24,7 @@ from gongyi_bank.errors import (
     UnknownPool,
 )
 from gongyi_bank.policies import PointsExpiry, PolicyBook, TransferRules
+from gongyi_bank.rules.expiry import ExpiryTerms, Introduction
 from gongyi_bank.rules.ledger import Head, internal_no
 from gongyi_bank.rules.pools import CLOSED as SHUT
 from gongyi_bank.rules.pools import OPEN, PoolFacts
@@ -46,6 +47,8 @@ from gongyi_bank.values import NEVER, Points, compose_account_no
 
 TODAY = dt.date(2022, 10, 15)
 SOON, LATER = dt.date(2022, 11, 30), dt.date(2022, 12, 31)
+WITHOUT_DATES = ExpiryTerms(TODAY, NEVER)
+DATES_HAVE_ENDED = ExpiryTerms(TODAY, NEVER, (Introduction(TODAY, TODAY, SOON),))
 ACTIVE, OTHER, GROUP, HOME, FROZEN, CLOSED, LOST, UNKNOWN = (
     compose_account_no(1003, serial) for serial in range(1, 9)
 )
@@ -113,49 +116,75 @@ def test_who_gives_and_who_receives_say_what_it_is(
     source: int | str, target: int | str, purpose: str
 ) -> None:
     flow = judge_leg(facts(), side(source), side(target), 7)
-    assert (flow.amount, flow.purpose) == (7, purpose)
+    source_no, target_no = (
+        POOLS[n].account_no if isinstance(n, str) else n for n in (source, target)
+    )
+    assert flow == Flow(source_no, target_no, 7, purpose)
+
+
+CALLED = {GIFT: "转赠 gift", DONATION: "捐赠 donation", GRANT: "拨付 grant"}
+MAY_NOT_GIVE = "this kind of holder may not give"
+MAY_NOT_RECEIVE = "this kind of holder may not receive"
+
+
+def not_allowed(account_no: int, purpose: str, why: str) -> TransferNotAllowed:
+    return TransferNotAllowed(account=account_no, purpose=CALLED[purpose], why=why)
 
 
 @pytest.mark.parametrize(
     ("source", "target", "error"),
     # In the order of precedence: each row breaks what comes later as well.
     [
-        (UNKNOWN, CLOSED, UnknownCustomer),
-        (CLOSED, CLOSED, AccountClosed),
-        (FROZEN, CLOSED, AccountFrozen),
-        (LOST, CLOSED, PassbookFrozen),
-        ("P9", CLOSED, UnknownPool),
-        ("P2", CLOSED, PoolClosed),
-        (GROUP, UNKNOWN, UnknownCustomer),
-        (GROUP, CLOSED, AccountClosed),
-        (GROUP, "P9", UnknownPool),
-        (GROUP, "P2", PoolClosed),
-        (GROUP, ACTIVE, TransferNotAllowed),
+        (UNKNOWN, CLOSED, UnknownCustomer(account=UNKNOWN)),
+        (CLOSED, UNKNOWN, AccountClosed(account=CLOSED)),
+        (FROZEN, CLOSED, AccountFrozen(account=FROZEN)),
+        (LOST, CLOSED, PassbookFrozen(account=LOST, serial="00000012 3")),
+        ("P9", CLOSED, UnknownPool(pool="P9")),
+        ("P2", CLOSED, PoolClosed(pool="P2")),
+        (GROUP, UNKNOWN, UnknownCustomer(account=UNKNOWN)),
+        (GROUP, CLOSED, AccountClosed(account=CLOSED)),
+        (GROUP, "P9", UnknownPool(pool="P9")),
+        (GROUP, "P2", PoolClosed(pool="P2")),
+        (GROUP, ACTIVE, not_allowed(GROUP, GIFT, MAY_NOT_GIVE)),
     ],
 )
 def test_a_side_that_cannot_take_part_is_refused(
-    source: int | str, target: int | str, error: type[GongyiBankError]
+    source: int | str, target: int | str, error: GongyiBankError
 ) -> None:
-    with pytest.raises(error):
+    with pytest.raises(GongyiBankError) as caught:
         judge_leg(facts(), side(source), side(target), 7)
+    assert caught.value == error
 
 
 @pytest.mark.parametrize(
-    ("rules", "source", "target", "purpose"),
+    ("rules", "source", "target", "purpose", "error"),
     [
-        ({"givers": ("volunteer",)}, HOME, ACTIVE, None),
-        ({"receivers": ("volunteer",)}, ACTIVE, HOME, None),
-        ({"donors": ("organisation",)}, ACTIVE, "P1", None),
-        ({}, ACTIVE, GROUP, GIFT),
-        ({}, ACTIVE, OTHER, DONATION),
-        ({"relations": ("direct_kin",)}, ACTIVE, OTHER, GIFT),
+        ({"givers": ("volunteer",)}, HOME, ACTIVE, None, not_allowed(HOME, GIFT, MAY_NOT_GIVE)),
+        (
+            {"receivers": ("volunteer",)},
+            ACTIVE, HOME, None, not_allowed(HOME, GIFT, MAY_NOT_RECEIVE),
+        ),
+        (
+            {"donors": ("organisation",)},
+            ACTIVE, "P1", None, not_allowed(ACTIVE, DONATION, MAY_NOT_GIVE),
+        ),
+        ({}, ACTIVE, GROUP, GIFT, not_allowed(GROUP, GIFT, MAY_NOT_RECEIVE)),
+        ({}, ACTIVE, OTHER, DONATION, not_allowed(OTHER, DONATION, MAY_NOT_RECEIVE)),
+        ({}, ACTIVE, OTHER, GRANT, not_allowed(ACTIVE, GRANT, MAY_NOT_GIVE)),
+        (
+            {"relations": ("direct_kin",)},
+            ACTIVE, OTHER, GIFT,
+            not_allowed(ACTIVE, GIFT, "this relation is not among those allowed"),
+        ),
     ],
-)
+)  # fmt: skip
 def test_the_rules_say_who_may(
-    rules: dict[str, Any], source: int, target: int | str, purpose: str | None
-) -> None:
+    rules: dict[str, Any], source: int, target: int | str, purpose: str | None,
+    error: TransferNotAllowed,
+) -> None:  # fmt: skip
     with pytest.raises(TransferNotAllowed) as refused:
         judge_leg(facts(**rules), side(source), side(target), 7, purpose=purpose, relation="friend")
+    assert refused.value == error
     assert "friend" not in str(refused.value)  # what people are to each other is personal
 
 
@@ -172,23 +201,38 @@ BEFORE = Given(points_month=300, count_month=2, points_year=500, count_year=4)
 
 
 @pytest.mark.parametrize(
-    ("limit", "fits", "too_small"),
+    ("limit", "fits", "too_small", "said"),
     [
-        ("points_month_max", Points("4"), Points("3.99")),
-        ("points_year_max", Points("6"), Points("5.99")),
-        ("count_month_max", 3, 2),
-        ("count_year_max", 5, 4),
+        (
+            "points_month_max",
+            Points("4"),
+            Points("3.99"),
+            ("本月积分 points this month", "3.99", "3.00", "1.00"),
+        ),
+        (
+            "points_year_max",
+            Points("6"),
+            Points("5.99"),
+            ("本年积分 points this year", "5.99", "5.00", "1.00"),
+        ),
+        ("count_month_max", 3, 2, ("本月次数 number this month", "2", 2, 1)),
+        ("count_year_max", 5, 4, ("本年次数 number this year", "4", 4, 1)),
     ],
 )
 @pytest.mark.parametrize("purpose", [GIFT, DONATION])
 def test_a_limit_is_reached_by_the_first_point_or_time_above_it(
-    purpose: str, limit: str, fits: Any, too_small: Any
+    purpose: str, limit: str, fits: Any, too_small: Any, said: tuple[object, ...]
 ) -> None:
     flow = Flow(ACTIVE, OTHER if purpose == GIFT else GROUP, 100, purpose)
     name, given = f"{purpose}_{limit}", {(ACTIVE, purpose): BEFORE}
     assert decide_flows(facts(given=given, **FREE | {name: fits}), [flow]) == [flow]
-    with pytest.raises(TransferLimitReached):
+    with pytest.raises(TransferLimitReached) as refused:
         decide_flows(facts(given=given, **FREE | {name: too_small}), [flow])
+    period, most, used, wanted = said
+    assert refused.value.facts == {
+        "account": ACTIVE, "purpose": CALLED[purpose], "period": period,
+        "limit": most, "used": used, "wanted": wanted,
+    }  # fmt: skip
 
 
 def test_gifts_and_donations_have_limits_of_their_own() -> None:
@@ -242,8 +286,10 @@ def test_gifted_points_are_given_on_only_where_the_rules_say_so(
     if is_allowed:
         assert decide_flows(books, [flow]) == [flow]
     else:
-        with pytest.raises(GiftedPointsStay):
+        with pytest.raises(GiftedPointsStay) as refused:
             decide_flows(books, [flow])
+        gifted = {0: "1.00", 499: "0.01"}[spent]
+        assert refused.value.facts == {"account": ACTIVE, "gifted": gifted}
     donation = Flow(ACTIVE, GROUP, 100, DONATION)
     assert decide_flows(books, [donation]) == [donation]
 
@@ -295,19 +341,21 @@ def test_by_rule_what_arrives_is_as_good_as_new() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "rules", "is_needed"),
+    ("head", "rules", "terms", "is_needed"),
     [
-        (Head(ACTIVE), {}, False),
-        (Head(ACTIVE, next_expiry_on=SOON), {}, True),
-        (Head(ACTIVE, next_expiry_on=SOON), {"arrival": "fresh"}, False),
-        (Head(ACTIVE), {"may_give_on": False, "arrival": "fresh"}, True),
-        (Head(POOLS["P1"].account_no), {"may_give_on": False}, False),
+        (Head(ACTIVE), {}, WITHOUT_DATES, False),
+        (Head(ACTIVE), {}, DATES_HAVE_ENDED, True),
+        (Head(ACTIVE), {"arrival": "fresh"}, DATES_HAVE_ENDED, False),
+        (Head(ACTIVE, next_expiry_on=SOON), {}, WITHOUT_DATES, True),
+        (Head(ACTIVE, next_expiry_on=SOON), {"arrival": "fresh"}, WITHOUT_DATES, False),
+        (Head(ACTIVE), {"may_give_on": False, "arrival": "fresh"}, WITHOUT_DATES, True),
+        (Head(POOLS["P1"].account_no), {"may_give_on": False}, DATES_HAVE_ENDED, False),
     ],
 )
 def test_lines_are_looked_at_only_where_they_matter(
-    head: Head, rules: dict[str, Any], is_needed: bool
+    head: Head, rules: dict[str, Any], terms: ExpiryTerms, is_needed: bool
 ) -> None:
-    assert needs_lots(head, TransferRules(**rules)) == is_needed
+    assert needs_lots(head, TransferRules(**rules), terms) == is_needed
 
 
 @given(
@@ -354,6 +402,14 @@ def test_netting_changes_no_sum_and_leaves_every_account_on_one_side(flows: list
     assert all(flow.amount > 0 for flow in netted)
     givers = {(flow.purpose, flow.source_no) for flow in netted}
     assert givers.isdisjoint((flow.purpose, flow.target_no) for flow in netted)
+
+
+def test_givers_and_receivers_are_matched_in_the_order_in_which_they_are_named() -> None:
+    flows = [Flow(ACTIVE, taker, 2, GIFT) for taker in (OTHER, GROUP, HOME)]
+    assert net_flows(flows) == flows
+    assert net_flows([*flows, Flow(OTHER, HOME, 1, GIFT)]) == [
+        Flow(ACTIVE, OTHER, 1, GIFT), Flow(ACTIVE, GROUP, 2, GIFT), Flow(ACTIVE, HOME, 3, GIFT),
+    ]  # fmt: skip
 
 
 def test_what_passes_through_an_account_leaves_it_alone() -> None:

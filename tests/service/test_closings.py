@@ -355,9 +355,9 @@ def test_the_trial_balance_is_the_same_whatever_was_closed(district: District) -
 
 
 def test_the_trial_balance_reads_the_newest_totals_and_only_the_open_tail(
-    postgresql_url: str,
+    postgresql_tables_url: str,
 ) -> None:
-    district = District(postgresql_url)
+    district = District(postgresql_tables_url)
     account = district.customer()
     for day in range(15, 20):
         district.clock.now = at(f"10-{day} 12:00")

@@ -125,14 +125,14 @@ def timed(close: Callable[[], object]) -> float:
 
 
 @pytest.fixture
-def busy_district(postgresql_url: str) -> Iterator[tuple[District, Bank, list[int]]]:
+def busy_district(postgresql_tables_url: str) -> Iterator[tuple[District, Bank, list[int]]]:
     """A district and a handle on it with a connection for each teller."""
-    district = District(postgresql_url)
+    district = District(postgresql_tables_url)
     new = [NewCustomer(outlet="B01S01", name="张三", ref=f"C{i}",
                        registered_on=dt.date(2022, 1, 1)) for i in range(TELLERS)]  # fmt: skip
     accounts = list(district.bank.customers.register(customers=new).accounts)
     options = {"options": "-c lock_timeout=10s -c plan_cache_mode=force_generic_plan"}
-    engine = sa.create_engine(postgresql_url, pool_size=TELLERS + 5, connect_args=options)
+    engine = sa.create_engine(postgresql_tables_url, pool_size=TELLERS + 5, connect_args=options)
     bank = Bank.open(engine, staff="admin", clock=lambda: AHEAD, unsafe_settings="allow")
     yield district, bank, accounts
     bank.close()
@@ -180,12 +180,14 @@ def _post_until_told(url: str, account: int, stop: Any, counts: Any) -> None:
     counts.put(dict(teller.counts))
 
 
-def test_two_processes_on_one_sqlite_file(sqlite_url: str) -> None:
-    district = District(sqlite_url)
+def test_two_processes_on_one_sqlite_file(sqlite_tables_url: str) -> None:
+    district = District(sqlite_tables_url)
     account, day = district.customer(), dt.date(2022, 10, 31)
     context = multiprocessing.get_context("spawn")
     stop, counts = context.Event(), context.Queue()
-    process = context.Process(target=_post_until_told, args=(sqlite_url, account, stop, counts))
+    process = context.Process(
+        target=_post_until_told, args=(sqlite_tables_url, account, stop, counts)
+    )
     process.start()
     give_up_at = time.monotonic() + 60
     while not everything_of(district.bank, day)["lines"]:

@@ -286,8 +286,10 @@ def test_an_act_without_a_line_leaves_dead_points_for_the_sweep(district: Distri
     assert district.bank.points.expire_due().points == 1
 
 
-def test_two_sweeps_and_a_redemption_at_once_expire_each_point_once(postgresql_url: str) -> None:
-    district = District(postgresql_url)
+def test_two_sweeps_and_a_redemption_at_once_expire_each_point_once(
+    postgresql_tables_url: str,
+) -> None:
+    district = District(postgresql_tables_url)
     with_a_shop(district)
     accounts = registered(district, 20)
     for account in accounts:
@@ -460,4 +462,60 @@ def test_the_bank_is_equal_to_lots_that_are_walked_over_every_day(
     for _ in range(40):
         both.step()
         both.check()
+    assert district.bank.verify().is_clean
+
+
+def test_a_gift_keeps_the_date_of_an_older_point_that_is_spent_by_now(district: District) -> None:
+    """No point dies before an older one, also where it changes hands: it must not arrive dead."""
+    adopt(district, PointsExpiry(mode="months", length=12))
+    giver, first, second = (district.customer() for _ in range(3))
+    grant(district, giver, 100)  # good until 15 October 2023
+    adopt(district, NONE, days=1)
+    adopt(district, MONTH, days=3)  # points without a date: until 18 November, or the older one's
+    district.clock.advance(days=2)
+    grant(district, giver, 100)
+    district.clock.advance(days=40)
+    for target in (first, second):
+        district.acting("T1").transfers.gift(
+            account=giver, target=target, points=Points(1), outlet="B01S01"
+        )
+    assert available(district, first) == available(district, second) == 1
+    assert district.bank.verify().is_clean
+
+
+def test_a_gift_keeps_a_date_that_was_promised_before_expiry_ended_again(
+    district: District,
+) -> None:
+    giver, taker = district.customer(), district.customer()
+    grant(district, giver, 100)
+    adopt(district, PointsExpiry(mode="months", length=3), days=1)  # good until 16 January
+    adopt(district, NONE, days=3)
+    district.clock.advance(days=5)
+    district.acting("T1").transfers.gift(
+        account=giver, target=taker, points=Points(1), outlet="B01S01"
+    )
+    (found,) = district.bank.reports.expiry_schedule(taker).dates
+    assert found.expires_on == dt.date(2023, 1, 16)
+
+
+def test_a_new_credit_has_the_same_date_whether_or_not_the_account_moved_meanwhile(
+    sqlite_district: District,
+) -> None:
+    """Expiry comes, goes and comes again with a shorter life: found by seed 323 of the lives."""
+    district = sqlite_district
+    moved, still, taker = (district.customer() for _ in range(3))
+    for account in (moved, still):
+        grant(district, account, 100)  # without a date
+    adopt(district, MONTH, days=1)  # good until 16 November
+    district.clock.advance(days=2)
+    district.acting("T1").transfers.gift(
+        account=moved, target=taker, points=Points("0.10"), outlet="B01S01"
+    )
+    adopt(district, NONE, days=1)
+    adopt(district, PointsExpiry(mode="calendar_years", length=0), days=3)
+    adopt(district, PointsExpiry(mode="months", length=0), days=4)
+    district.clock.advance(days=5)
+    for account in (moved, still):
+        grant(district, account, 100)
+    assert head(district, moved)[3] == head(district, still)[3]
     assert district.bank.verify().is_clean

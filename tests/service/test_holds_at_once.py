@@ -31,9 +31,9 @@ HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def crowded(postgresql_url: str) -> Iterator[District]:
+def crowded(postgresql_tables_url: str) -> Iterator[District]:
     """A shop on the engine that has many writers."""
-    made = District(postgresql_url)
+    made = District(postgresql_tables_url)
     a_shop(made, new_offer(stock=100))
     yield made
     made.close()

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
-_BY_ENGINE = {"postgresql": "postgresql_url", "mariadb": "mariadb_tables_url"}
+_BY_ENGINE = {"postgresql": "postgresql_tables_url", "mariadb": "mariadb_tables_url"}
 
 
 @pytest.fixture(params=sorted(_BY_ENGINE))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gongyi_bank.errors import AccountNotEmpty, InsufficientPoints
+from gongyi_bank.policies import ReversalRules
 from gongyi_bank.values import Points
 from tests.district import District
 from tests.service.test_holds import require_holds_agree
@@ -87,9 +88,9 @@ def test_without_lapsed_goods_a_gift_costs_no_further_statement(district: Distri
 
 
 @pytest.fixture
-def crowded(postgresql_url: str) -> Iterator[District]:
+def crowded(postgresql_tables_url: str) -> Iterator[District]:
     """The engine that has many writers."""
-    made = District(postgresql_url)
+    made = District(postgresql_tables_url)
     yield made
     made.close()
 
@@ -104,3 +105,34 @@ def test_giving_and_the_sweep_free_a_hold_once(crowded: District, give: Giving) 
     assert crowded.bank.reports.balance(account) == 0
     require_holds_agree(crowded)
     assert crowded.bank.verify().is_clean, str(crowded.bank.verify())
+
+
+def test_a_hold_that_is_placed_gives_the_goods_of_a_lapsed_reservation_free(
+    district: District,
+) -> None:
+    account, _ = prepared(district)
+    district.clock.advance(days=30)
+    placed(district, account, hours=1)
+    (offer,) = district.bank.stores.offers().rows
+    assert offer[5:7] == (100, 0)
+    require_holds_agree(district)
+    assert district.bank.verify().is_clean, str(district.bank.verify())
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+def test_a_debt_that_a_lapsed_hold_made_does_not_keep_an_account_open(
+    sqlite_url: str, is_swept: bool
+) -> None:
+    # Found by the reference bank: before the sweep the account was refused for its debt.
+    district = District(sqlite_url, policies=(ReversalRules(spent="debt"),))
+    account, _ = prepared(district)
+    reversing = district.acting("K1").reversals
+    taken = reversing.reverse_line(account=account, line_no=1, reason="x", second_person="K1b")
+    assert taken.part.debt > Points(0)
+    district.clock.advance(days=30)
+    if is_swept:
+        district.bank.holds.lapse_overdue()
+    closed = district.acting("T1").accounts.close(account=account, reason="销户")
+    assert closed.paid_out == Points(0)
+    assert district.bank.verify().is_clean
+    district.close()

@@ -92,9 +92,9 @@ def test_reading_takes_part_in_the_callers_transaction(district: District) -> No
     assert numbers(bank)[0] == 1
 
 
-def test_what_commits_late_is_not_skipped(postgresql_url: str) -> None:
+def test_what_commits_late_is_not_skipped(postgresql_tables_url: str) -> None:
     """The voucher that began first and has the smallest id commits last."""
-    district = District(postgresql_url)
+    district = District(postgresql_tables_url)
     bank, account, other = district.bank, district.customer(), district.customer()
     drain(bank, "sms")
     with bank.begin() as counter:

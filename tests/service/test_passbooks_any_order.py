@@ -152,9 +152,9 @@ class Story:
 
 
 @pytest.fixture
-def stocked(sqlite_url: str) -> Iterator[District]:
+def stocked(sqlite_tables_url: str) -> Iterator[District]:
     """A district of tiny books, on SQLite alone: the order of acts is no matter of engines."""
-    made = District(sqlite_url, policies=(TINY,))
+    made = District(sqlite_tables_url, policies=(TINY,))
     made.bank.passbooks.print_stock(count=BOOKS)
     for outlet in ("B01", "B01S01"):
         last = compose_passbook_no(BOOKS - 15)

@@ -43,9 +43,9 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
 
 @pytest.fixture
-def crowded(postgresql_url: str) -> Iterator[District]:
+def crowded(postgresql_tables_url: str) -> Iterator[District]:
     """A shop with a single piece, on the engine that has many writers."""
-    made = District(postgresql_url)
+    made = District(postgresql_tables_url)
     a_shop(made, *(new_offer(sku=f"S{i}", stock=1) for i in range(8)))
     yield made
     made.close()

@@ -49,9 +49,9 @@ def test_every_class_of_refusal_has_a_row() -> None:
 
 @pytest.mark.parametrize("refusal", sorted(ALL, key=lambda cls: cls.__name__))
 def test_a_refusal_is_raised_by_its_act_and_writes_nothing(
-    sqlite_url: str, refusal: type[GongyiBankError]
+    sqlite_tables_url: str, refusal: type[GongyiBankError]
 ) -> None:
-    district = District(sqlite_url, policies=RULES)
+    district = District(sqlite_tables_url, policies=RULES)
     wish = ALL[refusal](district)
     before = books_of(district)
     for _ in range(2):  # the second time like the first: nothing has changed
@@ -163,9 +163,9 @@ FIRST: list[tuple[type[GongyiBankError], Row]] = [
 
 @pytest.mark.parametrize(("refusal", "arrange"), FIRST)
 def test_where_two_rules_refuse_the_documented_one_is_heard(
-    sqlite_url: str, refusal: type[GongyiBankError], arrange: Row
+    sqlite_tables_url: str, refusal: type[GongyiBankError], arrange: Row
 ) -> None:
-    district = District(sqlite_url, policies=RULES)
+    district = District(sqlite_tables_url, policies=RULES)
     wish = arrange(district)
     with pytest.raises(refusal) as caught:
         wish()

@@ -28,9 +28,9 @@ TWO = {"reason": "误记", "second_person": "ADM2"}
 
 
 @pytest.fixture
-def crowded(postgresql_url: str) -> Iterator[District]:
+def crowded(postgresql_tables_url: str) -> Iterator[District]:
     """A shop, on the engine that has many writers."""
-    made = District(postgresql_url)
+    made = District(postgresql_tables_url)
     a_shop(made)
     yield made
     made.close()

@@ -25,12 +25,14 @@ def seals_of(bank: Bank) -> list[StoredSeal]:
     return bank.read(store.list_seals)
 
 
-@pytest.fixture
-def life(engine_url: str) -> Iterator[SealedLife]:
-    """Two sealed days and an open one, on each engine."""
-    made = SealedLife(engine_url, b"kept outside the database")
-    yield made
-    made.district.close()
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
+def life(request: pytest.FixtureRequest) -> Iterator[SealedLife]:
+    """Two sealed days and an open one, on each engine, for tests that only read."""
+    server = request.getfixturevalue(f"{request.param}_server")
+    with server.fresh_database() as url:
+        made = SealedLife(url, b"kept outside the database")
+        yield made
+        made.district.close()
 
 
 def test_the_bank_is_clean_and_every_day_has_its_seal(life: SealedLife) -> None:
@@ -85,9 +87,9 @@ def test_an_audit_with_a_trusted_root_sees_an_exchanged_seal(life: SealedLife) -
     ("since", "root"), [(9, None), (0, None), (True, None), (None, "00" * 32), (1, "xyz")]
 )
 def test_what_cannot_be_started_from_is_refused(
-    sqlite_url: str, since: int | None, root: str | None
+    sqlite_tables_url: str, since: int | None, root: str | None
 ) -> None:
-    district = District(sqlite_url)
+    district = District(sqlite_tables_url)
     district.clock.advance(days=1)
     district.bank.closings.close("2022-10-15")
     with pytest.raises(InvalidValue):
@@ -101,8 +103,8 @@ def test_before_the_first_seal_the_last_seal_is_the_beginning(sqlite_district: D
         sqlite_district.bank.verify(since="last_seal", trusted_root="00" * 32)
 
 
-def test_faults_are_told_one_by_one(sqlite_url: str) -> None:
-    life = SealedLife(sqlite_url)
+def test_faults_are_told_one_by_one(sqlite_tables_url: str) -> None:
+    life = SealedLife(sqlite_tables_url)
     _change(life.bank, "gb_offer", {"stock": 1})
     told: list[Fault] = []
     found = life.bank.verify(tell=told.append)
@@ -127,9 +129,9 @@ def _change(
 
 @pytest.mark.parametrize("since", [None, "last_seal", 1])
 def test_a_sealed_row_that_was_changed_breaks_its_root(
-    sqlite_url: str, since: int | str | None
+    sqlite_tables_url: str, since: int | str | None
 ) -> None:
-    life = SealedLife(sqlite_url)
+    life = SealedLife(sqlite_tables_url)
     record = metadata.tables["gb_hour_record"].c
     _change(life.bank, "gb_hour_record", {"project": "别的"}, record.account_no == life.accounts[0])
     found = life.bank.verify(since=since)  # type: ignore[arg-type]
@@ -140,8 +142,10 @@ def test_a_sealed_row_that_was_changed_breaks_its_root(
     life.district.close()
 
 
-def test_a_row_of_the_open_day_that_was_changed_is_named_by_its_voucher(sqlite_url: str) -> None:
-    life = SealedLife(sqlite_url)
+def test_a_row_of_the_open_day_that_was_changed_is_named_by_its_voucher(
+    sqlite_tables_url: str,
+) -> None:
+    life = SealedLife(sqlite_tables_url)
     record = metadata.tables["gb_hour_record"].c
     _change(
         life.bank, "gb_hour_record", {"project": "别的"}, record.account_no == life.accounts[-2]
@@ -153,9 +157,9 @@ def test_a_row_of_the_open_day_that_was_changed_is_named_by_its_voucher(sqlite_u
 
 
 def test_small_batches_give_the_same_roots(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_tables_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    life = SealedLife(sqlite_url)
+    life = SealedLife(sqlite_tables_url)
     for size in (1, 3):
         monkeypatch.setattr(store, "ROWS_MAX", size)
         assert life.bank.verify().is_clean
@@ -168,9 +172,9 @@ def test_small_batches_give_the_same_roots(
     ids=["today", "backwards", "sealed already"],
 )
 def test_only_days_that_are_over_are_sealed_and_once(
-    sqlite_url: str, first_on: str, last_on: str
+    sqlite_tables_url: str, first_on: str, last_on: str
 ) -> None:
-    district = District(sqlite_url)
+    district = District(sqlite_tables_url)
     district.clock.advance(days=1)
     district.bank.closings.close("2022-10-15")
     days = dt.date.fromisoformat(first_on), dt.date.fromisoformat(last_on)
@@ -179,8 +183,8 @@ def test_only_days_that_are_over_are_sealed_and_once(
     district.close()
 
 
-def test_days_that_nobody_closed_are_sealed_with_the_next(sqlite_url: str) -> None:
-    district = District(sqlite_url)
+def test_days_that_nobody_closed_are_sealed_with_the_next(sqlite_tables_url: str) -> None:
+    district = District(sqlite_tables_url)
     account = district.customer()
     district.serve(account, "10-03 08:00")
     district.clock.advance(days=5)

@@ -32,9 +32,11 @@ from tests.service.test_transfers import (
 
 
 @pytest.fixture
-def crowded(postgresql_url: str) -> Iterator[District]:
+def crowded(postgresql_tables_url: str) -> Iterator[District]:
     """The engine that has many writers, with a monthly limit of ten points."""
-    made = District(postgresql_url, policies=(TransferRules(gift_points_month_max=Points(10)),))
+    made = District(
+        postgresql_tables_url, policies=(TransferRules(gift_points_month_max=Points(10)),)
+    )
     yield made
     made.close()
 

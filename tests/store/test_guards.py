@@ -64,8 +64,8 @@ def test_of_a_voucher_only_its_place_in_the_outbox_is_filled_in_later(used: Dist
             connection.execute(sa.delete(voucher))
 
 
-def test_truncate_is_refused_on_postgresql(postgresql_url: str) -> None:
-    district = District(postgresql_url)
+def test_truncate_is_refused_on_postgresql(postgresql_tables_url: str) -> None:
+    district = District(postgresql_tables_url)
     for table in (*APPEND_ONLY, *MUTABLE_COLUMNS):
         with (
             district.bank.engine.connect() as connection,

@@ -12,7 +12,7 @@ from tests.postgresql import PostgresqlServer
 def test_a_write_is_prepared_unless_a_pooler_is_in_between(
     postgresql_server: PostgresqlServer, query: str, is_prepared: bool
 ) -> None:
-    with postgresql_server.fresh_database() as url:
+    with postgresql_server.database_with_tables() as url:
         join = "&" if "?" in url else "?"
         district = District(url + join + query if query else url)
         account = district.customer()

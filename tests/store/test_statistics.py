@@ -20,7 +20,7 @@ _COUNT = 3000
 def test_a_session_forgets_the_plans_it_made_for_empty_tables(
     postgresql_server: PostgresqlServer,
 ) -> None:
-    with postgresql_server.fresh_database() as url:
+    with postgresql_server.database_with_tables() as url:
         district = District(url)
         engine = district.bank.engine
         with engine.connect() as connection:

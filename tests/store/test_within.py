@@ -288,19 +288,6 @@ def test_a_connection_that_commits_every_statement_is_refused_before_anything(
     engine.dispose()
 
 
-def test_our_own_sqlite_engine_opens_a_transaction_whatever_it_is_told(
-    sqlite_district: District,
-) -> None:
-    number = sqlite_district.customer()
-    bank = sqlite_district.acting("T1")
-    engine = bank.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        with bank.within(connection) as counter:
-            counter.accounts.freeze(account=number, reason="核查")
-        connection.rollback()
-    sqlite_district.serve(number, "10-03 08:00")
-
-
 def test_what_is_no_connection_and_who_is_no_staff_is_refused(
     district: District, account: int
 ) -> None:

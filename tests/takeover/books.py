@@ -75,14 +75,3 @@ def books_of(bank: Bank) -> Books:
             rows = connection.execute(sa.select(*columns))
             found[name] = sorted((tuple(row) for row in rows), key=repr)
     return found
-
-
-def rows_in_all_tables(bank: Bank) -> dict[str, int]:
-    """How many rows each table has."""
-    with bank.engine.connect() as connection:
-        return {
-            table.name: connection.execute(
-                sa.select(sa.func.count()).select_from(table)
-            ).scalar_one()
-            for table in tables.metadata.sorted_tables
-        }

@@ -17,7 +17,8 @@ from gongyi_bank.takeover import (
     take_over_story,
 )
 from gongyi_bank.testing import story_folder
-from tests.takeover.books import books_of, copied_story, edit, founded, rows_in_all_tables
+from tests.books import counts
+from tests.takeover.books import books_of, copied_story, edit, founded
 
 FILES = sorted(path.name for path in story_folder().glob("*.csv") if "expected" not in path.name)
 
@@ -43,11 +44,11 @@ def test_a_missing_column_in_any_file_stops_it_before_the_first_row(
 ) -> None:
     whole = copied_story(folder.parent / "whole", rows_max=20)
     bank = founded(sqlite_url, whole)
-    before = rows_in_all_tables(bank)
+    before = counts(bank)
     edit(folder / name, lambda lines: [f"x{lines[0]}", *lines[1:]])
     with pytest.raises(ColumnMissing, match=name):
         take_over_story(bank, folder)
-    assert rows_in_all_tables(bank) == before
+    assert counts(bank) == before
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -55,12 +56,12 @@ def test_an_unreadable_file_stops_it_before_the_first_row(
     folder: Path, sqlite_url: str, name: str
 ) -> None:
     bank = founded(sqlite_url, copied_story(folder.parent / "whole", rows_max=20))
-    before = rows_in_all_tables(bank)
+    before = counts(bank)
     file = folder / name
     file.write_bytes(file.read_bytes() + b"\xff\xff\xff")
     with pytest.raises(FileUnreadable, match=name):
         take_over_story(bank, folder)
-    assert rows_in_all_tables(bank) == before
+    assert counts(bank) == before
 
 
 def test_a_wrong_path_is_no_folder(tmp_path: Path) -> None:
@@ -252,8 +253,8 @@ def test_a_bank_with_another_tariff_adopts_it_from_the_day_after(
 
 def test_somebody_who_may_do_nothing_takes_nothing_over(folder: Path, sqlite_url: str) -> None:
     bank = founded(sqlite_url, folder).acting_as("stranger")
-    before = rows_in_all_tables(bank)
+    before = counts(bank)
     report = take_over_story(bank, folder)
     assert not report.is_replay
-    assert rows_in_all_tables(bank) == before
+    assert counts(bank) == before
     assert {p.code for p in report.months[0].services.problems} == {"unknown_staff"}

@@ -24,8 +24,9 @@ from gongyi_bank.takeover import (
     write_indicators,
 )
 from gongyi_bank.testing import story_folder
+from tests.books import counts
 from tests.conftest import BIG_STORY, NO_BIG_STORY
-from tests.takeover.books import Books, books_of, copied_story, edit, founded, rows_in_all_tables
+from tests.takeover.books import Books, books_of, copied_story, edit, founded
 
 
 @pytest.fixture
@@ -49,10 +50,10 @@ def test_the_small_story_gives_the_expected_figures_and_replays(
     report = take_over_story(small, story_folder())
     require_expected(small, report, story_folder(), tmp_path)
     assert not report.is_replay
-    before = rows_in_all_tables(small)
+    before = counts(small)
     again = take_over_story(small, story_folder(), rows_per_chunk=333)
     assert again.is_replay
-    assert rows_in_all_tables(small) == before
+    assert counts(small) == before
     for first, second in zip(report.all_steps, again.all_steps, strict=True):
         refused = sum(first.refused.values())
         assert (second.rows, second.taken, sum(second.refused.values())) == (first.rows, 0, refused)
@@ -158,13 +159,20 @@ def told(report: TakeoverReport) -> list[Any]:
     ]
 
 
+@pytest.fixture(scope="module")
+def with_one_run() -> Iterator[tuple[Bank, TakeoverReport]]:
+    """The bank of the small story after an uninterrupted takeover, to compare others with."""
+    bank = founded("sqlite://", story_folder())
+    yield bank, take_over_story(bank, story_folder(), rows_per_chunk=50)
+    bank.close()
+
+
 @pytest.mark.parametrize("stop_in", ["services 2022-11", "redemptions 2022-12"])
 def test_a_resumed_and_a_repeated_run_tell_what_an_uninterrupted_one_tells(
-    stop_in: str, engine_url: str
+    stop_in: str, engine_url: str, with_one_run: tuple[Bank, TakeoverReport]
 ) -> None:
     folder = story_folder()
-    with_one_run = founded("sqlite://", folder)
-    whole = take_over_story(with_one_run, folder, rows_per_chunk=50)
+    its_bank, whole = with_one_run
     # Judged again against what is in the books by now, some would be refused otherwise.
     assert {"insufficient_points", "overlap"} <= {p.code for p in whole.problems}
     bank = founded(engine_url, folder)
@@ -181,10 +189,9 @@ def test_a_resumed_and_a_repeated_run_tell_what_an_uninterrupted_one_tells(
     assert told(repeated) == told(whole)
     assert [p.error for p in repeated.problems] == [p.error for p in resumed.problems]
     assert repeated.is_replay
-    assert figures(bank, repeated) == figures(bank, resumed) == figures(with_one_run, whole)
-    assert books_of(bank) == books_of(with_one_run)
+    assert figures(bank, repeated) == figures(bank, resumed) == figures(its_bank, whole)
+    assert books_of(bank) == books_of(its_bank)
     bank.close()
-    with_one_run.close()
 
 
 def test_progress_tells_every_step_from_its_beginning_to_its_end(mini_story: Path) -> None:

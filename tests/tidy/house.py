@@ -5,6 +5,7 @@ can also feed it a bad snippet and prove that it is able to fail.
 """
 
 import ast
+import functools
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,10 +49,13 @@ def module_from(text: str, *, path: str = "gongyi_bank/rules/snippet.py") -> Mod
 
 
 def read_modules(folder: Path) -> list[Module]:
-    return [
-        module_from(file.read_text("utf-8"), path=file.relative_to(ROOT).as_posix())
-        for file in sorted(folder.rglob("*.py"))
-    ]
+    return [_read(file) for file in sorted(folder.rglob("*.py"))]
+
+
+@functools.cache
+def _read(file: Path) -> Module:
+    """Parsed once: most tests of this folder look at the same files, and none changes them."""
+    return module_from(file.read_text("utf-8"), path=file.relative_to(ROOT).as_posix())
 
 
 def package_modules() -> list[Module]:

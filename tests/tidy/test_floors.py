@@ -23,7 +23,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "rules": ("rules",),
     "store": ("store",),
     "service": ("service", "reports"),
-    "bank": ("desks", "bank", "group_commit", "takeover"),
+    "bank": ("desks", "opening", "bank", "group_commit", "takeover"),
     "async": ("aio",),
     "door": ("gongyi_bank",),
     "testing": ("testing",),

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from gongyi_bank.errors import EngineError, RetryTransaction
+from gongyi_bank.errors import EngineError, EngineUnsupported, RetryTransaction
 from gongyi_bank.store.engines.guards import guarded_tables, unguards
 from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Row, Update, Writes
@@ -35,6 +35,8 @@ class Capability(enum.StrEnum):
     SHARED_ROW_LOCK = "shared_row_lock"
     #: Who shares a row overtakes who waits for it alone, for ever if there are enough of them.
     SHARERS_OVERTAKE = "sharers_overtake"
+    #: Accounts have rights of their own, so a service can be kept from changing history.
+    GRANTS = "grants"
 
 
 class KeyTaken(Exception):
@@ -118,6 +120,18 @@ class StoreEngine(ABC):
     def count_guards_expected(self) -> int:
         """How many triggers the schema comes with."""
         return sum(text.startswith("CREATE TRIGGER") for text in self.guard_statements())
+
+    def grants_for(self, connection: sa.Connection, role: str) -> list[str]:
+        """The SQL by which a role may run a bank and not change its history. Raises InvalidValue.
+
+        Raises EngineUnsupported without Capability.GRANTS.
+        """
+        reason = "no accounts: whoever can write the file can write all of it"
+        raise EngineUnsupported(engine=self.name, reason=reason)
+
+    @abstractmethod
+    def history_is_writable(self, wire: Wire) -> bool | None:
+        """Whether the connection's user may change written history; None: it cannot be known."""
 
     @abstractmethod
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:

@@ -14,7 +14,7 @@ from gongyi_bank.store import tables
 #: Tables whose rows are never changed at all.
 APPEND_ONLY = (
     "account_line", "account_total", "customer_stay", "hold_event", "internal_move", "line_part",
-    "policy", "refund", "seal", "stock_move",
+    "outlet_stay", "policy", "refund", "seal", "stock_move",
 )  # fmt: skip
 #: Tables whose rows are never deleted, and the only columns that may change later.
 MUTABLE_COLUMNS: dict[str, tuple[str, ...]] = {

@@ -16,9 +16,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import dialect as mysql_dialect
 from sqlalchemy.dialects.mysql import insert as mysql_insert
 
 from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
+from gongyi_bank.store.engines import grants
 from gongyi_bank.store.engines.base import (
     Capability,
     KeyTaken,
@@ -75,6 +77,8 @@ _TAKE_SCHEMA = "SELECT GET_LOCK(CONCAT('gb_schema_', SHA1(DATABASE())), 600)"
 _LEAVE_SCHEMA = "SELECT RELEASE_LOCK(CONCAT('gb_schema_', SHA1(DATABASE())))"
 _LEVEL, _LEVEL_OF_MARIADB = "SELECT @@transaction_isolation", "SELECT @@tx_isolation"
 _SNAPSHOT = "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"
+#: Names in backticks, and a host's % as it is.
+_QUOTING = mysql_dialect(paramstyle="named").identifier_preparer
 
 
 def _is_duplicate(error: RetryTransaction) -> bool:
@@ -87,7 +91,7 @@ class MysqlEngine(StoreEngine):
 
     name: ClassVar[str] = "mysql"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.GUARD_TRIGGERS, Capability.SHARED_ROW_LOCK}
+        {Capability.GUARD_TRIGGERS, Capability.SHARED_ROW_LOCK, Capability.GRANTS}
     )
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
@@ -158,6 +162,18 @@ class MysqlEngine(StoreEngine):
     def count_guards(self, wire: Wire) -> int:
         found: int = wire.fetch(_TRIGGERS, ())[0][0]
         return found
+
+    def grants_for(self, connection: sa.Connection, role: str) -> list[str]:
+        grantee = grants.quoted_account(_QUOTING, role)
+        database = connection.exec_driver_sql("SELECT DATABASE()").scalar_one()
+        return grants.table_grants(_QUOTING, database, grantee)
+
+    def history_is_writable(self, wire: Wire) -> bool | None:
+        if wire.fetch(grants.MYSQL_MAY_CHANGE_HISTORY, ())[0][0]:
+            return True
+        has_roles = wire.fetch(grants.MYSQL_COUNT_ROLES, ())[0][0] > 0
+        for_everybody = any(" TO PUBLIC" in text for (text,) in wire.fetch("SHOW GRANTS", ()))
+        return None if has_roles or for_everybody else False
 
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         # The driver writes a list as (1, 2, 3): one parameter, and a range of the index.

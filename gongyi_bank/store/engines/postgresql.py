@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
-from gongyi_bank.store.engines import arrays
+from gongyi_bank.store.engines import arrays, grants
 from gongyi_bank.store.engines.base import (
     Capability,
     KeyTaken,
@@ -44,6 +44,11 @@ _SHARE_BANK = (
     " WHERE c.bank_id = b.bank_id AND c.state = 'closing') FOR SHARE"
 )
 _QUEUE_FOR_BANK = "SELECT 1 FROM gb_bank WHERE bank_id = $1 FOR NO KEY UPDATE"
+#: What decides whether a power cut can take back what was acknowledged.
+_DURABILITY = (
+    "SELECT current_setting('synchronous_commit'), current_setting('fsync'),"
+    " current_setting('full_page_writes')"
+)
 
 
 #: How SQL is compiled for the server itself: with $1, $2 for its parameters.
@@ -61,6 +66,7 @@ class PostgresqlEngine(StoreEngine):
             Capability.GUARDED_TRUNCATE,
             Capability.SHARED_ROW_LOCK,
             Capability.SHARERS_OVERTAKE,
+            Capability.GRANTS,
         }
     )
 
@@ -107,8 +113,10 @@ class PostgresqlEngine(StoreEngine):
         return raw_cursor(connection)
 
     def unsafe_settings(self, connection: sa.Connection) -> list[str]:
-        found = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
-        return [] if found in ("on", "remote_apply") else [f"synchronous_commit is {found}"]
+        commits, *found = connection.exec_driver_sql(_DURABILITY).one()
+        faults = [] if commits in ("on", "remote_apply") else [f"synchronous_commit is {commits}"]
+        others = zip(("fsync", "full_page_writes"), found, strict=True)
+        return faults + [f"{name} is off" for name, setting in others if setting == "off"]
 
     def lock_schema(self, connection: sa.Connection) -> None:
         # Readers of the version go on; another migration may take longer than a lock should.
@@ -132,6 +140,20 @@ class PostgresqlEngine(StoreEngine):
             " AND t.tgenabled IN ('O', 'A') AND pg_table_is_visible(c.oid)"
         )
         found: int = wire.fetch(select, ())[0][0]
+        return found
+
+    def grants_for(self, connection: sa.Connection, role: str) -> list[str]:
+        quote = _NUMBERED.identifier_preparer
+        grantee = grants.quoted_role(quote, role)
+        database, schema = connection.exec_driver_sql(grants.POSTGRESQL_PLACE).one()
+        return [
+            f"GRANT CONNECT ON DATABASE {quote.quote_identifier(database)} TO {grantee}",
+            f"GRANT USAGE ON SCHEMA {quote.quote_identifier(schema)} TO {grantee}",
+            *grants.table_grants(quote, schema, grantee),
+        ]
+
+    def history_is_writable(self, wire: Wire) -> bool | None:
+        found: bool = wire.fetch(grants.POSTGRESQL_MAY_CHANGE_HISTORY, ())[0][0]
         return found
 
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:

@@ -30,7 +30,11 @@ class Wire:
 
     def fetch(self, sql: str, params: Any) -> list[tuple[Any, ...]]:
         """The rows of a select, as plain tuples."""
-        rows: list[tuple[Any, ...]] = self._run(sql, params, many=False).fetchall()
+        cursor = self._run(sql, params, many=False)
+        try:
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        except self._driver_error as error:  # SQLite reads on while rows are fetched
+            raise self._engine.classify(error, lost=self._is_lost(error)) from None
         return rows
 
     def execute(self, sql: str, params: Any) -> int:
@@ -46,7 +50,7 @@ class Wire:
     def _run(self, sql: str, params: Any, *, many: bool) -> Any:
         cursor = self._cursor
         if cursor is None:
-            cursor = self._cursor = self._engine.fresh_cursor(self.connection)
+            cursor = self._cursor = self._fresh_cursor()
         _log.debug("%s", sql)
         before = self.connection.dispatch.before_cursor_execute
         after = self.connection.dispatch.after_cursor_execute
@@ -67,6 +71,12 @@ class Wire:
         for tell in after:
             tell(self.connection, cursor, sql, params, None, many)
         return cursor
+
+    def _fresh_cursor(self) -> Any:
+        try:
+            return self._engine.fresh_cursor(self.connection)
+        except self._driver_error as error:  # lost since it last answered
+            raise self._engine.classify(error, lost=self._is_lost(error)) from None
 
     def _is_lost(self, error: Exception) -> bool:
         """Whether the connection is gone; then the pool must not give it out again."""

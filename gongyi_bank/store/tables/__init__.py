@@ -17,7 +17,7 @@ from gongyi_bank.store.tables.ledger import (
     line_part,
 )
 from gongyi_bank.store.tables.outbox import outbox_consumer
-from gongyi_bank.store.tables.outlets import outlet, staff, staff_role
+from gongyi_bank.store.tables.outlets import outlet, outlet_stay, staff, staff_role
 from gongyi_bank.store.tables.passbooks import loss_report, passbook
 from gongyi_bank.store.tables.pools import pool
 from gongyi_bank.store.tables.refunds import refund
@@ -42,6 +42,7 @@ __all__ = [
     "offer",
     "outbox_consumer",
     "outlet",
+    "outlet_stay",
     "partner_store",
     "passbook",
     "person",

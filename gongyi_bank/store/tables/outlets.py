@@ -48,6 +48,23 @@ outlet = bank_table(
     indexes={"parent": ["parent_no"]},
 )
 
+#: Which outlet has been above each one, and since when; append-only. A savings branch that moves
+#: leaves what was closed with its old branch there. None is above the head office.
+outlet_stay = bank_table(
+    "outlet_stay",
+    needed("outlet_no", Big),
+    needed("stay_no", Big),
+    needed("since_on", Day),
+    optional("parent_no", Big),
+    needed("voucher_id", digest(16)),
+    key=["outlet_no", "stay_no"],
+    refers={
+        "outlet": (["outlet_no"], "outlet", ["outlet_no"]),
+        "parent": (["parent_no"], "outlet", ["outlet_no"]),
+        "voucher": (["voucher_id"], "voucher", ["voucher_id"]),
+    },
+)
+
 #: A person who acts for the bank. `own_account_no`: nobody approves their own hours.
 staff = bank_table(
     "staff",

@@ -130,6 +130,15 @@ table(SCHEMA, "gb_closing",
     ),
     index("gb_closing_open_ix", "bank_id outlet_no", "state <> 'closed'"),
 )
+table(SCHEMA, "gb_outlet_stay",
+    need("bank_id", BIG), need("outlet_no", BIG), need("stay_no", BIG), need("since_on", DAY),
+    may("parent_no", BIG), need("voucher_id", raw(16)),
+    key("gb_outlet_stay_pk", "bank_id outlet_no stay_no"),
+    fk("gb_outlet_stay_bank_fk", "bank_id", "gb_bank"),
+    fk("gb_outlet_stay_outlet_fk", "bank_id outlet_no", "gb_outlet"),
+    fk("gb_outlet_stay_parent_fk", "bank_id parent_no", "gb_outlet", "bank_id outlet_no"),
+    fk("gb_outlet_stay_voucher_fk", "bank_id voucher_id", "gb_voucher"),
+)
 table(SCHEMA, "gb_account_head",
     need("bank_id", BIG), need("account_no", BIG), need("credited", BIG), need("debited", BIG),
     need("held", BIG), need("dead_no", BIG), need("next_expiry_on", DAY),
@@ -520,7 +529,7 @@ table(SCHEMA, "gb_refund",
 )
 APPEND_ONLY = (
     "account_line", "account_total", "customer_stay", "hold_event", "internal_move", "line_part",
-    "policy", "refund", "seal", "stock_move",
+    "outlet_stay", "policy", "refund", "seal", "stock_move",
 )
 MUTABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "account": (),

@@ -1,0 +1,1 @@
+"""What reviewers, fuzzers and simulations have found: every fault stays as the smallest example."""
