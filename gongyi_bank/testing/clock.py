@@ -1,0 +1,66 @@
+"""A clock for tests: it stands still until it is told the time, and never runs backwards unasked.
+
+Needs nothing but the bank itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from gongyi_bank.errors import InvalidInstant
+from gongyi_bank.periods import require_moment
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+#: Where a clock begins that is told nothing else: noon of 15 October 2022 in Shanghai.
+START = dt.datetime(2022, 10, 15, 12, tzinfo=SHANGHAI)
+
+
+class FrozenClock:
+    """A clock that stands still, to be handed to `Bank.found`, `Bank.open` or `bank.at`.
+
+    >>> clock = FrozenClock(dt.datetime(2022, 10, 15, 12, tzinfo=SHANGHAI))
+    >>> bank = Bank.found("sqlite://", clock=clock)
+    >>> clock.advance(days=3)
+
+    Raises InvalidInstant for a time without a zone.
+    """
+
+    def __init__(self, now: dt.datetime = START) -> None:
+        self._now = require_moment(now, "now")
+
+    def __call__(self) -> dt.datetime:
+        return self._now
+
+    @property
+    def now(self) -> dt.datetime:
+        """What the clock shows."""
+        return self._now
+
+    def advance(
+        self, *, weeks: int = 0, days: int = 0, hours: int = 0, minutes: int = 0, seconds: int = 0
+    ) -> dt.datetime:
+        """Move on by `days=3` or `hours=1, minutes=30`, as time passes; what it shows then.
+
+        In a zone with summer time an hour is an hour and a day 24 of them. Raises
+        InvalidInstant for a move backwards.
+        """
+        step = dt.timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if step < dt.timedelta(0):
+            raise InvalidInstant.of("advance", str(step), "a clock only goes on; see `set`")
+        passed = self._now.astimezone(dt.UTC) + step
+        return self.set(passed.astimezone(self._now.tzinfo))
+
+    def set(self, now: dt.datetime, *, backwards: bool = False) -> dt.datetime:
+        """Show another time; an earlier one only with `backwards=True`.
+
+        Raises InvalidInstant.
+        """
+        moment = require_moment(now, "now")
+        if moment < self._now and not backwards:
+            raise InvalidInstant.of("now", moment, f"earlier than {self._now}; say backwards=True")
+        self._now = moment
+        return moment
+
+    def __repr__(self) -> str:
+        return f"FrozenClock({self._now.isoformat()})"

@@ -1,0 +1,189 @@
+"""What a bank's tables hold and what the reference's books hold, in one form: rows, by table.
+
+Ids are told in the reference's own, as receipts have paired them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from gongyi_bank.bank import Desks
+from gongyi_bank.rules.expiry import terms_of
+from gongyi_bank.store import tables
+from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.testing.reference import Ids
+from gongyi_bank.testing.reference.books import Books
+
+#: The columns that are compared: all but hashes and what only a database needs.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "account_line": (
+        "account_no", "line_no", "kind", "amount", "contra_no", "credited_after",
+        "debited_after", "expires_on", "value_on", "origin_on", "booked_at", "business_day",
+        "outlet_no", "voucher_id", "policy_id",
+    ),
+    "account_head": (
+        "account_no", "credited", "debited", "held", "debt", "line_no", "record_no",
+        "verified_minutes",
+    ),
+    "hour_record": (
+        "account_no", "record_no", "kind", "state", "first_state", "ref", "row_digest",
+        "outlet_no", "project", "category", "started_at", "ended_at", "service_on", "value_on",
+        "voided_on", "minutes", "client_rating", "recorded_by_no", "checked_by_no", "points",
+        "line_no", "policy_id", "replaces_record_no", "voucher_id", "decided_voucher_id",
+        "voided_voucher_id",
+    ),
+    "hold": (
+        "hold_id", "account_no", "payee_no", "amount", "captured", "state", "placed_at",
+        "deadline_at", "latest_at", "outlet_no", "event_no", "ref", "voucher_id",
+    ),
+    "hold_event": ("hold_id", "event_no", "kind", "amount", "deadline_at", "line_no"),
+    "redemption": (
+        "redemption_id", "account_no", "store_no", "sku", "quantity", "points", "state", "ref",
+        "redeemed_on", "line_no", "hold_id", "voucher_id", "settled_voucher_id",
+    ),
+    "refund": (
+        "redemption_id", "part_no", "account_no", "refunded_on", "quantity", "points",
+        "refund_line_no", "restocked", "voucher_id",
+    ),
+    "line_part": (
+        "account_no", "line_no", "part_no", "kind", "amount", "expired", "by_line_no",
+        "voucher_id",
+    ),
+    "offer": ("store_no", "sku", "stock", "reserved", "state"),
+    "passbook": (
+        "passbook_no", "state", "outlet_no", "pages", "rows_per_page", "account_no",
+        "volume_no", "issued_on", "first_line_no", "printed_line_no",
+    ),
+    "loss_report": (
+        "account_no", "report_no", "passbook_no", "kind", "state", "lapses_at",
+        "reissue_from_on",
+    ),
+    "pool": ("pool_no", "code", "outlet_no", "account_no", "state"),
+    "closing": (
+        "closing_no", "outlet_no", "kind", "first_on", "last_on", "state", "voucher_id",
+        "closed_voucher_id",
+    ),
+    "voucher": (
+        "voucher_id", "act", "idempotency_key", "staff_no", "second_staff_no", "outlet_no",
+        "business_day", "booked_at", "reason",
+    ),
+}  # fmt: skip
+Row = dict[str, Any]
+Rows = dict[str, list[str]]
+
+
+def rows_of_bank(bank: Desks, ids: Ids, only: Collection[str] = COLUMNS) -> Rows:
+    """The rows of a bank by table, its ids told in the reference's."""
+    names = {one.bytes: other.bytes for one, other in ids.pairs.items()}
+    found = bank.read(lambda tx: {name: _read(tx, name) for name in only})
+    return {name: _shown(COLUMNS[name], rows, names) for name, rows in found.items()}
+
+
+def rows_of_reference(
+    books: Books, ids: Ids, today: dt.date, only: Collection[str] = COLUMNS
+) -> Rows:
+    """The rows of the reference's books by table."""
+    names = {other.bytes: other.bytes for other in ids.pairs.values()}
+    return {name: _shown(COLUMNS[name], _TOLD[name](books, today), names) for name in only}
+
+
+def require_equal_rows(
+    bank: Desks, books: Books, ids: Ids, today: dt.date, only: Collection[str] = COLUMNS
+) -> None:
+    """Raise AssertionError with the rows that only one side has."""
+    written, told = rows_of_bank(bank, ids, only), rows_of_reference(books, ids, today, only)
+    wrong = []
+    for name, rows in written.items():
+        wrong += [f"  only the bank has {name} {row}" for row in sorted({*rows} - {*told[name]})]
+        wrong += [f"  the bank has no {name} {row}" for row in sorted({*told[name]} - {*rows})]
+        if not wrong and len(rows) != len(told[name]):
+            wrong.append(f"  the bank has {len(rows)} rows of {name}, not {len(told[name])}")
+    if wrong:
+        raise AssertionError("\n".join(["the books differ:", *wrong]))
+
+
+def _read(tx: Transaction, name: str) -> list[Row]:
+    table: sa.Table = getattr(tables, name)
+    query = sa.select(*(table.c[column] for column in COLUMNS[name]))
+    query = query.where(table.c.bank_id == tx.bank.bank_id)
+    if table is tables.voucher:  # the reference is founded without one
+        query = query.where(table.c.act != "bank.found")
+    return [dict(row._mapping) for row in tx.connection.execute(query)]
+
+
+def _shown(
+    columns: Iterable[str], rows: Iterable[Mapping[str, Any]], names: Mapping[bytes, bytes]
+) -> list[str]:
+    """Rows in a form that can be compared and read; ids that no receipt told are not compared."""
+    return sorted(
+        ", ".join(f"{column}={_value(column, row[column], names)}" for column in columns)
+        for row in rows
+    )
+
+
+def _value(column: str, value: Any, names: Mapping[bytes, bytes]) -> Any:
+    if value is not None and column.endswith("_id") and column != "policy_id":
+        return names.get(value, b"?").hex()
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return int(value) if isinstance(value, bool) else value
+
+
+def _named(name: str, rows: Iterable[Any]) -> list[Row]:
+    """Rows with attributes as rows with named columns."""
+    return [{column: getattr(row, column) for column in COLUMNS[name]} for row in rows]
+
+
+def _plain(rows: Iterable[Any]) -> list[Row]:
+    """Named tuples as rows."""
+    return [row._asdict() for row in rows]
+
+
+def _heads(books: Books, today: dt.date) -> list[Row]:
+    heads = books.heads(books.lines, terms_of(books.policy_book(), today))
+    return _named("account_head", heads.values())
+
+
+def _events(books: Books) -> list[Row]:
+    return [
+        {"hold_id": hold.hold_id, **step._asdict()}
+        for hold in books.holds.values()
+        for step in hold.steps
+    ]
+
+
+def _vouchers(books: Books) -> list[Row]:
+    return [
+        one._asdict() | {"idempotency_key": one.key, "second_staff_no": one.second_no}
+        for one in books.vouchers.values()
+    ]
+
+
+#: The reference's books as tables of named columns.
+_TOLD: dict[str, Callable[[Books, dt.date], list[Row]]] = {
+    "account_line": lambda books, _: _plain(_each(books.lines)),
+    "account_head": _heads,
+    "hour_record": lambda books, _: _plain(_each(books.records)),
+    "hold": lambda books, _: _plain(books.holds.values()),
+    "hold_event": lambda books, _: _events(books),
+    "redemption": lambda books, _: _plain(books.redemptions.values()),
+    "refund": lambda books, _: _plain(books.refunds),
+    "line_part": lambda books, _: _plain(books.parts),
+    "offer": lambda books, _: _named("offer", books.offer_facts(books.offers).values()),
+    "passbook": lambda books, _: _named("passbook", books.passbooks.values()),
+    "loss_report": lambda books, _: _named("loss_report", _each(books.loss_reports)),
+    "pool": lambda books, _: _named("pool", books.pools.values()),
+    "closing": lambda books, _: _plain(books.closings.values()),
+    "voucher": lambda books, _: _vouchers(books),
+}
+
+
+def _each(by_account: Mapping[int, Iterable[Any]]) -> Iterable[Any]:
+    return itertools.chain.from_iterable(by_account.values())

@@ -1,0 +1,73 @@
+"""Losing the connection on purpose: before a statement, after it, at COMMIT, or its answer.
+
+What is lost is lost for real: the driver's connection is closed, so any database will do that does
+not live in a connection itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+#: More statements than an act has, so that some losses come too late.
+_STATEMENTS_MAX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The connection is lost `before` or `after` the n-th statement (from 0), before the
+    `commit`, or when it was done and only the `answer` was not there yet."""
+
+    moment: Literal["before", "after", "commit", "answer"]
+    statement: int = 0
+
+
+def losses() -> SearchStrategy[Loss]:
+    """Losses; they shrink to the lost answer of a COMMIT."""
+    ends = st.sampled_from((Loss("answer"), Loss("commit")))
+    at = st.integers(0, _STATEMENTS_MAX)
+    return st.one_of(ends, st.builds(Loss, st.sampled_from(("before", "after")), at))
+
+
+@contextmanager
+def losing(engine: sa.Engine, loss: Loss) -> Iterator[list[Loss]]:
+    """Lose a connection of this engine once, within the block; yields what was lost so far."""
+    seen: list[int] = []
+    lost: list[Loss] = []
+
+    def at_statement(connection: sa.Connection, *_: Any) -> None:
+        seen.append(1)
+        if len(seen) == loss.statement + 1:
+            _lose(connection, loss, lost)
+
+    def at_commit(connection: sa.Connection) -> None:
+        _lose(connection, loss, lost)
+
+    name, listen = {
+        "before": ("before_cursor_execute", at_statement),
+        "after": ("after_cursor_execute", at_statement),
+    }.get(loss.moment, ("commit", at_commit))
+    sa.event.listen(engine, name, listen)
+    try:
+        yield lost
+    finally:
+        sa.event.remove(engine, name, listen)
+
+
+def _lose(connection: sa.Connection, loss: Loss, lost: list[Loss]) -> None:
+    """Close the driver's connection; what it had not committed is undone by the server."""
+    if lost:
+        return
+    lost.append(loss)
+    driver: Any = connection.connection.dbapi_connection
+    if loss.moment == "answer":
+        driver.commit()
+    else:
+        driver.rollback()  # closed in the middle, SQLite might keep its lock until it is collected
+    driver.close()

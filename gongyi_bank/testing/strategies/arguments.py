@@ -1,0 +1,68 @@
+"""Looking at a strategy's arguments when it is made, not when the first example is drawn.
+
+A wrong argument is a mistake in the test; it is told where it was written, by its name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+from gongyi_bank.errors import InvalidValue
+from gongyi_bank.periods import require_day
+
+T = TypeVar("T")
+
+
+def require_whole(field: str, value: object, least: int, most: int) -> int:
+    """A whole number within bounds. Raises InvalidValue that names the argument."""
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidValue.of(field, value, f"a whole number from {least} to {most}")
+    return value
+
+
+def require_range(
+    name: str, least: object, most: object, *, floor: int, ceiling: int
+) -> tuple[int, int]:
+    """`<name>_min` and `<name>_max`, in order and within floor and ceiling.
+
+    Raises InvalidValue that names the argument.
+    """
+    low = require_whole(f"{name}_min", least, floor, ceiling)
+    high = require_whole(f"{name}_max", most, floor, ceiling)
+    if low > high:
+        raise InvalidValue.of(f"{name}_max", most, f"less than {name}_min={low}")
+    return low, high
+
+
+def require_some(field: str, values: Iterable[T]) -> tuple[T, ...]:
+    """At least one of something, in an order that stays. Raises InvalidValue."""
+    if isinstance(values, str | bytes):
+        raise InvalidValue.of(field, values, "a list is needed, not a text")
+    try:
+        found = tuple(values)
+    except TypeError:
+        raise InvalidValue.of(field, values, "a list is needed") from None
+    if not found:
+        raise InvalidValue.of(field, found, "at least one is needed")
+    return found
+
+
+def require_words(field: str, values: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Some of the known words. Raises InvalidValue."""
+    found = require_some(field, values)
+    for word in found:
+        if word not in known:
+            raise InvalidValue.of(field, word, f"one of {', '.join(known)}")
+    return found
+
+
+def require_days(
+    first: object, last: object, names: tuple[str, str] = ("first_on", "last_on")
+) -> tuple[dt.date, dt.date]:
+    """A first and a last day, in order. Raises InvalidValue that names the argument."""
+    low, high = require_day(first, names[0]), require_day(last, names[1])
+    if low > high:
+        raise InvalidValue.of(names[1], high, f"before {names[0]}={low}")
+    return low, high

@@ -1,0 +1,288 @@
+"""The machine drives banks against the reference: it finds nothing, unless something is planted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import rule, run_state_machine_as_test
+
+from gongyi_bank.bank import Bank
+from gongyi_bank.bank import Counter as Desk
+from gongyi_bank.commands.base import Command
+from gongyi_bank.commands.holds import PlaceHold
+from gongyi_bank.commands.points import GrantPoints
+from gongyi_bank.desks.base import SERVICES
+from gongyi_bank.errors import EngineError, OutcomeUnknown
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.store.engines import connect
+from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
+from gongyi_bank.testing import BankMachine
+from gongyi_bank.testing.machine import MAKERS, Loss, Wish
+from gongyi_bank.testing.machine.losses import losing
+from gongyi_bank.values import Points
+from tests.district import District
+
+MachineType = type[BankMachine]
+
+
+def machine_on(url: str, **more: Any) -> MachineType:
+    """A machine whose banks all lie in one database."""
+    engine = connect(url)
+
+    class Machine(BankMachine):
+        seen: ClassVar[Counter[str]] = Counter()
+
+        def found(self, **given: Any) -> Bank:
+            bank = more.get("bank", Bank)
+            return bank.found(engine, unsafe_settings="allow", **given)
+
+        def _held_against(self, *facts: Any) -> Any:
+            said = super()._held_against(*facts)
+            self.seen[facts[2].act] += not isinstance(said, Exception)
+            return said
+
+    return Machine
+
+
+def drive(machine: MachineType, *, runs: int, steps: int = 25, phases: Any = None) -> None:
+    """Runs of the machine that are the same every time."""
+    chosen = settings(
+        max_examples=runs, stateful_step_count=steps, deadline=None, database=None,
+        derandomize=True, phases=phases or [Phase.generate], report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    run_state_machine_as_test(machine, settings=chosen)
+
+
+# --- it finds nothing ----------------------------------------------------------------------
+
+
+def test_a_bank_and_the_reference_answer_alike(sqlite_url: str) -> None:
+    machine = machine_on(sqlite_url)
+    drive(machine, runs=8)
+    assert sum(machine.seen.values()) > 100
+    assert len(machine.seen) > 25
+
+
+@pytest.mark.slow
+def test_they_answer_alike_for_long(sqlite_url: str) -> None:
+    machine = machine_on(sqlite_url)
+    drive(machine, runs=35, steps=40)
+    assert len(machine.seen) > 50
+
+
+@pytest.mark.slow
+def test_they_answer_alike_where_points_expire(sqlite_url: str) -> None:
+    machine = machine_on(sqlite_url)
+    machine.founding = {"policies": (PointsExpiry(mode="months", length=1),)}
+    drive(machine, runs=30, steps=40)
+
+
+@pytest.mark.slow
+def test_they_answer_alike_on_postgresql(postgresql_url: str) -> None:
+    drive(machine_on(postgresql_url), runs=30, steps=30)
+
+
+def test_a_connection_lost_before_the_first_statement_is_an_error_of_ours(
+    district: District,
+) -> None:
+    """Once the driver's own error came through where the cursor could not be made."""
+    account = district.customer()
+    bank, spent = district.bank.acting_as("K1"), []
+
+    def lose(connection: sa.Connection) -> None:
+        if not spent:
+            spent.append(1)
+            connection.connection.dbapi_connection.close()  # type: ignore[union-attr]
+
+    sa.event.listen(bank.engine, "begin", lose)
+    command = GrantPoints(
+        account=account, points=Points(1), reason="表彰", outlet="B01", second_person="K1b",
+        idempotency_key="once",
+    )  # fmt: skip
+    with contextlib.suppress(EngineError):
+        bank.execute(command)
+    assert spent
+    assert bank.execute(command).balance == Points(1)
+
+
+@pytest.mark.parametrize("moment", ["answer", "commit"])
+def test_a_lost_answer_is_an_unknown_outcome_and_the_key_tells(
+    sqlite_district: District, moment: Any
+) -> None:
+    account, bank = sqlite_district.customer(), sqlite_district.bank.acting_as("K1")
+    command = GrantPoints(
+        account=account, points=Points(1), reason="表彰", outlet="B01", second_person="K1b",
+        idempotency_key="once",
+    )  # fmt: skip
+    with losing(bank.engine, Loss(moment)) as lost, pytest.raises(OutcomeUnknown):
+        bank.execute(command)
+    assert lost == [Loss(moment)]
+    assert bank.reports.balance(account) == Points(1 if moment == "answer" else 0)
+    assert bank.execute(command).balance == Points(1)
+
+
+def test_every_act_of_the_bank_has_a_maker() -> None:
+    assert {command for command, _ in MAKERS.values()} == SERVICES.keys()
+
+
+def test_a_service_adds_rules_of_its_own(sqlite_url: str) -> None:
+    """What its own code made the bank answer is held against the reference, too."""
+    done = []
+
+    class WithGifts(machine_on(sqlite_url)):  # type: ignore[misc]
+        @rule()
+        def thanks_everybody(self) -> None:
+            account = next(iter(self.books.customers))
+            command = GrantPoints(
+                account=account, points=Points(1), reason="感谢", outlet="B01",
+                second_person="K1b",
+            )  # fmt: skip
+            said = self.bank.acting_as("K1").execute(command)
+            assert self.answered("K1", command, said) == said
+            done.append(said)
+
+    drive(WithGifts, runs=6, steps=15)
+    assert done
+
+
+def test_what_the_service_says_otherwise_is_found(sqlite_url: str) -> None:
+    machine = machine_on(sqlite_url)()
+    account = next(iter(machine.books.customers))
+    place = PlaceHold(account=account, points=Points(2), store="P1")
+    said = machine.bank.execute(place)
+    other = place.model_copy(update={"points": Points(3)})
+    with pytest.raises(AssertionError, match=r"points: the bank 2.00, the reference 3.00"):
+        machine.answered("admin", other, said)
+    machine.teardown()
+
+
+def test_a_wish_shows_what_is_not_plain() -> None:
+    assert repr(Wish()) == "Wish()"
+    assert repr(replace(Wish(), back=2, how=1)) == "Wish(how=1, back=2)"
+
+
+# --- it finds what is planted --------------------------------------------------------------
+
+Spoil = Callable[[str, Writes], None]
+
+
+def act_of(writes: Writes) -> str:
+    """Which act these rows are about to be written for."""
+    return str(writes.vouchers[0][VOUCHER_COLUMNS.index("act")])
+
+
+def unwritten(
+    act: str, table: str, *, kind: type[Insert] | type[Update], column: str = ""
+) -> Spoil:
+    """The act forgets its rows of this table, or of a change one column."""
+
+    def spoil(found: str, writes: Writes) -> None:
+        if found != act:
+            return
+        mine = [one for one in writes.steps if isinstance(one, kind) and one.table.name == table]
+        for step in mine:
+            writes.steps.remove(step)
+            if column and isinstance(step, Update):
+                place = len(step.key) + len(step.guards) + step.changes.index(column)
+                rows = [(*row[:place], *row[place + 1 :]) for row in step.rows]
+                changes = tuple(name for name in step.changes if name != column)
+                writes.steps.append(Update(step.table, step.key, step.guards, changes, rows))
+
+    return spoil
+
+
+def without_debits(found: str, writes: Writes) -> None:
+    """Goods are given and the passbook shows no line for it."""
+    for step in writes.steps:
+        if found == "redemptions.redeem" and step.table.name == "gb_account_line":
+            writes.steps.remove(step)
+            break
+
+
+class KeyIgnored(Bank):
+    """Every request is a new one."""
+
+    def execute(self, command: Command) -> Any:
+        return super().execute(command.model_copy(update={"idempotency_key": None}))
+
+
+class UndoneIsKept(Bank):
+    """A caller that gives up finds its acts booked."""
+
+    @contextlib.contextmanager
+    def begin(self, *, staff: str | None = None) -> Iterator[Desk]:
+        kept = super().begin(staff=staff)
+        counter = kept.__enter__()
+        try:
+            yield counter
+        finally:
+            kept.__exit__(None, None, None)
+
+
+class SimulationIsKept(Bank):
+    """What was only to be looked at is booked."""
+
+    def simulate(self, *, staff: str | None = None) -> AbstractContextManager[Desk]:
+        return self.begin(staff=staff)
+
+
+class AcknowledgedBeforeCommit(Bank):
+    """A reservation is answered, and never committed."""
+
+    def execute(self, command: Command) -> Any:
+        if command.act != "redemptions.reserve":
+            return super().execute(command)
+        with self.simulate() as counter:
+            return counter.execute(command)
+
+
+PLANTED: dict[str, type[Bank] | Spoil] = {
+    "a capture leaves held what it took": unwritten(
+        "holds.capture", "gb_account_head", kind=Update, column="held"
+    ),
+    "a debit is lost": without_debits,
+    "stock is never less": unwritten("redemptions.redeem", "gb_offer", kind=Update),
+    "goods come back twice": unwritten("redemptions.refund", "gb_refund", kind=Insert),
+    "voided minutes stay": unwritten(
+        "hours.void", "gb_account_head", kind=Update, column="verified_minutes"
+    ),
+    "a released hold stays open": unwritten("holds.release", "gb_hold", kind=Update),
+    "a key is ignored": KeyIgnored,
+    "what was given up is kept": UndoneIsKept,
+    "a simulation is kept": SimulationIsKept,
+    "acknowledged before commit": AcknowledgedBeforeCommit,
+}
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, spoil: Spoil) -> None:
+    """Spoil what every act writes, right before it is written."""
+    write = Transaction.write
+
+    def spoiled(self: Transaction, writes: Writes) -> None:
+        spoil(act_of(writes), writes)
+        write(self, writes)
+
+    monkeypatch.setattr(Transaction, "write", spoiled)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_found(
+    fault: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = PLANTED[fault]
+    bank = planted if isinstance(planted, type) else Bank
+    if not isinstance(planted, type):
+        plant(monkeypatch, planted)
+    with pytest.raises(AssertionError):
+        drive(machine_on(sqlite_url, bank=bank), runs=120)
