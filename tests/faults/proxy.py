@@ -11,6 +11,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -71,6 +72,10 @@ class Proxy:
     losses: int = 0
     #: Kept open until the end: a client's side that nobody answers any more.
     half_closed: list[socket.socket] = field(default_factory=list)
+    #: How long a message to the server is under way, and how long a client whose connection is
+    #: lost hears nothing at all before it comes to know.
+    delay_seconds: float = 0.0
+    silence_seconds: float = 0.0
     _plan: _Plan | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -159,7 +164,12 @@ def _accept(proxy: Proxy, listener: socket.socket) -> None:
         except OSError:
             return
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _Pair(proxy, client, proxy.connect()).start()
+        try:
+            server = proxy.connect()
+        except OSError:  # it is down
+            _reset(client)
+            continue
+        _Pair(proxy, client, server).start()
 
 
 class _Pair:
@@ -185,6 +195,7 @@ class _Pair:
                 self._half_close()
             elif loss in (Loss.DURING_ACT, Loss.BEFORE_COMMIT):
                 break
+            time.sleep(self._proxy.delay_seconds)
             if not _sent(self._server, message) or loss is Loss.DURING_COMMIT:
                 break
         self._lose()
@@ -201,6 +212,7 @@ class _Pair:
     def _lose(self) -> None:
         _end(self._server)
         if not self._is_half_closed:
+            time.sleep(self._proxy.silence_seconds)
             _reset(self._client)
 
     def _half_close(self) -> None:

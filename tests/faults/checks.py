@@ -1,0 +1,331 @@
+"""The checks of the bank test, C1 to C9: pure functions over a history and the final books.
+
+Each returns what it found wrong, in words; nothing wrong is an empty list. They know nothing of
+the library, so that they can judge it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.journal import Attempt, History
+
+#: Acts of the house and of the library's own steps, which nobody asked for under a key of theirs.
+OWN_STEPS = frozenset({"closings.announce", "closings.drain", "points.expire_due"})
+#: Nobody waits longer than this for the next act that is acknowledged to anybody.
+GAP_SECONDS_MAX = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an account, amounts in units."""
+
+    account: int
+    number: int
+    amount: int
+    credited_after: int
+    debited_after: int
+    voucher: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTotals:
+    """What the head of an account says."""
+
+    credited: int
+    debited: int
+    held: int
+    line_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """An act in the books."""
+
+    key: str | None
+    act: str
+    digest: str
+    receipt: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The books when all is over."""
+
+    heads: Mapping[int, HeadTotals]
+    lines: tuple[Line, ...]
+    #: By id. Those of the time before the workers came are left out.
+    vouchers: Mapping[str, Voucher]
+    #: The sum over the internal accounts.
+    internal: int
+    #: Points in holds that are still open after everything overdue was swept.
+    held_after_sweep: int = 0
+    #: Lines that were there before the workers came.
+    first_lines: Mapping[int, int]
+
+
+def check_reads(history: History, books: Books) -> list[str]:
+    """C1: every read has all accounts, a total of zero with the bank's side, and none below 0."""
+    faults = []
+    for look in history.looks:
+        total = sum(look.balances.values()) + look.internal
+        if look.balances.keys() != books.heads.keys():
+            faults.append(f"a read shows {len(look.balances)} of {len(books.heads)} accounts")
+        elif total:
+            faults.append(f"a read ({look.kind}) is off by {total} in all")
+        faults += _below_zero(look.balances, "a read")
+    return faults
+
+
+def check_final_total(history: History, books: Books) -> list[str]:
+    """C2: so it is in the end."""
+    balances = {no: head.credited - head.debited for no, head in books.heads.items()}
+    total = sum(balances.values()) + books.internal
+    off = [f"in the end all accounts together are off by {total}"] if total else []
+    return off + _below_zero(balances, "the end")
+
+
+def _below_zero(balances: Mapping[int, int], where: str) -> list[str]:
+    return [f"{where} shows {no} at {units}" for no, units in balances.items() if units < 0]
+
+
+def check_accounts(history: History, books: Books) -> list[str]:
+    """C3: lines numbered without a gap, running totals right, never below zero, as the head."""
+    faults = []
+    by_account: dict[int, list[Line]] = defaultdict(list)
+    for line in sorted(books.lines, key=lambda line: (line.account, line.number)):
+        by_account[line.account].append(line)
+    for account, head in books.heads.items():
+        faults += _faults_of_account(account, by_account[account], head)
+    return faults
+
+
+def _faults_of_account(account: int, lines: list[Line], head: HeadTotals) -> list[str]:
+    faults = []
+    credited = debited = 0
+    for number, line in enumerate(lines, start=1):
+        credited += max(line.amount, 0)
+        debited -= min(line.amount, 0)
+        if line.number != number:
+            return [*faults, f"{account} has line {line.number} where {number} should be"]
+        if (line.credited_after, line.debited_after) != (credited, debited):
+            return [*faults, f"{account}: the totals after line {number} are wrong"]
+        if debited > credited:
+            faults.append(f"{account} was below zero at line {number}")
+    if (head.credited, head.debited, head.line_no) != (credited, debited, len(lines)):
+        faults.append(f"{account}: the head is not what the lines add up to")
+    return faults
+
+
+def check_acknowledged(history: History, books: Books) -> list[str]:
+    """C4: every acknowledged key is in the books exactly once, with all its lines once."""
+    faults = []
+    by_key = _vouchers_by_key(books)
+    lines = _lines_by_voucher(books)
+    for key, asked in _acknowledged(history).items():
+        found = by_key[key]
+        if len(found) != 1:
+            faults.append(f"{key} was acknowledged and is in the books {len(found)} times")
+            continue
+        wanted = Counter(asked.lines)
+        if lines[found[0]] != wanted:
+            faults.append(f"{key} has the lines {_shown(lines[found[0]])}, not {_shown(wanted)}")
+    return faults
+
+
+def check_asked(history: History, books: Books) -> list[str]:
+    """C5: nothing that nobody asked for; every act as it was asked for; no refused one."""
+    faults = []
+    asked: dict[tuple[str, str, str], Attempt] = {}
+    for attempt in history.attempts:
+        asked[attempt.key, attempt.act, attempt.digest] = attempt
+    lines = _lines_by_voucher(books)
+    for voucher_id, voucher in books.vouchers.items():
+        if voucher.act in OWN_STEPS:
+            continue
+        wish = asked.get((voucher.key or "", voucher.act, voucher.digest))
+        if wish is None:
+            faults.append(f"nobody asked for {voucher.act} under {voucher.key}")
+        elif lines[voucher_id] != Counter(wish.lines):
+            faults.append(f"{voucher.key} was to post {_shown(Counter(wish.lines))}")
+    by_key = _vouchers_by_key(books)
+    for key, attempts in _by_key(history).items():
+        if by_key[key] and all(attempt.outcome == "refused" for attempt in attempts):
+            faults.append(f"{key} was refused each time and is in the books")
+    for line in books.lines:
+        is_new = line.number > books.first_lines.get(line.account, 0)
+        if is_new and line.voucher not in books.vouchers:
+            faults.append(f"line {line.number} of {line.account} has no voucher")
+    return faults
+
+
+def check_answers(history: History, books: Books) -> list[str]:
+    """C6: all answers for a key are one, the original's; another request is told of it."""
+    faults = []
+    stored = {voucher.key: voucher for voucher in books.vouchers.values()}
+    for key, attempts in _by_key(history).items():
+        original = stored.get(key)
+        for attempt in attempts:
+            if original is None or not attempt.is_settled:
+                continue
+            is_same = attempt.digest == original.digest
+            if attempt.outcome == "conflict" and is_same:
+                faults.append(f"{key} was told of another request, and it is the same")
+            elif attempt.outcome == "ok" and not is_same:
+                faults.append(f"{key} was acknowledged for another request than the books have")
+            elif attempt.outcome == "ok" and attempt.receipt != original.receipt:
+                faults.append(f"{key} was answered in two ways")
+        faults += _refused_afterwards(key, attempts)
+    return faults
+
+
+def _refused_afterwards(key: str, attempts: list[Attempt]) -> list[str]:
+    """Whoever is late with an acknowledged act must get its receipt, whatever has changed since."""
+    told = [a.ended for a in attempts if a.outcome == "ok" and a.ended is not None]
+    late = [a for a in attempts if a.outcome == "refused" and told and a.started > min(told)]
+    return [f"{key} was refused after it had been acknowledged ({a.code})" for a in late]
+
+
+def check_visible(history: History, books: Books) -> list[str]:
+    """C7: a read begun after an acknowledgement shows at least the lines that it told of."""
+    faults = []
+    told = sorted(
+        (a.ended, a.key, a.shows) for a in history.attempts if a.outcome == "ok" and a.ended
+    )
+    newest: dict[int, tuple[int, str]] = {}
+    position = 0
+    for look in sorted(history.looks, key=lambda look: look.started):
+        while position < len(told) and told[position][0] < look.started:
+            _, key, shows = told[position]
+            for account, number in shows.items():
+                newest[account] = max(newest.get(account, (0, "")), (number, key))
+            position += 1
+        for account, (number, key) in newest.items():
+            if look.lines.get(account, 0) < number:
+                faults.append(f"a read does not show line {number} of {account}, told for {key}")
+    return faults
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much happened in a run."""
+
+    acknowledged: int
+    replays: int
+    contended: int
+    refused: int
+    reads: int
+    conflicts: int
+    unknown: int
+    #: Submissions that the database has undone: a lost connection, a full disk.
+    undone: int
+    gap_seconds: float
+
+
+def count(history: History, *, began: float, ended: float) -> Counts:
+    """What happened between two moments; `began` and `ended` count as acknowledgements."""
+    told = Counter(a.key for a in history.attempts if a.outcome == "ok")
+    moments = [a.ended for a in history.attempts if a.outcome == "ok" and a.ended]
+    moments = [began, *sorted(m for m in moments if began < m < ended), ended]
+    outcomes = Counter(a.outcome for a in history.attempts)
+    places = {key: {a.place for a in made} for key, made in _by_key(history).items()}
+    return Counts(
+        acknowledged=len(told),
+        replays=told.total() - len(told),
+        contended=sum(len(who) > 1 for who in places.values()),
+        refused=outcomes["refused"],
+        reads=len(history.looks),
+        conflicts=outcomes["conflict"],
+        unknown=outcomes["unknown"] + outcomes[None],
+        undone=outcomes["failed"] + outcomes["retry"],
+        gap_seconds=max(b - a for a, b in itertools.pairwise(moments)),
+    )
+
+
+#: The least that must happen in 45 seconds: the mix of the specification, run on two cores.
+FLOORS = Counts(600, 150, 100, 100, 400, 40, 20, 3, GAP_SECONDS_MAX)
+FLOORS_SECONDS = 45.0
+
+
+def check_not_empty(
+    counts: Counts, seconds: float, *, exempt: frozenset[str] = frozenset()
+) -> list[str]:
+    """C8: enough happened for a green run to mean something, by the length of the run.
+
+    `exempt` are what this run's faults do not bring about.
+    """
+    share = seconds / FLOORS_SECONDS
+    faults = []
+    for name in Counts.__slots__:
+        found, floor = getattr(counts, name), getattr(FLOORS, name)
+        if name == "gap_seconds":
+            if found > floor:
+                faults.append(f"nobody was acknowledged anything for {found:.1f} s")
+        elif name not in exempt and found < max(1, int(floor * share)):
+            faults.append(f"only {found} {name}, at least {max(1, int(floor * share))} wanted")
+    return faults
+
+
+def check_settled(history: History, books: Books, places: Iterable[int]) -> list[str]:
+    """C9: nothing is left unresolved, everybody came to an end, and no hold is stuck."""
+    faults = [f"worker {place} never ended" for place in places if place not in history.finished]
+    settled_since: dict[tuple[str, str], float] = {}
+    for attempt in history.attempts:
+        if attempt.is_settled:
+            wish = attempt.key, attempt.digest
+            settled_since[wish] = max(settled_since.get(wish, 0.0), attempt.started)
+    faults += [
+        f"what became of {attempt.key} ({attempt.outcome}) nobody asked again"
+        for attempt in history.attempts
+        if not attempt.is_settled
+        and settled_since.get((attempt.key, attempt.digest), 0.0) <= attempt.started
+    ]
+    if books.held_after_sweep:
+        faults.append(f"{books.held_after_sweep} units stay held for ever")
+    return faults
+
+
+#: The checks that look at histories and books alone.
+CHECKS: dict[str, Callable[[History, Books], list[str]]] = {
+    "C1": check_reads,
+    "C2": check_final_total,
+    "C3": check_accounts,
+    "C4": check_acknowledged,
+    "C5": check_asked,
+    "C6": check_answers,
+    "C7": check_visible,
+}
+
+
+def _acknowledged(history: History) -> dict[str, Attempt]:
+    return {a.key: a for a in history.attempts if a.outcome == "ok"}
+
+
+def _by_key(history: History) -> dict[str, list[Attempt]]:
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in history.attempts:
+        found[attempt.key].append(attempt)
+    return found
+
+
+def _vouchers_by_key(books: Books) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = defaultdict(list)
+    for voucher_id, voucher in books.vouchers.items():
+        found[voucher.key].append(voucher_id)
+    return found
+
+
+def _lines_by_voucher(books: Books) -> dict[str, Counter[tuple[int, int]]]:
+    found: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
+    for line in books.lines:
+        found[line.voucher][line.account, line.amount] += 1
+    return found
+
+
+def _shown(lines: Counter[tuple[int, int]]) -> str:
+    posted = ", ".join(f"{no}: {units:+}" for no, units in sorted(lines.elements()))
+    return f"({posted or 'none'})"

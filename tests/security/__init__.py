@@ -1,0 +1,1 @@
+"""The security checklist, a file for each of its lines."""
