@@ -20,7 +20,7 @@ from gongyi_bank.commands.base import Command
 from gongyi_bank.commands.holds import PlaceHold
 from gongyi_bank.commands.points import GrantPoints
 from gongyi_bank.desks.base import SERVICES
-from gongyi_bank.errors import EngineError, OutcomeUnknown
+from gongyi_bank.errors import EngineError, OutcomeUnknown, RetryTransaction
 from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.store.engines import connect
 from gongyi_bank.store.transaction import Transaction
@@ -284,5 +284,6 @@ def test_a_planted_fault_is_found(
     bank = planted if isinstance(planted, type) else Bank
     if not isinstance(planted, type):
         plant(monkeypatch, planted)
-    with pytest.raises(AssertionError):
+    # An answer that differs, or a write that the books do not take.
+    with pytest.raises((AssertionError, RetryTransaction)):
         drive(machine_on(sqlite_url, bank=bank), runs=120)
