@@ -16,9 +16,11 @@ from gongyi_bank.rules.expiry import (
     Lot,
     earliest_after,
     introductions_of,
+    note_introduction,
     schedule,
     terms_of,
 )
+from gongyi_bank.rules.ledger import Head
 from gongyi_bank.values import NEVER
 from tests.rules.lots import ExactLots, NaiveLots, NumberedBook, OneLot, book_of
 
@@ -411,3 +413,14 @@ def test_where_the_two_differ() -> None:
     # The released points were those of the first lot, which is past its date by now; by number
     # the debit took these. A refund that is good anew outlives the lot it came from.
     assert pair.differs == {"release": 1, "refund": 1, "days": 1}
+
+
+@pytest.mark.parametrize(
+    ("booked_on", "look_on", "last_on"), [(JAN, MAR, MAR), (MAR, MAR, NEVER), (JUN, NEVER, NEVER)]
+)
+def test_an_account_that_slept_since_expiry_ended_is_looked_at_and_one_that_woke_is_not(
+    booked_on: dt.date, look_on: dt.date, last_on: dt.date
+) -> None:
+    head = Head(1, credited=5, next_expiry_line_no=1, last_expires_on=NEVER)
+    note_introduction(head, ExpiryTerms(JUN, NEVER, (Introduction(JAN, FEB, MAR),)), booked_on)
+    assert (head.next_expiry_on, head.last_expires_on) == (look_on, last_on)

@@ -296,9 +296,9 @@ def test_periods_have_their_own_thresholds_and_a_day_has_none() -> None:
 
 
 def test_for_each_star_more_it_takes_one_point_more_than_who_has_the_last_place_for_it() -> None:
-    league = rank_outlets(by_minutes(0, 100, 200, 300, 400, 500), FIFTHS)
+    league = rank_outlets(by_minutes(100, 200, 300, 400, 500), FIFTHS)
     assert [(one.score, one.stars) for one in league] == [
-        (20_000, 5), (16_000, 4), (12_000, 3), (8_000, 2), (4_000, 1), (0, 0),
+        (20_000, 5), (16_000, 4), (12_000, 3), (8_000, 2), (4_000, 1),
     ]  # fmt: skip
     needed = [score_needed(one, league, FIFTHS) for one in league]
-    assert needed == [None, 20_001, 16_001, 12_001, 8_001, 1]
+    assert needed == [None, 20_001, 16_001, 12_001, 8_001]

@@ -147,6 +147,13 @@ def test_a_path_says_on_which_side_the_other_half_stands() -> None:
     assert tree_of([b"a", b"b", b"c"], 2).path() == [("left", node_hash(a, b))]
 
 
+def test_a_tree_that_follows_no_leaf_knows_no_path() -> None:
+    tree = MerkleTree()
+    for content in (b"a", b"b", b"c"):
+        tree.add(leaf_hash(content))
+    assert tree.path() == []
+
+
 def test_a_seals_hash_covers_the_seal_before_it_the_bank_and_the_key() -> None:
     hashes = {
         seal_hash(bank, previous, FIELDS, key)

@@ -147,9 +147,10 @@ def test_a_store_is_recruited_once_and_alike(change: dict[str, object]) -> None:
     assert caught.value.facts == {"what": "商家 store", "taken": "P1"}
 
 
-def test_stores_behind_one_that_is_known_are_recruited_all_the_same() -> None:
+def test_every_new_store_of_a_list_is_recruited_also_behind_one_that_is_known() -> None:
     further = PART.model_copy(update={"code": "P2"})
     assert decide_recruits({"P1": STORE}, [PART, further], TODAY) == [further]
+    assert decide_recruits({}, [PART, further], TODAY) == [PART, further]
 
 
 def test_a_store_joins_today_at_the_latest_and_stands_once_in_a_list() -> None:

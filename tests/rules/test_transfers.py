@@ -108,6 +108,7 @@ def side(name: int | str) -> Side:
         (HOME, "P1", DONATION),
         ("P1", ACTIVE, GRANT),
         ("P1", GROUP, GRANT),
+        ("P1", HOME, GRANT),
         ("P1", FROZEN, GRANT),
         ("P1", "P3", GRANT),
     ],

@@ -1,0 +1,216 @@
+"""冲正, to the letter: the lines and the parts that a reversal writes, and what a refusal says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from gongyi_bank.errors import LineNotReversible, LineTakenBack
+from gongyi_bank.rules.ledger import LINE_SUMMARIES, Head, Mark, Posting, internal_no
+from gongyi_bank.rules.reversals import (
+    INSTEAD,
+    CitedLine,
+    Movement,
+    PartTaken,
+    Past,
+    Reversible,
+    Terms,
+    give_back,
+    movements_of,
+    require_reversible,
+    reverse,
+    take_back,
+)
+from gongyi_bank.values import compose_account_no
+
+ANNA, BELA, CILI = (compose_account_no(1003, serial) for serial in (1, 2, 3))
+ISSUED, TAKEN = (internal_no(kind, 1003) for kind in ("issued", "store"))
+TRANSIT, ELSEWHERE = (internal_no("transit", outlet_no) for outlet_no in (1003, 1004))
+SERVED, ORIGIN, TODAY = dt.date(2022, 10, 1), dt.date(2022, 9, 30), dt.date(2022, 10, 15)
+SOON, FRESH = dt.date(2022, 12, 31), dt.date(2023, 12, 31)
+NOON = dt.datetime(2022, 10, 15, 4, tzinfo=dt.UTC)
+OLD, NEW = b"o" * 16, b"n" * 16
+
+
+def as_cited(line: CitedLine) -> Mark:
+    """A reversal that stays in the day, at the outlet and under the policy of its line."""
+    return Mark("reversal", line.value_on, line.outlet_no, line.policy_id, None, line.origin_on)
+
+
+TERMS = Terms("take_available", "cited", FRESH, as_cited)
+
+
+def a_line(account_no: int, line_no: int, amount: int, contra_no: int, **said: Any) -> Reversible:
+    """The newest line of an account that was credited 100."""
+    given = {
+        "kind": "grant" if amount > 0 else "capture",
+        "debited_after": max(0, -amount),
+    } | said
+    return Reversible(
+        CitedLine(
+            account_no=account_no, line_no=line_no, amount=amount, contra_no=contra_no,
+            credited_after=100, value_on=SERVED, outlet_no=1004, policy_id=9, voucher_id=OLD,
+            origin_on=ORIGIN, **given,
+        )
+    )  # fmt: skip
+
+
+def posting(*heads: Head) -> Posting:
+    return Posting({head.account_no: head for head in heads}, NEW, TODAY, NOON)
+
+
+def a_head(account_no: int, debited: int = 0, line_no: int = 1, credited: int = 100) -> Head:
+    return Head(
+        account_no, credited=credited, debited=debited, line_no=line_no, last_expires_on=SOON
+    )
+
+
+def row(account_no: int, line_no: int, amount: int, contra_no: int, *sums: object) -> Any:
+    """A line as `Posting` writes it; `sums` are what was credited and debited, and the last day."""
+    return (
+        account_no, line_no, "reversal", amount, contra_no, *sums, SERVED, ORIGIN, NOON, TODAY,
+        1004, NEW, 9,
+    )  # fmt: skip
+
+
+# --- rows ----------------------------------------------------------------------------------
+
+
+def test_a_credit_that_is_taken_back_in_part() -> None:
+    made = posting(a_head(ANNA))
+    line = a_line(ANNA, 1, 100, ISSUED)
+    reverse(made, Movement([line]), 30, TERMS)
+    assert made.lines == [row(ANNA, 2, -30, ISSUED, 100, 30, None)]
+    assert made.parts == [(ANNA, 1, 1, "reversal", 30, 0, 2, NEW)]
+    assert line.past == Past(taken=[(0, 30, 30)]), "what later parts of this act go by"
+
+
+def test_a_debit_that_comes_back_in_part() -> None:
+    made = posting(a_head(ANNA, debited=60, line_no=2))
+    line = a_line(ANNA, 2, -60, TAKEN)
+    reverse(made, Movement([line]), 30, TERMS)
+    assert made.lines == [row(ANNA, 3, 30, TAKEN, 130, 60, SOON)]
+    assert made.parts == [(ANNA, 2, 1, "reversal", 30, 0, 3, NEW)]
+    assert line.past == Past(taken=[(100, 130, 30)])
+
+
+def test_a_gift_of_which_a_part_is_still_there() -> None:
+    made = posting(a_head(ANNA, debited=80, line_no=2), a_head(BELA, debited=85))
+    taken, given = a_line(BELA, 1, 80, ANNA), a_line(ANNA, 2, -80, BELA)
+    reverse(made, Movement([given, taken]), 40, TERMS)
+    assert made.lines == [
+        row(BELA, 2, -15, ANNA, 100, 100, None),
+        row(ANNA, 3, 15, BELA, 115, 80, SOON),
+    ]
+    assert made.parts == [
+        (BELA, 1, 1, "reversal", 40, 0, 2, NEW),
+        (ANNA, 2, 1, "reversal", 40, 25, 3, NEW),
+    ]
+
+
+def test_many_legs_of_which_a_part_is_still_there() -> None:
+    heads = a_head(ANNA, 60, 2), a_head(CILI, 30, 2), a_head(BELA, 70)
+    made = posting(*heads)
+    lines = [
+        a_line(ANNA, 2, -60, TRANSIT), a_line(CILI, 2, -30, TRANSIT), a_line(BELA, 1, 90, TRANSIT),
+    ]  # fmt: skip
+    parts = reverse(made, Movement(lines), None, TERMS)
+    assert [(part.moved, part.expired) for part in parts] == [(30, 0), (20, 40), (10, 20)]
+    assert made.lines == [
+        row(BELA, 2, -30, TRANSIT, 100, 100, None),
+        row(ANNA, 3, 20, TRANSIT, 120, 60, SOON),
+        row(CILI, 3, 10, TRANSIT, 110, 30, SOON),
+    ]
+    assert made.parts == [
+        (BELA, 1, 1, "reversal", 90, 0, 2, NEW),
+        (ANNA, 2, 1, "reversal", 60, 40, 3, NEW),
+        (CILI, 2, 1, "reversal", 30, 20, 3, NEW),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("carry_out", "amount", "contra_no"), [(take_back, 60, ISSUED), (give_back, -60, TAKEN)]
+)
+def test_a_part_is_kept_under_the_name_of_the_act_that_took_it(
+    carry_out: Any, amount: int, contra_no: int
+) -> None:
+    made = posting(a_head(ANNA, debited=max(0, -amount), line_no=2))
+    part = a_line(ANNA, 2, amount, contra_no).cut(None, 2)
+    carry_out(made, part, TERMS, "refund")
+    assert made.parts == [(ANNA, 2, 1, "refund", 60, 0, 3, NEW)]
+
+
+# --- one line, more than once --------------------------------------------------------------
+
+
+def test_each_part_begins_where_the_one_before_it_ended() -> None:
+    line = a_line(ANNA, 1, 60, ISSUED)
+    parts = [line.cut(wanted, 2) for wanted in (1, 39, None)]
+    assert [(p.part_no, p.low, p.high) for p in parts] == [(1, 40, 41), (2, 41, 80), (3, 80, 100)]
+    assert line.left == 0
+
+
+@pytest.mark.parametrize("line", [a_line(ANNA, 3, 60, ISSUED), a_line(ANNA, 3, -60, TAKEN)])
+@pytest.mark.parametrize(
+    ("before", "wanted", "left", "shown"),
+    [(0, 61, "0.60", "0.61"), (40, 21, "0.20", "0.21"), (60, 1, "0.00", "0.01"),
+     (60, None, "0.00", "0.60")],
+)  # fmt: skip
+def test_parts_that_add_up_to_more_than_the_line_are_refused_with_what_is_left(
+    line: Reversible, before: int, wanted: int | None, left: str, shown: str
+) -> None:
+    again = Reversible(line.line, before, 1)
+    with pytest.raises(LineTakenBack) as caught:
+        reverse(posting(a_head(ANNA, 60)), Movement([again]), wanted, TERMS)
+    assert caught.value.facts == {"account": ANNA, "line_no": 3, "left": left, "wanted": shown}
+
+
+# --- which lines ---------------------------------------------------------------------------
+
+
+def test_a_line_that_another_act_undoes_is_named_with_that_act() -> None:
+    line = a_line(ANNA, 3, -60, TAKEN, kind="expiry").line
+    with pytest.raises(LineNotReversible) as caught:
+        require_reversible(line, by_voucher=True)
+    assert caught.value.facts == {
+        "account": ANNA, "line_no": 3, "kind": f"{LINE_SUMMARIES['expiry']} expiry",
+        "instead": INSTEAD["expiry"],
+    }  # fmt: skip
+
+
+def test_legs_that_went_through_two_outlets_are_two_movements() -> None:
+    lines = [
+        a_line(ANNA, 2, -60, TRANSIT), a_line(BELA, 1, 60, TRANSIT),
+        a_line(ANNA, 3, -60, ELSEWHERE), a_line(CILI, 1, 60, ELSEWHERE),
+    ]  # fmt: skip
+    keys = [[one.line.key for one in made.lines] for made in movements_of(lines)]
+    assert keys == [[(ANNA, 2), (BELA, 1)], [(ANNA, 3), (CILI, 1)]]
+
+
+# --- what became of the numbers ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("part", "expired", "taken"),
+    [
+        (PartTaken(1, True, 10, 30, 5, 15, 100), [], [(10, 30, 15)]),
+        (PartTaken(1, False, 10, 30, 5, 15, 100), [(10, 15)], [(85, 100, 15)]),
+        (PartTaken(1, False, 10, 30, 0, 20, 100), [], [(80, 100, 20)]),
+        (PartTaken(1, False, 10, 30, 20, 0, 100), [(10, 30)], []),
+        (PartTaken(1, False, 10, 30, 19, 1, 100), [(10, 29)], [(99, 100, 1)]),
+    ],
+)
+def test_a_part_is_noted_by_the_numbers_that_it_took_or_that_died(
+    part: PartTaken, expired: list[Any], taken: list[Any]
+) -> None:
+    past = Past()
+    past.note(part)
+    assert (past.expired, past.taken) == (expired, taken)
+
+
+def test_what_younger_lines_took_from_here_is_due_here_only_as_far_as_their_points_live() -> None:
+    """Two lines of 10; the second was taken back in halves, and 7 of its own numbers died."""
+    past = Past(expired=[(10, 17)], taken=[(10, 15, 5), (15, 20, 5)])
+    assert past.due(0, 10) == 3
