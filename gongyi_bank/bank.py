@@ -332,8 +332,8 @@ class Bank(Desks):
         `staff` is the code of whoever acts through this handle. With `lock_order="refuse"`
         several acts of one transaction raise LockOutOfOrder where they could deadlock, on
         every engine; otherwise the server finds a deadlock, and it is RetryTransaction.
-        Raises UnknownBank, EngineSettingsUnsafe where the server could lose what it
-        acknowledged; SchemaOutdated, SchemaTooNew, SchemaUnknown (see `Bank.migrate`).
+        Raises DatabaseUnreachable; UnknownBank; EngineSettingsUnsafe where the server could lose
+        what it acknowledged; SchemaOutdated, SchemaTooNew, SchemaUnknown (see `Bank.migrate`).
         """
         if lock_order not in ("allow", "refuse"):
             raise InvalidValue.of("lock_order", lock_order, "allow or refuse")
