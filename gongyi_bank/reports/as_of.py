@@ -87,7 +87,7 @@ def balance_as_of(tx: Transaction, account: int | str, day: dt.date) -> BalanceA
     number = totals.account_no
     known = newest_line_no(tx, number, end, is_inclusive=False)
     standing = store.load_line(tx, number, known)
-    booked = standing.credited_after - standing.debited_after if standing else 0
+    booked = standing.balance_after if standing else 0
     everything, known_then, with_origin = store.load_by_value(tx, number, day, known)
     scale = tx.bank.scale
     return BalanceAsOf(

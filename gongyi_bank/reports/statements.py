@@ -106,7 +106,7 @@ class StatementLine:
     @property
     def balance(self) -> Points:
         """The balance after it."""
-        return Points.of_units(_balance_of(self._line), self._bank.scale)
+        return Points.of_units(self._line.balance_after, self._bank.scale)
 
     @property
     def outlet(self) -> str:
@@ -216,12 +216,12 @@ def _shown(
     tx: Transaction, account_no: int, lines: list[StoredLine], *, above: int, last: int
 ) -> Statement:
     if lines:
-        before = _balance_of(lines[-1]) - lines[-1].amount
-        after = _balance_of(lines[0])
+        before = lines[-1].balance_after - lines[-1].amount
+        after = lines[0].balance_after
     else:
         totals = require_totals(tx, account_no)
         standing = store.load_line(tx, account_no, min(last, totals.line_no))
-        before = after = _balance_of(standing) if standing else 0
+        before = after = standing.balance_after if standing else 0
     scale, amounts = tx.bank.scale, [line.amount for line in lines]
     return Statement(
         account=account_no,
@@ -260,10 +260,6 @@ def _dates_given(tx: Transaction, undated: Sequence[StoredLine]) -> dict[int, dt
         for line, last_on in zip(undated, dates, strict=True)
         if last_on < NEVER
     }
-
-
-def _balance_of(line: StoredLine) -> int:
-    return line.credited_after - line.debited_after
 
 
 def _last_as_of(tx: Transaction, account_no: int, last: int, as_of: dt.date | dt.datetime) -> int:

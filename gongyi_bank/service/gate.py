@@ -42,7 +42,8 @@ from gongyi_bank.values import new_uuid7
 CommandT = TypeVar("CommandT", bound=Command)
 ReceiptT = TypeVar("ReceiptT", bound=AnyReceipt)
 Serve = Callable[["Visit", CommandT], ReceiptT]
-#: How often an act whose key was claimed meanwhile looks again before it gives up.
+#: How often an act looks again (its key was claimed meanwhile, the house or the clock was
+#: another) before it gives up.
 _TRIES = 4
 #: Acts that change by what other acts are judged. They change the bank's own row, so that a
 #: transaction with an older snapshot is told, and open handles read the rules again.

@@ -164,8 +164,7 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
     posting = visit.posting(visit.bring_up(heads.answer))
     # Asked again behind the locks: what somebody settled meanwhile is no longer among them.
     lapsed = [hold for hold in overdue.answer if goods_of([hold]) <= keys]
-    pieces = offers.answer  # every answer is made anew, without what was changed in the last one
-    free(posting.heads, pieces, lapsed)
+    free(posting.heads, offers.answer, lapsed)
     placing = rules.decide_placing(
         rules.PlacingFacts(
             now=visit.now,
@@ -184,7 +183,7 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
         hours=command.hours,
         deadline_at=command.deadline_at,
     )
-    return _place(visit, command, posting, placing, lapsed, pieces)
+    return _place(visit, command, posting, placing, lapsed, offers.answer)
 
 
 def _place(

@@ -74,18 +74,19 @@ def homes() -> sa.FromClause:
 
 def was_home(home: sa.FromClause) -> sa.ColumnElement[bool]:
     """The newest stay that had begun by the period's last day."""
-    later = customer_stay.alias("later")
-    moved_on = (
-        sa.select(later.c.stay_no)
-        .where(
-            later.c.bank_id == home.c.bank_id,
-            later.c.account_no == home.c.account_no,
-            later.c.stay_no > home.c.stay_no,
-            later.c.since_on <= LAST,
-        )
-        .exists()
+    return sa.and_(home.c.since_on <= LAST, _is_newest(home, customer_stay, "account_no"))
+
+
+def _is_newest(stay: sa.FromClause, table: sa.Table, owner: str) -> sa.ColumnElement[bool]:
+    """No later stay of its owner had begun by the period's last day."""
+    later = table.alias("later")
+    began = sa.select(later.c.stay_no).where(
+        later.c.bank_id == stay.c.bank_id,
+        later.c[owner] == stay.c[owner],
+        later.c.stay_no > stay.c.stay_no,
+        later.c.since_on <= LAST,
     )
-    return sa.and_(home.c.since_on <= LAST, ~moved_on)
+    return ~began.exists()
 
 
 def places() -> sa.FromClause:
@@ -95,15 +96,5 @@ def places() -> sa.FromClause:
 
 def was_place(stand: sa.FromClause) -> sa.ColumnElement[bool]:
     """The newest stay that had begun by the period's last day; the first has no beginning."""
-    later = outlet_stay.alias("moved")
-    moved_on = (
-        sa.select(later.c.stay_no)
-        .where(
-            later.c.bank_id == stand.c.bank_id,
-            later.c.outlet_no == stand.c.outlet_no,
-            later.c.stay_no > stand.c.stay_no,
-            later.c.since_on <= LAST,
-        )
-        .exists()
-    )
-    return sa.and_(sa.or_(stand.c.stay_no == 1, stand.c.since_on <= LAST), ~moved_on)
+    has_begun = sa.or_(stand.c.stay_no == 1, stand.c.since_on <= LAST)
+    return sa.and_(has_begun, _is_newest(stand, outlet_stay, "outlet_no"))

@@ -173,36 +173,30 @@ def load_heads(
     return found
 
 
-@query
-def _due(_: StoreEngine) -> sa.Select[Any]:
-    """Accounts with living points whose next date has come, first date first."""
+def _living_points(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Accounts with living points that meet the conditions, first date first."""
     head = account_head
     return (
         sa.select(head.c.account_no)
-        .where(
-            of_bank(head),
-            head.c.next_expiry_line_no > sa.literal_column("0"),
-            head.c.next_expiry_on < sa.bindparam("today"),
-        )
+        .where(of_bank(head), head.c.next_expiry_line_no > sa.literal_column("0"), *conditions)
         .order_by(head.c.next_expiry_on, head.c.account_no)
         .limit(sa.bindparam("count_max", type_=sa.Integer()))
     )
 
 
 @query
+def _due(_: StoreEngine) -> sa.Select[Any]:
+    """Accounts whose next date has come."""
+    return _living_points(account_head.c.next_expiry_on < sa.bindparam("today"))
+
+
+@query
 def _undated(_: StoreEngine) -> sa.Select[Any]:
-    """Customers with living points that no date has been noted for."""
+    """Customers with points that no date has been noted for."""
     head = account_head
-    return (
-        sa.select(head.c.account_no)
-        .where(
-            of_bank(head),
-            head.c.next_expiry_line_no > sa.literal_column("0"),
-            head.c.next_expiry_on == sa.bindparam("never"),
-            head.c.account_no < sa.bindparam("pools"),
-        )
-        .order_by(head.c.next_expiry_on, head.c.account_no)
-        .limit(sa.bindparam("count_max", type_=sa.Integer()))
+    return _living_points(
+        head.c.next_expiry_on == sa.bindparam("never"),
+        head.c.account_no < sa.bindparam("pools"),
     )
 
 

@@ -51,6 +51,11 @@ class StoredLine(NamedTuple):
     #: Whether a policy may have introduced expiry since; true also where nobody has looked.
     may_have_date: int = True
 
+    @property
+    def balance_after(self) -> int:
+        """The balance after it, in the smallest part."""
+        return self.credited_after - self.debited_after
+
 
 @dataclass(frozen=True, slots=True)
 class StoredTotals:

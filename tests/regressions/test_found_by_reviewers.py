@@ -22,10 +22,7 @@ from tests.district import SHANGHAI, District
 DAY = dt.date(2022, 10, 14)
 
 
-@pytest.fixture
-def account(district: District) -> int:
-    """A customer with twenty points, and a store."""
-    number = district.customer()
+def a_store(district: District) -> None:
     store = NewStore(
         code="P01", name="店", kind="community_store", recruited_by="B01S01",
         joined_on=dt.date(2022, 1, 1),
@@ -33,6 +30,13 @@ def account(district: District) -> int:
     district.bank.stores.recruit(stores=[store])
     offer = NewOffer(store="P01", sku="SOAP", name="皂", points=Points(1), stock=10)
     district.bank.stores.publish_offers(offers=[offer])
+
+
+@pytest.fixture
+def account(district: District) -> int:
+    """A customer with twenty points, and a store."""
+    number = district.customer()
+    a_store(district)
     grant(district.acting("K1"), number, 20)
     return number
 
@@ -241,13 +245,7 @@ def test_verify_returns_what_cannot_be_read_as_faults(
     sqlite_district: District, statement: str
 ) -> None:
     account = sqlite_district.customer()
-    store = NewStore(
-        code="P01", name="店", kind="community_store", recruited_by="B01S01",
-        joined_on=dt.date(2022, 1, 1),
-    )  # fmt: skip
-    sqlite_district.bank.stores.recruit(stores=[store])
-    offer = NewOffer(store="P01", sku="SOAP", name="皂", points=Points(1), stock=10)
-    sqlite_district.bank.stores.publish_offers(offers=[offer])
+    a_store(sqlite_district)
     sqlite_district.serve(account, "10-03 08:00", 300)
     teller = sqlite_district.acting("T1")
     teller.holds.place(account=account, points=Points(1), store="P01")
