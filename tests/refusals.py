@@ -295,6 +295,14 @@ def _(d: District) -> Wish:
     return lambda: redeem(d, account, quantity=5)
 
 
+@row(errors.PoolShort)
+def _(d: District) -> Wish:
+    pool(d)
+    grants = [{"account": d.customer(), "points": ONE}]
+    grant = d.acting("K1").transfers.grant
+    return lambda: grant(pool="POOL", grants=grants, reason="慰问", second_person="K1b")
+
+
 @row(errors.HoldExceeded)
 def _(d: District) -> Wish:
     hold = held(d).hold_id

@@ -20,6 +20,7 @@ from gongyi_bank.errors import (
     InvalidAmount,
     InvalidValue,
     OutcomeUnknown,
+    PoolShort,
     Refused,
     RetryTransaction,
     ServiceInFuture,
@@ -31,6 +32,7 @@ from gongyi_bank.errors import (
 from gongyi_bank.errors.words import said
 from gongyi_bank.receipts.hours import RowOutcome
 from gongyi_bank.values import Points
+from tests.district import SHANGHAI, District
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 #: Rooms of the tree: never raised themselves, so they say nothing.
@@ -219,11 +221,50 @@ def test_a_fact_is_said_in_the_language_of_the_message(
     assert said(name, fact, "en") == (fact if en is None else en)
 
 
-def test_two_moments_are_shown_on_one_clock() -> None:
-    zone = dt.timezone(dt.timedelta(hours=8))
-    ended_at = dt.datetime(2022, 11, 1, 3, 30, tzinfo=zone)
+def test_moments_are_shown_on_the_clock_of_the_bank() -> None:
+    ended_at = dt.datetime(2022, 10, 31, 19, 30, 5, tzinfo=dt.UTC)
     now = dt.datetime(2022, 10, 31, 15, 59, tzinfo=dt.UTC)
-    assert "2022-10-31 23:59:00+08:00" in ServiceInFuture(ended_at=ended_at, now=now).message("zh")
+    error = ServiceInFuture(ended_at=ended_at, now=now)
+    assert "2022-10-31 15:59 UTC" in error.message("zh")
+    assert error.in_zone(SHANGHAI) is error
+    assert error.message("zh", with_advice=False) == (
+        "服务结束时间 2022-11-01 03:30:05 晚于现在 2022-10-31 23:59"
+    )
+    assert error.shown_facts() == {
+        "ended_at": "2022-11-01T03:30:05+08:00", "now": "2022-10-31T23:59:00+08:00",
+    }  # fmt: skip
+    again = error_of(error.code, error.shown_facts())
+    assert again == error
+    assert str(again) == str(error)
+
+
+def test_staff_read_times_as_on_their_own_wall(sqlite_district: District) -> None:
+    account = sqlite_district.customer()
+    at_noon_utc = dt.datetime(2022, 10, 15, 12, tzinfo=dt.UTC)  # eight in the evening, not over
+    row = sqlite_district.row(account, "10-15 08:00", ended_at=at_noon_utc)
+    shown = "服务结束时间 2022-10-15 20:00 晚于现在 2022-10-15 12:00"
+    (outcome,) = sqlite_district.bank.hours.record_many(rows=[row]).outcomes
+    with pytest.raises(ServiceInFuture) as caught:
+        sqlite_district.serve(account, "10-15 08:00", ended_at=at_noon_utc)
+    for error in (outcome.error, caught.value):
+        assert error is not None
+        assert shown in error.message("zh")
+        assert error.facts["ended_at"].isoformat() == "2022-10-15T20:00:00+08:00"
+
+
+def test_a_pool_that_is_short_is_called_by_its_code(sqlite_district: District) -> None:
+    account, keeper = sqlite_district.customer(), sqlite_district.acting("K1")
+    keeper.pools.open(code="P1", name="爱心池", outlet="B01")
+    sqlite_district.serve(account, "10-03 08:00")
+    given = keeper.transfers.donate(account=account, pool="P1", points=Points(1), outlet="B01S01")
+    grant: dict[str, Any] = {"pool": "P1", "reason": "慰问", "second_person": "K1b"}
+    with pytest.raises(PoolShort, match=r"积分池 P1 可用积分 1\.00，需要 2\.00"):
+        keeper.transfers.grant(grants=[{"account": account, "points": Points(2)}], **grant)
+    keeper.transfers.grant(grants=[{"account": account, "points": Points(1)}], **grant)
+    with pytest.raises(PoolShort, match=r"积分池 P1 可用积分 0\.00，需要 1\.00"):
+        sqlite_district.bank.reversals.reverse_voucher(
+            voucher=given.voucher_id, reason="误捐", second_person="ADM2"
+        )
 
 
 def test_every_command_has_a_receipt_that_can_be_read_back() -> None:

@@ -34,7 +34,7 @@ class NewStore(CheckedModel):
     recruited_by: Code
     """The outlet that recruited it; what happens at the store is handled there."""
     joined_on: dt.date | None = None
-    """Since when; today if left out, never in the future."""
+    """Since when; today if left out, never in the future, and never in a closed period."""
 
 
 class RecruitStores(Command):

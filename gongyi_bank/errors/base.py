@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import string
 from typing import Any, ClassVar, Self
@@ -57,8 +58,15 @@ class GongyiBankError(Exception):
         return hash((type(self), tuple(sorted(self.shown_facts().items()))))
 
     def shown_facts(self) -> dict[str, str]:
-        """The facts as text, for logs and JSON."""
-        return {name: str(value) for name, value in self.facts.items()}
+        """The facts as text, for logs and JSON; moments in ISO 8601 with their offset."""
+        return {name: _as_text(value) for name, value in self.facts.items()}
+
+    def in_zone(self, zone: dt.tzinfo) -> Self:
+        """The same error, whose moments go by this zone's clock: the one on the bank's wall."""
+        for name, fact in self.facts.items():
+            if isinstance(fact, dt.datetime) and fact.tzinfo is not None:
+                self.facts[name] = fact.astimezone(zone)
+        return self
 
     def message(self, language: str = "en", *, with_advice: bool = True) -> str:
         """The sentence and the advice in one language, "zh" or "en"."""
@@ -71,6 +79,10 @@ class GongyiBankError(Exception):
 
     def __str__(self) -> str:
         return f"[{self.code}] {self.message('zh')} / {self.message('en')}"
+
+
+def _as_text(fact: Fact) -> str:
+    return fact.isoformat() if isinstance(fact, dt.datetime) else str(fact)
 
 
 def _rebuild(cls: type[GongyiBankError], facts: dict[str, Fact]) -> GongyiBankError:
@@ -117,6 +129,8 @@ def describe_value(value: object, *, personal: bool = False) -> str:
     if isinstance(value, int) and abs(value) > 10**30:
         return f"<int of {value.bit_length()} bits>"
     try:
+        if isinstance(value, dt.date):
+            return value.isoformat()
         shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     except Exception:  # noqa: BLE001 - whatever a stranger's repr raises, we still refuse
         shown = f"<{type(value).__name__}>"

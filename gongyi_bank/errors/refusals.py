@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
-
 from gongyi_bank.errors.base import GongyiBankError
 
 
@@ -235,13 +232,6 @@ class ServiceInFuture(RowRefused):
     next_zh = "请在服务结束后登记"
     next_en = "Record it when it is over"
 
-    def __init__(self, **facts: Any) -> None:
-        now, ended_at = facts.get("now"), facts.get("ended_at")
-        if isinstance(now, dt.datetime) and isinstance(ended_at, dt.datetime):
-            # Two moments can be compared by a reader only on the same clock.
-            facts["now"] = now.astimezone(ended_at.tzinfo)
-        super().__init__(**facts)
-
 
 class ServiceBeforeRegistration(RowRefused):
     """The service was given before the customer registered."""
@@ -311,6 +301,16 @@ class InsufficientPoints(RowRefused):
     en = "the account {account} has {available} points available, {needed} are needed"
     next_zh = "请减少所需积分，或待积分足够时再办"
     next_en = "Ask for fewer points, or do it when there are enough"
+
+
+class PoolShort(InsufficientPoints):
+    """The pool has fewer points than it should give."""
+
+    code = "pool_short"
+    zh = "积分池 {pool} 可用积分 {available}，需要 {needed}"
+    en = "the pool {pool} has {available} points available, {needed} are needed"
+    next_zh = "请减少拨付，或待捐入后再办"
+    next_en = "Grant fewer, or wait for donations"
 
 
 class TransferNotAllowed(RowRefused):

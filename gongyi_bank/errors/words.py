@@ -7,6 +7,7 @@ as it stands.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -20,12 +21,16 @@ _REASONS = {
     "Input should be an instance of Points": "应为积分数",
     "Input should be an instance of UUID": "应为编号（UUID）",
     "ASCII digits are needed": "只能用半角数字",
+    "True or False": "应为 True 或 False",
     "a balance leaves the account: name the person who checked it": "余额转出须写明复核人",
+    "a Cast is needed: story.cast, or SMALL_CAST": "须给出一组人物：story.cast 或 SMALL_CAST",
     "a date": "应为日期",
     "a date is written YYYY-MM-DD": "日期写作 2022-10-31",
     "a day is a date without a time": "应为不带时间的日期",
     "a period reads 2022-10-31, 2022-10, 2022Q4 or 2022":
         "期间写作 2022-10-31、2022-10、2022Q4 或 2022",
+    "a strategy is needed, for example codes()": "须给出策略，例如 codes()",
+    'a ZoneInfo is needed: ZoneInfo("Asia/Shanghai")': '须给出时区：ZoneInfo("Asia/Shanghai")',
     "a quotation mark is not closed": "引号没有闭合",
     "a store clerk, and nobody else, has a store": "商家店员须指定商家，其他岗位不得指定",
     "a time is written YYYY-MM-DDTHH:MM": "时间写作 2022-10-31T14:00",
@@ -118,6 +123,7 @@ _REASONS = {
     "letters, digits and _ . $ -, at most 63": "只能用字母、数字和 _ . $ -，至多 63 个字符",
     "name or name@host": "写作 名称 或 名称@主机",
     "no savings branch of this story": "本故事没有这个储蓄所",
+    "none of them can happen in this cast": "这组人物做不了其中任何一项",
     "refuse, warn or allow": "应为 refuse、warn 或 allow",
     "say on which day it happens: story.day(…)": "须写明日期：story.day(…)",
     "say who acts: ReferenceBank.acting_as(…)": "须写明经办人：ReferenceBank.acting_as(…)",
@@ -240,6 +246,8 @@ _VERBS = {
     "update": "补登", "void": "冲正", "wake": "唤醒", "withdraw_offer": "下架兑换品",
 }  # fmt: skip
 _ACT = re.compile(r"([a-z]+)\.([a-z_]+)( \(复核\))?")
+#: A moment in ISO 8601 with its offset, as a receipt keeps it.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d(:\d\d)?")
 #: A thing in both languages: "网点 outlet".
 _BOTH = re.compile(r"([^\x00-\x7f]+) ([\x20-\x7f]+)")
 
@@ -280,6 +288,13 @@ def _act(text: str) -> str:
     )
 
 
+def _moment(moment: dt.datetime) -> str:
+    """To the minute, and finer where it is not a full one."""
+    precision = "auto" if moment.second or moment.microsecond else "minutes"
+    clock = moment.replace(tzinfo=None).isoformat(" ", precision)
+    return f"{clock} UTC" if moment.utcoffset() == dt.timedelta() else clock
+
+
 def _value(text: str) -> str:
     if text.endswith(" not shown>"):
         return "（不显示）"
@@ -294,9 +309,17 @@ _SAID: dict[str, Callable[[str], str]] = {
 
 
 def said(name: str, fact: object, language: str) -> object:
-    """A fact as a message in "zh" or "en" says it; a thing in both languages in one."""
+    """A fact as a message in "zh" or "en" says it; a thing in both languages in one.
+
+    A moment is said as the clock showed it where it was taken from: the bank's, whose staff
+    read this. Only UTC, which no wall shows, is named.
+    """
+    if isinstance(fact, dt.datetime):
+        return _moment(fact)
     if type(fact) is not str:
         return fact
+    if _MOMENT.fullmatch(fact):
+        return _moment(dt.datetime.fromisoformat(fact))
     both = _BOTH.fullmatch(fact)
     if both and name in (
         "what",

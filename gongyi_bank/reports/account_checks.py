@@ -16,6 +16,7 @@ from gongyi_bank.reports import expiry_checks
 from gongyi_bank.reports.closings import ClosedPeriods
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.rules.accrual import CREDITED, VOIDED, points_for
+from gongyi_bank.rules.closings import Home
 from gongyi_bank.rules.expiry import ExpiryTerms, Introduction
 from gongyi_bank.rules.ledger import (
     CONTRA_KINDS,
@@ -69,6 +70,8 @@ class AccountAudit:
 
     account_no: int
     rules: AuditRules
+    #: Where it is and was registered, as far as it matters to what was closed.
+    homes: tuple[Home, ...] = ()
     faults: list[Fault] = field(default_factory=list)
 
     def differ(self, kind: str, what: str, found: object, expected: object) -> None:
@@ -111,7 +114,10 @@ class AccountAudit:
             self.note("line_contra", what, line.contra_no, f"{line.kind}: {expected}")
         if (line.kind in _GIVEN and line.amount > 0) or (line.kind in _TAKEN and line.amount < 0):
             self.note("line_sign", what, line.amount, f"{line.kind}: the other sign")
-        closed_on = self.rules.closed.value_through(line.outlet_no, line.booked_at)
+        closed, booked_at = self.rules.closed, line.booked_at
+        closed_on = closed.value_through(line.outlet_no, booked_at)
+        if self.homes:
+            closed_on = max(closed_on, closed.value_through_of(self.homes, booked_at))
         if line.value_on <= closed_on:
             self.note("line_value_day", what, line.value_on, f"after {closed_on}, which was closed")
         digest = self.rules.digests.get(line.voucher_id)

@@ -11,7 +11,7 @@ from gongyi_bank.errors import InvalidValue, UnknownOutlet
 from gongyi_bank.periods import Period, PeriodKind
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.reports.words import CLOSING_STATES, PERIOD_KINDS
-from gongyi_bank.rules.closings import CLOSED, DAY, EVERYWHERE, closed_through
+from gongyi_bank.rules.closings import CLOSED, DAY, EVERYWHERE, Home, closed_through
 from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.rules.outlets import Stays
 from gongyi_bank.store import closings as store
@@ -96,6 +96,19 @@ class ClosedPeriods:
             closed = (last_on for _, last_on in periods[:count])
             days[place or EVERYWHERE] = max(closed, default=EARLIEST)
         return closed_through(days, outlet_no, stays)
+
+    @property
+    def is_by_branch(self) -> bool:
+        """Whether anybody but the bank has closed: then it matters who was served."""
+        return any(place != EVERYWHERE for place in self._closed)
+
+    def value_through_of(self, homes: Iterable[Home], booked_at: dt.datetime) -> dt.date:
+        """The last value date that was closed, then, for who was registered at these homes."""
+        days = (
+            home.closed_through(self.value_through(home.outlet.outlet_no, booked_at))
+            for home in homes
+        )
+        return max(days, default=EARLIEST)
 
 
 def _place_of(one: AuditClosing, stays: Stays) -> int:

@@ -35,7 +35,7 @@ def check_outlets(outlets: Iterable[AuditOutlet]) -> list[Fault]:
 
 
 def check_stays(outlets: Iterable[AuditOutlet], stays: Iterable[StoredStay]) -> list[Fault]:
-    """Every outlet is where its newest stay says; stays are numbered from 1, in order of days."""
+    """Every outlet is where and as its newest stay says; they are numbered from 1, by days."""
     places = {place.outlet_no: place for place in outlets}
     by_no: dict[int, list[StoredStay]] = {number: [] for number in places}
     for stay in stays:
@@ -44,9 +44,10 @@ def check_stays(outlets: Iterable[AuditOutlet], stays: Iterable[StoredStay]) -> 
     for number, own in by_no.items():
         place = places.get(number)
         where = f"网点 {place.code if place else number}"
-        newest = own[-1].parent_no if own else None
-        if place is None or not own or place.parent_no != newest:
-            found = str(place.parent_no if place else "no outlet")
+        newest = (own[-1].parent_no, own[-1].state) if own else None
+        stands = (place.parent_no, place.state) if place else None
+        if stands is None or stands != newest:
+            found = str(stands or "no outlet")
             faults.append(Fault("outlet_stay", where, found, f"as its newest stay says: {newest}"))
         numbers, days = [stay.stay_no for stay in own], [stay.since_on for stay in own]
         if numbers != list(range(1, len(own) + 1)) or days != sorted(days):

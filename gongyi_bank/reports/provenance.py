@@ -16,7 +16,9 @@ from gongyi_bank.errors import InvalidValue, UnknownLine
 from gongyi_bank.reports.statements import require_totals
 from gongyi_bank.reports.words import LINE_SUMMARIES_EN
 from gongyi_bank.rules.ledger import LINE_SUMMARIES, internal_kind
+from gongyi_bank.rules.pools import PoolFacts
 from gongyi_bank.store import provenance as store
+from gongyi_bank.store.pools import ask_pools_of
 from gongyi_bank.store.provenance import PaidRecord, RangeLine
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import Points, format_account_no
@@ -31,6 +33,7 @@ _SOURCE_COLUMNS = (
     Column("summary", "摘要", "Details", words=LINE_SUMMARIES_EN),
     Column("category", "类别", "Category"),
     Column("project", "项目", "Project"),
+    Column("fund", "基金", "Fund"),
     Column("outlet", "网点", "Outlet"),
     Column("points", "积分", "Points", "right"),
 )
@@ -64,8 +67,9 @@ class PointsSource:
     record_no: int | None = None
     category: str | None = None
     project: str | None = None
-    #: Which of the 四个一点 funds stood behind it. Funds are not in the books yet: always None.
+    #: The fund, a pool, that gave it on: its code and name. Of several the one that did so last.
     fund: str | None = None
+    fund_name: str | None = None
     #: The (account, line) of refunds and gifts that it came through, the newest first.
     through: tuple[tuple[int, int], ...] = ()
 
@@ -88,7 +92,7 @@ class Provenance(Shown):
         rows = [
             (
                 format_account_no(s.account) if internal_kind(s.account) is None else s.account,
-                s.line_no, s.day, s.summary, s.category, s.project, s.outlet, s.points,
+                s.line_no, s.day, s.summary, s.category, s.project, s.fund_name, s.outlet, s.points,
             )
             for s in self.sources
         ]  # fmt: skip
@@ -349,7 +353,7 @@ class _Search:
         return _cut([(g.account_no, g.low, -g.amount) for g in given], before, credit.amount)
 
     def sources(self) -> list[PointsSource]:
-        """The credits found, with the services behind them."""
+        """The credits found, with the services behind them and the funds that gave them on."""
         found = [part for part in self._found if isinstance(part, _Found)]
         records: dict[tuple[int, int], PaidRecord] = {}
         for number in sorted({part.line.account_no for part in found}):
@@ -357,13 +361,34 @@ class _Search:
             for line_no, record in store.load_records(self._tx, number, lines).items():
                 records[number, line_no] = record
         scale = self._tx.bank.scale
+        given_by = {_fund_no(part) for part in found} - {0}
+        funds = self._tx.look(ask_pools_of(given_by)) if given_by else {}
         return [
-            _source(part, records.get((part.line.account_no, part.line.line_no)), scale)
+            _source(
+                part,
+                records.get((part.line.account_no, part.line.line_no)),
+                funds.get(_fund_no(part)),
+                scale,
+            )
             for part in found
         ]
 
 
-def _source(found: _Found, record: PaidRecord | None, scale: int) -> PointsSource:
+def _fund_no(found: _Found) -> int:
+    """The account of the pool that the points came through, of the last one; 0 if of none.
+
+    What was not followed to its end says at least from whom it came.
+    """
+    numbers = [account_no for account_no, _ in found.through]
+    for number in (*numbers, found.line.account_no, found.line.contra_no):
+        if internal_kind(number) == "pool":
+            return number
+    return 0
+
+
+def _source(
+    found: _Found, record: PaidRecord | None, fund: PoolFacts | None, scale: int
+) -> PointsSource:
     line = found.line
     return PointsSource(
         account=line.account_no,
@@ -377,6 +402,8 @@ def _source(found: _Found, record: PaidRecord | None, scale: int) -> PointsSourc
         record_no=record.record_no if record is not None else None,
         category=record.category if record is not None else None,
         project=record.project if record is not None else None,
+        fund=fund.code if fund is not None else None,
+        fund_name=fund.name if fund is not None else None,
         through=found.through,
     )
 

@@ -145,7 +145,7 @@ def indicators(
 
     Accounts and stores are counted as they stand at the end of the period's last day, the
     other three within it. Customers who moved, and savings branches, count where they were
-    on that day.
+    on that day. A savings branch that was opened later is in it only with what it took over.
     """
     whole = _period(period)
     branches = store.list_savings_branches(tx, whole)
@@ -173,6 +173,10 @@ def _count(
     tx: Transaction, period: Period, branches: list[SavingsBranch]
 ) -> tuple[OutletIndicators, ...]:
     counted = store.count_indicators(tx, period, [one.outlet_no for one in branches])
+    figures = (
+        counted.registered, counted.minutes, counted.projects, counted.redeemed,
+        counted.enterprises,
+    )  # fmt: skip
     scale = tx.bank.scale
     return tuple(
         OutletIndicators(
@@ -185,6 +189,7 @@ def _count(
             enterprises=counted.enterprises.get(one.outlet_no, 0),
         )
         for one in branches
+        if one.opened_on <= period.last_on or any(found.get(one.outlet_no) for found in figures)
     )
 
 

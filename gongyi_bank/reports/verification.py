@@ -23,6 +23,7 @@ from gongyi_bank.reports.hold_checks import check_holds, check_reservations
 from gongyi_bank.reports.part_checks import check_debt, check_parts, check_refunds, check_voided
 from gongyi_bank.reports.seal_checks import BooksAudit
 from gongyi_bank.reports.standing_checks import faults_of_standing
+from gongyi_bank.rules.closings import Home
 from gongyi_bank.rules.expiry import introductions_of
 from gongyi_bank.rules.ledger import EARLIEST, internal_kind, voucher_hash
 from gongyi_bank.rules.outlets import stays_of
@@ -30,7 +31,7 @@ from gongyi_bank.rules.seals import day_floor, voucher_moment
 from gongyi_bank.store import pools, transfers
 from gongyi_bank.store import verification as store
 from gongyi_bank.store.closings import list_audited
-from gongyi_bank.store.outlets import list_stays, load_stays
+from gongyi_bank.store.outlets import ask_homes, list_stays, load_stays
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.seals import StoredSeal, list_seals
 from gongyi_bank.store.transaction import Transaction
@@ -157,9 +158,10 @@ class _Audit:
     def _accounts(self) -> Iterator[Fault]:
         for batch in self._batches():
             self._load_digests(batch)
+            homes = self._load_homes(batch)
             for account_no in batch.account_nos:
                 try:
-                    self._check_account(account_no, batch)
+                    self._check_account(account_no, batch, homes.get(account_no, ()))
                 except _UNREADABLE as error:
                     what, found = f"账户 {account_no}", type(error).__name__
                     self._faults.append(Fault("unreadable", what, found, "rows that can be read"))
@@ -196,8 +198,14 @@ class _Audit:
         for fields, _ in store.list_vouchers(self._tx, wanted):
             self._digests[fields[0]] = voucher_hash(bank_id, fields, self._rules.seal_key)
 
-    def _check_account(self, account_no: int, batch: Batch) -> None:
-        audit = AccountAudit(account_no, self._rules)
+    def _load_homes(self, batch: Batch) -> dict[int, tuple[Home, ...]]:
+        """Where these accounts were registered when, if a branch has closed by itself."""
+        if not self._rules.closed.is_by_branch:
+            return {}
+        return self._tx.look(ask_homes(batch.account_nos))
+
+    def _check_account(self, account_no: int, batch: Batch, homes: tuple[Home, ...]) -> None:
+        audit = AccountAudit(account_no, self._rules, homes)
         lines = batch.lines.get(account_no, [])
         records = batch.records.get(account_no, [])
         redemptions = batch.redemptions.get(account_no, [])

@@ -102,10 +102,12 @@ class HourFacts:
     daily: dict[tuple[int, dt.date], int]
     #: The number of the newest record of each account.
     record_nos: dict[int, int]
-    #: (value date, origin date or None) of service given on a day at an outlet.
-    value_day: Callable[[OutletFacts, dt.date], tuple[dt.date, dt.date | None]] = field(
-        default=lambda _, day: (day, None)
+    #: (value date, origin date or None) of an account's service on a day at an outlet.
+    value_day: Callable[[OutletFacts, dt.date, int], tuple[dt.date, dt.date | None]] = field(
+        default=lambda _, day, __: (day, None)
     )
+    #: Who may record together, by (sender, recorder, checker, outlet): few in a long list.
+    pairs: dict[tuple[str, ...], tuple[StaffFacts, StaffFacts]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -118,6 +120,9 @@ class Accepted:
     outlet: OutletFacts
     recorder: StaffFacts
     checker: StaffFacts
+    #: When the service began and ended, in UTC.
+    started_at: dt.datetime
+    ended_at: dt.datetime
     record_no: int
     state: str
     service_on: dt.date
@@ -190,14 +195,15 @@ def _judge(facts: HourFacts, row: ServiceRow, row_digest: bytes) -> Accepted:
     tariff_id, rate = facts.policies.rate(row.category, service_on)
     limits_id, limits = facts.policies.in_force(HourLimits, service_on)
     # In UTC: between two times of one zone Python subtracts the faces of the clock.
-    minutes = (row.ended_at.astimezone(dt.UTC) - row.started_at.astimezone(dt.UTC)) // _MINUTE
+    started_at, ended_at = row.started_at.astimezone(dt.UTC), row.ended_at.astimezone(dt.UTC)
+    minutes = (ended_at - started_at) // _MINUTE
     _require_time(facts, row, minutes, limits)
     if service_on < customer.registered_on:
         raise ServiceBeforeRegistration(service_on=service_on, registered_on=customer.registered_on)
     outlet = require_open_outlet(facts.outlets, row.outlet)
     recorder, checker = _require_two_people(facts, row, outlet, customer)
-    _require_no_overlap(facts, row, customer.account_no)
-    value_on, origin_on = facts.value_day(outlet, service_on)
+    _require_no_overlap(facts, started_at, ended_at, customer.account_no)
+    value_on, origin_on = facts.value_day(outlet, service_on, customer.account_no)
     return Accepted(
         row=row,
         row_digest=row_digest,
@@ -205,6 +211,8 @@ def _judge(facts: HourFacts, row: ServiceRow, row_digest: bytes) -> Accepted:
         outlet=outlet,
         recorder=recorder,
         checker=checker,
+        started_at=started_at,
+        ended_at=ended_at,
         record_no=facts.record_nos[customer.account_no] + 1,
         state=_state(facts, customer.account_no, service_on, minutes, limits),
         service_on=service_on,
@@ -255,26 +263,34 @@ def _require_two_people(
 
     Whoever sends the row is one of them, or sends what others recorded; never their own hours.
     """
+    named = row.recorded_by, row.checked_by
+    all_of_them = facts.actor.code, *named, outlet.code
+    pair = facts.pairs.get(all_of_them)
+    if pair is not None:
+        for one in (*pair, facts.actor):
+            require_not_own("hours.record", one, customer.account_no)
+        return pair
     if row.recorded_by == row.checked_by:
         raise FourEyesRequired(act="hours.record", staff=row.recorded_by)
     people = []
-    for code in (row.recorded_by, row.checked_by):
+    for code in named:
         person = facts.staff.get(code)
         if person is None or not person.roles:
             raise UnknownStaff(staff=code)
         if not person.serves(outlet):
             roles = "staff of the outlet or above"
             raise NotPermitted(staff=code, act="hours.record", outlet=row.outlet, roles=roles)
-        if person.own_account_no == customer.account_no:
-            raise FourEyesRequired(act="hours.record", staff=code)
+        require_not_own("hours.record", person, customer.account_no)
         people.append(person)
     require_not_own("hours.record", facts.actor, customer.account_no)
-    require_stands_behind("hours.record", facts.actor, outlet, (row.recorded_by, row.checked_by))
-    return people[0], people[1]
+    require_stands_behind("hours.record", facts.actor, outlet, named)
+    facts.pairs[all_of_them] = pair = people[0], people[1]
+    return pair
 
 
-def _require_no_overlap(facts: HourFacts, row: ServiceRow, account_no: int) -> None:
-    started_at, ended_at = row.started_at.astimezone(dt.UTC), row.ended_at.astimezone(dt.UTC)
+def _require_no_overlap(
+    facts: HourFacts, started_at: dt.datetime, ended_at: dt.datetime, account_no: int
+) -> None:
     spans = facts.spans.get(account_no, ())
     others = [no for start, end, no in spans if start < ended_at and started_at < end]
     if others:
@@ -294,8 +310,7 @@ def _state(
 def _remember(facts: HourFacts, accepted: Accepted) -> None:
     row, account_no = accepted.row, accepted.customer.account_no
     facts.record_nos[account_no] = accepted.record_no
-    utc = dt.UTC
-    span = (row.started_at.astimezone(utc), row.ended_at.astimezone(utc), accepted.record_no)
+    span = (accepted.started_at, accepted.ended_at, accepted.record_no)
     facts.spans.setdefault(account_no, []).append(span)
     day = (account_no, accepted.service_on)
     facts.daily[day] = facts.daily.get(day, 0) + accepted.minutes

@@ -4,7 +4,8 @@ A closed *day* bars its business day: nothing more is booked on it. A closed *mo
 year* bars its value dates: work for a day in it is booked on the first open day with its
 origin date, or refused, by policy. A closing of an outlet covers everything below it on the
 days that it closes: a savings branch that moves keeps what its old branch had closed, and what
-its new one had closed before means nothing to it (docs/decisions/0021).
+its new one had closed before means nothing to it (docs/decisions/0021). It covers the customers
+registered there, too, wherever they are served (docs/decisions/0023).
 
 The first of these that applies refuses a closing: unknown outlet, not permitted, a period that
 is not over, one before the founding, another closing under way, closed already, shorter periods
@@ -44,6 +45,39 @@ EVERYWHERE: Final = 0
 _ONE_DAY: Final = dt.timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The days for which an account was registered at an outlet."""
+
+    outlet: OutletFacts
+    first_on: dt.date
+    #: Before `first_on` where the account moved on within the day: then it has no day at all.
+    last_on: dt.date = dt.date.max
+
+    def closed_through(self, through: dt.date) -> dt.date:
+        """The last day that is closed for who was registered here, the outlet being so `through`.
+
+        Days before a closed one are closed, wherever the account was: longer periods contain
+        them.
+        """
+        last_on = min(through, self.last_on)
+        return last_on if last_on >= self.first_on else EARLIEST
+
+
+def homes_of(stays: Iterable[tuple[dt.date, OutletFacts]]) -> tuple[Home, ...]:
+    """An account's homes from (since when, the outlet), in order.
+
+    On any day the newest stay that had begun counts, as in every figure of a period. Before the
+    first one the account was nowhere.
+    """
+    homes: list[Home] = []
+    last_on = dt.date.max
+    for since_on, outlet in reversed(list(stays)):
+        homes.append(Home(outlet, since_on, last_on))
+        last_on = min(last_on, since_on - _ONE_DAY)
+    return tuple(reversed(homes))
+
+
 class ClosedDays:
     """Through which day each outlet is closed: for booking, and for value dates."""
 
@@ -52,7 +86,7 @@ class ClosedDays:
         closings: Iterable[tuple[int, int, str, dt.date]] = (),
         stays: Stays | None = None,
     ) -> None:
-        """`closings` are (outlet number, its tier, kind, last day), those under way included.
+        """`closings` are (outlet number, its tier, kind, last day), drained ones included.
 
         `stays` say which outlet was above each one when. One without any has always been where
         it is.
@@ -64,6 +98,12 @@ class ClosedDays:
             through = self._booking if kind == DAY else self._value
             place = EVERYWHERE if tier == HEAD_OFFICE else outlet_no
             through[place] = max(last_on, through.get(place, EARLIEST))
+        #: Whether a branch has closed more than the bank: then it matters who is served.
+        self.is_by_branch = any(
+            last_on > days.get(EVERYWHERE, EARLIEST)
+            for days in (self._booking, self._value)
+            for last_on in days.values()
+        )
 
     def booking_through(self, outlet: OutletFacts) -> dt.date:
         """The last business day that is closed at this outlet."""
@@ -85,19 +125,49 @@ class ClosedDays:
         if self._booking and today <= self.booking_through(outlet):
             raise DayClosed(outlet=outlet.code, day=today)
 
+    def closed_home(self, homes: Iterable[Home], today: dt.date) -> Home | None:
+        """The first of these homes that has closed the day for those registered there."""
+        for home in homes:
+            if today <= home.closed_through(self.booking_through(home.outlet)):
+                return home
+        return None
+
+    def require_open_homes(self, homes: Iterable[Home], today: dt.date) -> None:
+        """Raise DayClosed where one of these homes has closed the day."""
+        home = self.closed_home(homes, today)
+        if home is not None:
+            raise DayClosed(outlet=home.outlet.code, day=today)
+
+    def require_open_value(self, outlet: OutletFacts, day: dt.date) -> None:
+        """Raise PeriodClosed for a day whose figures stand."""
+        through = self.value_through(outlet)
+        if day <= through:
+            raise PeriodClosed(outlet=outlet.code, day=day, through=through)
+
     def value_day(
-        self, outlet: OutletFacts, day: dt.date, today: dt.date, policies: PolicyBook
+        self,
+        outlet: OutletFacts,
+        day: dt.date,
+        today: dt.date,
+        policies: PolicyBook,
+        homes: Iterable[Home] = (),
     ) -> tuple[dt.date, dt.date | None]:
         """(value date, origin date or None) of work for `day`. Raises PeriodClosed.
 
         Work for a day in a closed period counts on the first open day (domain.md: late
-        corrections post to the open period; both dates are kept), or is refused by policy.
+        corrections post to the open period; both dates are kept), or is refused by policy. It
+        is closed where the outlet that serves has closed it, or one where the account was
+        registered then: the figures of both would change.
         """
-        through = self.value_through(outlet) if self._value else EARLIEST
+        place, through = outlet, self.value_through(outlet) if self._value else EARLIEST
+        for home in homes:
+            last_on = home.closed_through(self.value_through(home.outlet))
+            if last_on > through:
+                place, through = home.outlet, last_on
         if day > through:
             return day, None
         if policies.in_force(ClosingRules, today)[1].late_work == "refuse":
-            raise PeriodClosed(outlet=outlet.code, day=day, through=through)
+            raise PeriodClosed(outlet=place.code, day=day, through=through)
         return through + _ONE_DAY, day
 
 

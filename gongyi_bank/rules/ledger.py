@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from gongyi_bank.errors import InsufficientPoints, InvalidAmount
+from gongyi_bank.errors import InsufficientPoints, InvalidAmount, PoolShort
 from gongyi_bank.values import NEVER, Points, canonical
 
 #: Version of the canonical form that a line's hash covers.
@@ -369,14 +369,18 @@ def expired_within(low: int, high: int, expired: Iterable[tuple[int, int]]) -> i
     return sum(max(0, min(high, last) - max(low, below)) for below, last in expired)
 
 
-def require_available(head: Head, amount: int, scale: int) -> None:
-    """Raise InsufficientPoints unless `amount` may be spent from this account now."""
-    if amount > head.available:
-        raise InsufficientPoints(
-            account=head.account_no,
-            available=str(Points.of_units(head.available, scale)),
-            needed=str(Points.of_units(amount, scale)),
-        )
+def require_available(head: Head, amount: int, scale: int, *, pool: str | None = None) -> None:
+    """Raise InsufficientPoints unless `amount` may be spent from this account now.
+
+    PoolShort for the account of a pool whose code is known: nobody knows it by its number.
+    """
+    if amount <= head.available:
+        return
+    account_no = head.account_no
+    available, needed = (str(Points.of_units(units, scale)) for units in (head.available, amount))
+    if pool is not None:
+        raise PoolShort(pool=pool, account=account_no, available=available, needed=needed)
+    raise InsufficientPoints(account=account_no, available=available, needed=needed)
 
 
 def line_hash(

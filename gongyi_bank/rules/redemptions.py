@@ -97,9 +97,9 @@ class RedemptionFacts:
     available: dict[int, int]
     #: Redemptions by their reference, whatever their state.
     refs: dict[str, EarlierRedemption]
-    #: (value date, origin date or None) of goods handed over on a day at an outlet.
-    value_day: Callable[[OutletFacts, dt.date], tuple[dt.date, dt.date | None]] = field(
-        default=lambda _, day: (day, None)
+    #: (value date, origin date or None) of goods handed over on a day at an outlet to an account.
+    value_day: Callable[[OutletFacts, dt.date, int], tuple[dt.date, dt.date | None]] = field(
+        default=lambda _, day, __: (day, None)
     )
 
 
@@ -177,7 +177,7 @@ def _judge(
     _require_points(facts, account_no, points)
     state = REDEEMED if purpose == REDEMPTION else RESERVED
     record = EarlierRedemption(b"", account_no, state, row_digest, points)
-    value_on, origin_on = facts.value_day(outlet, day)
+    value_on, origin_on = facts.value_day(outlet, day, account_no)
     return RedemptionAccepted(row, store, outlet, offer, value_on, origin_on, record)
 
 

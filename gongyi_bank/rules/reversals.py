@@ -16,7 +16,7 @@ so; the points are spent, if the policy says so.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -250,6 +250,8 @@ class Terms:
     validity: str
     fresh_until: dt.date
     mark_of: MarkOf
+    #: The codes of the pools among the accounts, by account.
+    pools: Mapping[int, str] = field(default_factory=dict)
 
 
 # --- which lines ---------------------------------------------------------------------------
@@ -421,7 +423,7 @@ def _obtainable(posting: Posting, part: Part, terms: Terms) -> int:
     if due <= head.available:
         return due
     if terms.spent == REFUSE:
-        require_available(head, due, posting.scale)
+        require_available(head, due, posting.scale, pool=terms.pools.get(head.account_no))
     return head.available if terms.spent == TAKE_AVAILABLE else due
 
 

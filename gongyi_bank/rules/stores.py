@@ -5,10 +5,11 @@ reservations hold. For every offer, at every moment: stock = the sum of its stoc
 reserved = the sum of the quantities of its redemptions in state `reserved`.
 
 The first of these that applies refuses. Recruiting: unknown or closed outlet, not permitted, a
-code that comes twice, a day in the future, a code that is taken. Leaving: unknown store, not
-permitted, left before. Publishing: not permitted, an article that comes twice, unknown store, a
-store that has left, an article with other content. Restocking and withdrawing: unknown store,
-not permitted, unknown article, no pieces, withdrawn, more than there are.
+code that comes twice, a day in the future, a code that is taken, a day in a closed period.
+Leaving: unknown store, not permitted, left before. Publishing: not permitted, an article that
+comes twice, unknown store, a store that has left, an article with other content. Restocking and
+withdrawing: unknown store, not permitted, unknown article, no pieces, withdrawn, more than there
+are.
 """
 
 from __future__ import annotations

@@ -212,17 +212,19 @@ def needs_lots(head: Head, rules: TransferRules, terms: ExpiryTerms) -> bool:
 def decide_flows(facts: TransferFacts, flows: Sequence[Flow]) -> list[Flow]:
     """The flows by date: one for each distinct last day of the points that arrive.
 
-    Raises TransferLimitReached, InsufficientPoints or GiftedPointsStay for the first giver
-    who would give too much.
+    Raises TransferLimitReached, InsufficientPoints (PoolShort for a pool) or GiftedPointsStay
+    for the first giver who would give too much.
     """
     by_giver: dict[int, dict[str, int]] = {}
     for flow in flows:
         giving = by_giver.setdefault(flow.source_no, {})
         giving[flow.purpose] = giving.get(flow.purpose, 0) + flow.amount
+    codes = {pool.account_no: pool.code for pool in facts.pools.values()}
     for account_no, giving in by_giver.items():
         for purpose, amount in giving.items():
             _require_within_limits(facts, account_no, purpose, amount)
-        require_available(facts.heads[account_no], sum(giving.values()), facts.scale)
+        wanted, pool = sum(giving.values()), codes.get(account_no)
+        require_available(facts.heads[account_no], wanted, facts.scale, pool=pool)
     cursors = {number: _oldest_living(facts.heads[number]) for number in by_giver}
     dated = []
     for flow in flows:

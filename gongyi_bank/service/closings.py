@@ -9,7 +9,7 @@ summed in peace.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gongyi_bank.commands.closings import AnnounceClosing, CloseBooks, DrainClosing
 from gongyi_bank.errors import (
@@ -29,6 +29,7 @@ from gongyi_bank.store import totals as roll_ups
 from gongyi_bank.store.closings import ClosingFacts
 from gongyi_bank.store.outlets import load_head_office, load_outlets
 from gongyi_bank.store.policies import write_stamp
+from gongyi_bank.store.transaction import Ask
 
 Closing = AnnounceClosing | DrainClosing | CloseBooks
 ReceiptT = TypeVar("ReceiptT", ClosingAnnounced, ClosingDrained, BooksClosed)
@@ -73,7 +74,10 @@ def close(visit: Visit, command: CloseBooks) -> BooksClosed:
     if found is not None and is_drained:
         steps = ([store.ask_lock_closing(found)],)
     visit.lock_to_close(*steps)
-    place = _enter(visit, command)
+    newest = store.ask_newest_moment()
+    place = _enter(visit, command, newest)
+    # Nothing that was booked before is younger than the closing, whatever this host's clock says.
+    visit.go_by(newest.answer)
     found = _found(visit, command, place)
     if found is None or found.state == rules.CLOSED:
         made = _begin(visit, command, place, rules.CLOSED)
@@ -109,8 +113,8 @@ def _place(visit: Visit, command: Closing) -> OutletFacts:
     return found
 
 
-def _enter(visit: Visit, command: Closing) -> OutletFacts:
-    visit.enter(command)
+def _enter(visit: Visit, command: Closing, *asks: Ask[Any]) -> OutletFacts:
+    visit.enter(command, asks=asks)
     place = _place(visit, command)
     require_permission(visit.staff, command.act, place)
     return place
@@ -126,10 +130,13 @@ def _begin(visit: Visit, command: Closing, place: OutletFacts, state: str) -> Cl
     period = Period.parse(command.period)
     head_no = load_head_office(visit.tx).outlet_no
     reached = store.load_reached(visit.tx, place, head_no, visit.closed.stays_of(place))
-    founded_on = business_day(visit.tx.bank.founded_at, visit.tx.bank.zone)
+    zone = visit.tx.bank.zone
+    founded_on = business_day(visit.tx.bank.founded_at, zone)
     try:
+        # What is over, is over by the clock of whoever asks: others' may be ahead.
+        today = business_day(visit.asked_at, zone)
         first_on = rules.decide_first_day(
-            place, period, reached, today=visit.today, founded_on=founded_on
+            place, period, reached, today=today, founded_on=founded_on
         )
     except (ClosingUnfinished, PeriodAlreadyClosed):
         # Nothing keeps out a twin with the same key, that may have begun it since the key was

@@ -208,12 +208,17 @@ def _write_new(
 
 
 def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
-    """Move an account to another savings branch; authority is the receiving outlet's."""
+    """Move an account to another savings branch; authority is the receiving outlet's.
+
+    What is closed at either stays as it is, so today must be open at both.
+    """
     stored, _ = _enter(visit, command, command.account, outlets_at=[command.outlet])
     target = visit.outlet_for(command.act, command.outlet)
     require_tier(target, SAVINGS_BRANCH)
     rules.require_open(command.account, stored.state)
     source = load_outlets_by_no(visit.tx, [stored.outlet_no])[stored.outlet_no]
+    for place in (source, target):
+        visit.closed.require_open_day(place, visit.today)
     stay_no = stored.stay_no + 1
     store.write_customer_change(visit.writes, stored, outlet_no=target.outlet_no, stay_no=stay_no)
     stay = (command.account, stay_no, visit.today, target.outlet_no, visit.voucher_id)
@@ -299,7 +304,7 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     second = _require_two_for_closing(visit, command, handled_at, accounts)
     rules.require_usable(command.account, stored.state)
     _require_passbook_not_lost(visit, command.account)
-    posting = visit.posting(visit.heads(accounts))
+    posting = visit.posting(visit.heads())
     head = posting.heads[command.account]
     lapsed = _settle_lapsed(visit, posting, command.account)
     waiting = store.count_waiting(visit.tx, command.account)

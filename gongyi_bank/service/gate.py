@@ -16,12 +16,17 @@ from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 from gongyi_bank.commands.base import DIGEST_VERSION, Command
-from gongyi_bank.errors import IdempotencyConflict, RetryTransaction, UnknownStaff
+from gongyi_bank.errors import (
+    GongyiBankError,
+    IdempotencyConflict,
+    RetryTransaction,
+    UnknownStaff,
+)
 from gongyi_bank.periods import business_day, require_moment
 from gongyi_bank.policies import PolicyBook
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.rules.accrual import require_open_outlet
-from gongyi_bank.rules.closings import ClosedDays
+from gongyi_bank.rules.closings import ClosedDays, Home
 from gongyi_bank.rules.expiry import ExpiryTerms, terms_of
 from gongyi_bank.rules.ledger import Head, Posting, voucher_hash
 from gongyi_bank.rules.staff import (
@@ -62,6 +67,10 @@ class HouseShelf:
     def longest_record(self) -> dt.timedelta:
         """How long a record can be, as far as this copy knows; a week is the most ever."""
         return self._copy[0].longest_record() if self._copy else dt.timedelta(days=7)
+
+    def is_closed_by_branch(self) -> bool:
+        """Whether, as far as this copy knows, a branch has closed more than the bank."""
+        return self._copy is not None and self._copy[1].is_by_branch
 
     def of(self, tx: Transaction, stamp: int) -> tuple[PolicyBook, ClosedDays]:
         """Both as this transaction sees them, whose stamp it has read."""
@@ -140,9 +149,15 @@ class Visit:
         self._stamp()
         #: The rows of this act, written together by `book`.
         self.writes = Writes()
-        #: The outlets that cannot be closed until this transaction ends; all, or these codes.
+        #: The accounts that were locked, and where they are registered, as far as it matters.
+        self._accounts: set[int] = set()
+        #: Their heads, and the outlets that were kept with them, as questions that lock them.
+        self._heads: Ask[dict[int, Head]] | None = None
+        self._places: Ask[dict[str, OutletFacts]] | None = None
+        self.homes: dict[int, tuple[Home, ...]] = {}
+        #: The outlets that cannot be closed until this transaction ends; all, or these numbers.
         self._is_all_kept = tx.engine.locks_at_begin
-        self._kept: set[str] = set()
+        self._kept: set[int] = set()
 
     def _stamp(self) -> None:
         #: What this host's clock says; what lies after it is in the future for whoever asks.
@@ -151,6 +166,12 @@ class Visit:
         self.now = max(self.asked_at, self._not_before or self.asked_at)
         self.today = business_day(self.now, self.tx.bank.zone)
         self.voucher_id = _ids.next(self.now)
+
+    def go_by(self, moment: dt.datetime) -> None:
+        """Go by the ledger's clock where it is ahead of this host's, before anything is decided."""
+        if moment > self.now:
+            self._not_before = moment
+            self._stamp()
 
     def new_id(self) -> bytes:
         """An id of this act's moment, above every one that this process has made for it."""
@@ -168,14 +189,18 @@ class Visit:
     ) -> None:
         """Keep these outlets' days open, lock these accounts' heads and `then` what comes after.
 
+        With the outlets those where the accounts are registered: their figures may change, too.
         One statement where the engine can, which locks in the order given; the clock is read
         after it. Without outlets every day of the bank is kept open, which is for acts that
         are not done a hundred times a second: all of them share one row.
         """
         codes, numbers = set(outlets_at), set(accounts)
-        heads = [ledger.ask_lock(numbers)] if numbers else []
-        self.tx.lock(*self._keep(codes), *heads, *then)
-        self._kept |= codes
+        self._heads = ledger.ask_heads(numbers) if numbers else None
+        heads = [self._heads] if self._heads else []
+        self.tx.lock(*self._keep(codes, numbers), *heads, *then)
+        if self._places is not None:
+            self._kept |= {row[0] for row in self._places.locked or ()}
+        self._accounts |= numbers
         self._stamp()
 
     def lock_to_close(self, *steps: Sequence[Ask[Any]]) -> None:
@@ -185,12 +210,22 @@ class Visit:
         self._is_all_kept = True
         self._stamp()
 
-    def _keep(self, codes: set[str]) -> list[Ask[Any]]:
-        """What keeps the days of these outlets, or of all of them, from being closed."""
+    def _keep(self, codes: set[str], accounts: set[int]) -> list[Ask[Any]]:
+        """What keeps the days of these outlets and accounts, or of all, from being closed."""
         if codes:
-            return outlets.asks_to_keep(self.tx, codes)
+            self._places = outlets.ask_outlets(codes, accounts)
+            return [*outlets.ask_gate(self.tx), self._places]
         self._is_all_kept = True
         return closings.asks_to_keep(self.tx)
+
+    def ask_outlets(self, codes: Iterable[str]) -> list[Ask[dict[str, OutletFacts]]]:
+        """The question about these outlets, if any: the one by which they were kept."""
+        names, kept = sorted(set(codes)), self._places
+        if not names:
+            return []
+        if kept is None or kept.params["codes"] != names:
+            kept = outlets.ask_outlets(names)
+        return [kept]
 
     def enter(
         self,
@@ -201,20 +236,20 @@ class Visit:
         asks: Sequence[Ask[Any]] = (),
         before_replay: Callable[[Any], None] | None = None,
     ) -> None:
-        """Read who acts, the outlets and people named, the key, and the rules in force.
+        """Read who acts, the locked heads, the outlets and people named, the key, and the rules.
 
         `asks` are the act's own questions, answered in the same breath. A key that is in the
         books ends the act here: same request, its receipt; another request,
         IdempotencyConflict. `before_replay` looks at that receipt first, where
         the digest cannot tell everything. Raises UnknownStaff for an actor not in service.
         """
-        key, codes = command.idempotency_key, list(outlets_at)
+        key = command.idempotency_key
         ask_staff = staff.ask_staff([self.staff_code, *people])
-        ask_outlets = [outlets.ask_outlets(codes)] if codes else []
+        ask_outlets = self.ask_outlets(outlets_at)
         ask_key = [vouchers.ask_by_key(key)] if key is not None else []
-        # The key last: where each is a statement of its own, a twin that is committed meanwhile
-        # must be seen by the key if any fact saw it.
-        self.tx.gather(ask_staff, *ask_outlets, *asks, *ask_key)
+        ask_homes = self.ask_homes()
+        heads = [self._heads] if self._heads else []
+        self.tx.gather(ask_staff, *ask_outlets, *ask_homes, *heads, *asks, *ask_key)
         for ask in ask_key:
             self._answer_again(command, ask.answer, before_replay)
         self.people, stamp = ask_staff.answer
@@ -223,7 +258,22 @@ class Visit:
             raise UnknownStaff(staff=self.staff_code)
         self.staff = actor
         self.outlets = ask_outlets[0].answer if ask_outlets else {}
+        self.judge_by(stamp, ask_homes)
+
+    def ask_homes(self) -> list[Ask[dict[int, tuple[Home, ...]]]]:
+        """Where the locked accounts are registered, if a branch closes by itself."""
+        if self._accounts and self.shelf.is_closed_by_branch():
+            return [outlets.ask_homes(self._accounts)]
+        return []
+
+    def judge_by(self, stamp: int, asked: list[Ask[dict[int, tuple[Home, ...]]]]) -> None:
+        """Go by the rules, closings and homes that were in force when this stamp was read."""
         self.policies, self.closed = self.shelf.of(self.tx, stamp)
+        if self._accounts and self.closed.is_by_branch:
+            if not asked:  # the handle has only now learned of it
+                asked = self.ask_homes()
+                self.tx.gather(*asked)
+            self.homes = asked[0].answer
 
     def _answer_again(
         self,
@@ -284,25 +334,28 @@ class Visit:
         """What the policies in force today say about the dates of points."""
         return terms_of(self.policies, self.today)
 
-    def heads(self, accounts: Iterable[int]) -> dict[int, Head]:
-        """The heads of locked accounts, as they are now."""
-        return self.bring_up(self.tx.look(ledger.ask_heads(accounts)))
-
-    def bring_up(self, heads: dict[int, Head]) -> dict[int, Head]:
-        """Heads that were asked for with other questions, brought up to today.
+    def heads(self) -> dict[int, Head]:
+        """The heads of the locked accounts, brought up to today; `enter` has read them.
 
         An account's clock never goes back: if this host's is behind it, the act begins anew at
         the account's moment, so that deadlines, days and lines all go by one clock.
         """
+        heads = self._heads.answer if self._heads else {}
         latest = max((head.booked_at for head in heads.values()), default=self.now)
         if latest > self.now:
             raise ClockBehind(latest)
         ledger.note_passed_dates(self.tx, heads, self.expiry_terms)
         return heads
 
-    def value_day(self, outlet: OutletFacts, day: dt.date) -> tuple[dt.date, dt.date | None]:
-        """(value date, origin date or None) of work for `day` there; see `rules.closings`."""
-        return self.closed.value_day(outlet, day, self.today, self.policies)
+    def value_day(
+        self, outlet: OutletFacts, day: dt.date, *accounts: int
+    ) -> tuple[dt.date, dt.date | None]:
+        """(value date, origin date or None) of work for `day` there; see `rules.closings`.
+
+        `accounts` are those in whose books it counts; nobody needs to name them for today.
+        """
+        homes = [home for account_no in accounts for home in self.homes.get(account_no, ())]
+        return self.closed.value_day(outlet, day, self.today, self.policies, homes)
 
     def posting(self, heads: dict[int, Head]) -> Posting:
         """A posting on these heads, stamped with this act."""
@@ -366,20 +419,29 @@ class Visit:
     def _require_open_days(self, outlet: OutletFacts, posting: Posting | None) -> None:
         """Raise DayClosed where today is closed, at every outlet that this act writes about.
 
-        What was not kept open from the start is kept now, and then nothing may have changed
+        That is where it is handled, and where the accounts that it changes are registered. What
+        was not kept open from the start is kept now, and then nothing may have changed
         since the facts were read: whoever closes a day changes the stamp before they let go.
         """
         places = {place.outlet_no: place for place in (*self.outlets.values(), outlet)}
         written = {outlet.outlet_no, *(posting.outlet_nos() if posting else ())}
-        if not self._is_all_kept:
-            kept = {number for number, place in places.items() if place.code in self._kept}
-            if not written <= kept:
-                self.tx.gather(*closings.asks_to_keep(self.tx))
-                if policies.load_stamp(self.tx) != self.policies.version:
-                    raise _HouseChanged
-                self._is_all_kept = True
+        homes = self._homes_changed(posting) if self.homes else set()
+        if not self._is_all_kept and not self._kept.issuperset(
+            {*written, *(home.outlet.outlet_no for home in homes)}
+        ):
+            self.tx.lock(*closings.asks_to_keep(self.tx))
+            if policies.load_stamp(self.tx) != self.policies.version:
+                raise _HouseChanged
+            self._is_all_kept = True
         for number in written & places.keys():
             self.closed.require_open_day(places[number], self.today)
+        self.closed.require_open_homes(homes, self.today)
+
+    def _homes_changed(self, posting: Posting | None) -> set[Home]:
+        """Where the accounts are or were registered that this act changes."""
+        heads = posting.heads.values() if posting is not None else ()
+        changed = (head.account_no for head in heads if head.is_changed)
+        return {home for account_no in changed for home in self.homes.get(account_no, ())}
 
 
 def receipt_again(command: Command, earlier: EarlierVoucher) -> Any:
@@ -392,7 +454,10 @@ def receipt_again(command: Command, earlier: EarlierVoucher) -> Any:
 def perform(
     tx: Transaction, staff_code: str, shelf: HouseShelf, command: CommandT, serve: Serve[Any, Any]
 ) -> Any:
-    """Run one act: the only way in. Looks again when its key was claimed meanwhile."""
+    """Run one act: the only way in. Looks again when its key was claimed meanwhile.
+
+    A refusal tells times by the bank's clock.
+    """
     tx.require_sound()
     not_before = None
     with resting_for(command):
@@ -405,4 +470,7 @@ def perform(
                 not_before = behind.moment
             except (KeyTaken, _HouseChanged):
                 continue
+            except GongyiBankError as error:
+                error.in_zone(tx.bank.zone)
+                raise
     raise RetryTransaction(reason="the key, or the house, is being changed by other acts")

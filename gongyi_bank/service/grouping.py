@@ -24,8 +24,7 @@ from gongyi_bank.service.gate import ClockBehind, HouseShelf, Visit, receipt_aga
 from gongyi_bank.service.hours import RecordedTogether
 from gongyi_bank.service.redemptions import RedeemedTogether
 from gongyi_bank.service.together import Apart, Together
-from gongyi_bank.store import outlets, staff, vouchers
-from gongyi_bank.store.ledger import ask_heads
+from gongyi_bank.store import staff, vouchers
 from gongyi_bank.store.transaction import Ask, Transaction
 from gongyi_bank.store.vouchers import EarlierVoucher
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Writes
@@ -104,10 +103,10 @@ class _Group(Visit):
         # In the order of the acts, as ids of moments that follow each other would be.
         self.ids = sorted(new_uuid7(self.now, os.urandom(10)) for _ in self.wishes)
         self.ids.reverse()
-        heads = ask_heads(numbers)
-        self._read(places, [heads, *(ask for kind in kinds for ask in kind.asks(self))])
+        heads = [self._heads] if self._heads else []
+        self._read(places, [*heads, *(ask for kind in kinds for ask in kind.asks(self))])
         try:
-            locked = self.bring_up(heads.answer)
+            locked = self.heads()
         except ClockBehind:
             raise Apart from None
         for kind in kinds:
@@ -118,16 +117,17 @@ class _Group(Visit):
         ask_staff = staff.ask_staff([*named, *(wish.staff for wish in self.wishes)])
         keys = [wish.command.idempotency_key for wish in self.wishes]
         ask_keys = vouchers.ask_by_keys(key for key in keys if key is not None)
-        ask_outlets = outlets.ask_outlets(places)
-        # The keys last, as for one act (gate.py).
-        self.tx.gather(ask_staff, ask_outlets, *asks, ask_keys)
+        ask_outlets = self.ask_outlets(places)
+        ask_homes = self.ask_homes()
+        self.tx.gather(ask_staff, *ask_outlets, *ask_homes, *asks, ask_keys)
         self.people, stamp = ask_staff.answer
         if stamp is None:
             raise Apart  # nobody named is there at all: each hears it by itself
         #: Until the first act puts its own in the place.
         self.staff = next(iter(self.people.values()))
-        self.outlets, self.earlier = ask_outlets.answer, ask_keys.answer
-        self.policies, self.closed = self.shelf.of(self.tx, stamp)
+        self.outlets = ask_outlets[0].answer if ask_outlets else {}
+        self.earlier = ask_keys.answer
+        self.judge_by(stamp, ask_homes)
 
     def answer(self, wish: Wish) -> Outcome:
         """Judge one wish, and note what it writes."""
@@ -142,7 +142,7 @@ class _Group(Visit):
         except EngineError:
             raise
         except GongyiBankError as error:
-            return Outcome(error=error)
+            return Outcome(error=error.in_zone(self.tx.bank.zone))
         if decision is None:
             self.left |= {key} if key is not None else set()
             return Outcome()
@@ -169,7 +169,7 @@ class _Member(Visit):
         self.tx, self.shelf, self.staff_code = group.tx, group.shelf, wish.staff
         self.asked_at, self.now, self.today = group.asked_at, group.now, group.today
         self.policies, self.closed = group.policies, group.closed
-        self.outlets, self.people = group.outlets, group.people
+        self.outlets, self.people, self.homes = group.outlets, group.people, group.homes
         self._is_all_kept, self._kept = group._is_all_kept, group._kept
         self.voucher_id = group.ids.pop()
         self.writes = Writes()

@@ -44,7 +44,6 @@ from gongyi_bank.rules.stores import OfferFacts, OfferKey
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import holds as store
 from gongyi_bank.store import hours, passbooks, redemptions, stores
-from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.values import Points
 
 _Settling = CaptureHold | CaptureHolds | ReleaseHold | ReleaseHolds | ExtendHold
@@ -90,7 +89,7 @@ class Overdue:
     """The lapsed holds of some accounts, for an act that asks what these have.
 
     Looked for behind the heads' locks; only where reservations lapsed, their goods are locked
-    then and read, which costs two statements more and keeps the order of all locks.
+    then and read, which costs a statement or two more and keeps the order of all locks.
     """
 
     def __init__(self, visit: Visit, accounts: Iterable[int]) -> None:
@@ -105,8 +104,9 @@ class Overdue:
         offers: dict[OfferKey, OfferFacts] = {}
         keys = goods_of(lapsed)
         if keys:
-            self._visit.tx.lock(stores.ask_lock_offers(keys))
-            offers = self._visit.tx.look(stores.ask_offers(keys))
+            asked = stores.ask_offers(keys)
+            self._visit.tx.lock(asked)
+            offers = self._visit.tx.look(asked)
         free(posting.heads, offers, lapsed)
         return Settled(lapsed, offers)
 
@@ -141,9 +141,10 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
     visit.tx.gather(known, overdue)
     keys = goods_of(overdue.answer)
     places = {found.outlet_code for found in known.answer.values()}
-    visit.lock([account_no], stores.ask_lock_offers(keys), outlets_at=places)
-    heads, customers = ask_heads([account_no]), hours.ask_customers([account_no])
-    frozen, offers = passbooks.ask_frozen([account_no], visit.now), stores.ask_offers(keys)
+    offers = [stores.ask_offers(keys)] if keys else []
+    visit.lock([account_no], *offers, outlets_at=places)
+    customers = hours.ask_customers([account_no])
+    frozen = passbooks.ask_frozen([account_no], visit.now)
     is_fixed = visit.tx.engine.locks_at_begin
     facing = known if is_fixed else stores.ask_stores([command.store])
     again = () if is_fixed else (facing, overdue)
@@ -151,7 +152,7 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
     visit.enter(
         command,
         outlets_at=places,
-        asks=(heads, customers, frozen, offers, *earlier, *again),
+        asks=(customers, frozen, *offers, *earlier, *again),
     )
     for ask in earlier:
         if ask.answer is not None and rules.is_replay(ask.answer, digest, command.ref):
@@ -161,10 +162,11 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
             visit.staff, command.act, visit.outlets[found.outlet_code], found.store_no
         )
     visit.require_role(command.act)
-    posting = visit.posting(visit.bring_up(heads.answer))
+    posting = visit.posting(visit.heads())
     # Asked again behind the locks: what somebody settled meanwhile is no longer among them.
     lapsed = [hold for hold in overdue.answer if goods_of([hold]) <= keys]
-    free(posting.heads, offers.answer, lapsed)
+    offered = offers[0].answer if offers else {}
+    free(posting.heads, offered, lapsed)
     placing = rules.decide_placing(
         rules.PlacingFacts(
             now=visit.now,
@@ -183,7 +185,7 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
         hours=command.hours,
         deadline_at=command.deadline_at,
     )
-    return _place(visit, command, posting, placing, lapsed, offers.answer)
+    return _place(visit, command, posting, placing, lapsed, offered)
 
 
 def _place(
@@ -263,11 +265,11 @@ def _enter(visit: Visit, command: _Settling, ids: Iterable[UUID]) -> _Found:
     numbers = {hold.account_no for hold in seen.values()}
     places = {hold.outlet_code for hold in seen.values()}
     visit.lock(numbers, outlets_at=places)
-    heads, customers = ask_heads(numbers), hours.ask_customers(numbers)
+    customers = hours.ask_customers(numbers)
     frozen = passbooks.ask_frozen(numbers, visit.now)
     # Behind row locks they are asked again; a lock taken at BEGIN has kept the first answers.
     again = () if visit.tx.engine.locks_at_begin else asks
-    visit.enter(command, outlets_at=places, asks=(*again, heads, customers, frozen))
+    visit.enter(command, outlets_at=places, asks=(*again, customers, frozen))
     holds = {UUID(bytes=hold.hold_id): hold for ask in asks for hold in ask.answer}
     # A store may leave and its outlet close: what is held for it is still honoured.
     for name in names:
@@ -276,7 +278,7 @@ def _enter(visit: Visit, command: _Settling, ids: Iterable[UUID]) -> _Found:
         require_permission(visit.staff, command.act, outlet, hold.store_no)
     return _Found(
         holds=holds,
-        posting=visit.posting(visit.bring_up(heads.answer)),
+        posting=visit.posting(visit.heads()),
         states={no: customer.state for no, customer in customers.answer.items()},
         frozen=frozen.answer,
     )
@@ -411,11 +413,11 @@ def lapse_overdue(visit: Visit, command: LapseOverdue) -> HoldsLapsed:
     overdue = visit.tx.look(store.ask_overdue_of(numbers, visit.now))
     lapsing = [hold for hold in overdue if hold.hold_id in wanted]
     keys = goods_of(lapsing)
-    stores.lock_offers(visit.tx, keys)
-    heads, offered = ask_heads(numbers), stores.ask_offers(keys)
-    visit.enter(command, asks=(heads, offered))
+    offered = stores.ask_offers(keys)
+    visit.tx.lock(offered)
+    visit.enter(command, asks=(offered,))
     handled_at = visit.outlet_for(command.act, None)
-    posting = visit.posting(visit.bring_up(heads.answer))
+    posting = visit.posting(visit.heads())
     offers = offered.answer
     freed = sum(hold.left for hold in lapsing)
     free(posting.heads, offers, lapsing)

@@ -44,7 +44,6 @@ from gongyi_bank.service.reversals import terms_of
 from gongyi_bank.service.together import Together
 from gongyi_bank.store import hours as store
 from gongyi_bank.store.hours import Decided, StoredRecord
-from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.store.outlets import (
     asks_to_keep,
     load_head_office,
@@ -149,8 +148,8 @@ def _record_row(
     is_credited = row.state == accrual.CREDITED
     return (
         row.customer.account_no, row.record_no, "service", row.state, row.state, sent.ref,
-        row.row_digest, row.outlet.outlet_no, sent.project, sent.category, sent.started_at,
-        sent.ended_at, row.service_on, row.value_on, None, row.minutes, sent.client_rating,
+        row.row_digest, row.outlet.outlet_no, sent.project, sent.category, row.started_at,
+        row.ended_at, row.service_on, row.value_on, None, row.minutes, sent.client_rating,
         row.recorder.staff_no,
         row.checker.staff_no, row.points if is_credited else 0, line_no,
         row.tariff_id if is_credited else None, replaces, voucher_id, None,
@@ -185,14 +184,14 @@ def _enter_with_rows(
     numbers: Iterable[int],
 ) -> tuple[HourFacts, dict[int, Head]]:
     """Enter, and read everything the rules need to know around rows of locked accounts."""
-    scene, heads = _Scene(visit, rows, numbers), ask_heads(numbers)
+    scene = _Scene(visit, rows, numbers)
     visit.enter(
         command,
         outlets_at={row.outlet for row in rows},
         people=_people(rows),
-        asks=(heads, *scene.asks()),
+        asks=scene.asks(),
     )
-    locked = visit.bring_up(heads.answer)
+    locked = visit.heads()
     return scene.facts(visit, locked), locked
 
 
@@ -297,7 +296,8 @@ def _outcome(index: int, run: _Run, decision: accrual.Decision) -> RowOutcome:
     """One row of a bulk receipt."""
     ref = decision.row.ref
     if isinstance(decision, Declined):
-        return RowOutcome(index, ref, accrual.REFUSED, decision.row.account, error=decision.error)
+        error = decision.error.in_zone(run.visit.tx.bank.zone)
+        return RowOutcome(index, ref, accrual.REFUSED, decision.row.account, error=error)
     scale = run.visit.tx.bank.scale
     if isinstance(decision, Replayed):
         record = decision.record
@@ -365,7 +365,7 @@ def approve(visit: Visit, command: ApproveHours) -> HoursDecided:
     record, outlet = _enter_decision(visit, command)
     _require_waiting(record)
     _require_decider(visit, command.act, record, outlet)
-    heads = visit.heads([record.account_no])
+    heads = visit.heads()
     head, posting = heads[record.account_no], visit.posting(heads)
     assert record.category is not None
     tariff_id, rate = visit.policies.rate(record.category, record.service_on)
@@ -373,7 +373,7 @@ def approve(visit: Visit, command: ApproveHours) -> HoursDecided:
     expires_on = visit.policies.in_force(PointsExpiry, visit.today)[1].expires_on(visit.today)
     head.verified_minutes += record.minutes
     head.is_touched = True
-    value_on, origin_on = visit.value_day(outlet, record.service_on)
+    value_on, origin_on = visit.value_day(outlet, record.service_on, record.account_no)
     mark = Mark("service", value_on, outlet.outlet_no, tariff_id, expires_on, origin_on)
     line_no = credit_service(posting, head, points, mark)
     decided = Decided(
@@ -390,7 +390,7 @@ def refuse(visit: Visit, command: RefuseHours) -> HoursDecided:
     record, outlet = _enter_decision(visit, command)
     _require_waiting(record)
     _require_decider(visit, command.act, record, outlet)
-    head = visit.heads([record.account_no])[record.account_no]
+    head = visit.heads()[record.account_no]
     decided = Decided(accrual.REFUSED, value_on=record.value_on)
     store.write_decision(visit.writes, record, visit.voucher_id, decided)
     receipt = _decided(visit, record, accrual.REFUSED, 0, None, head)
@@ -410,7 +410,7 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
     )  # fmt: skip
     for person in (visit.staff, second):
         require_not_own(command.act, person, record.account_no)
-    heads = visit.heads([record.account_no])
+    heads = visit.heads()
     head, posting = heads[record.account_no], visit.posting(heads)
     cited = _cited(visit, posting, record)
     if cited is not None and cited.due:
@@ -433,11 +433,11 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
 def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     """Void a credited record and record the right one, in one act: never an edit."""
     visit.lock([command.account])
-    record = store.load_record(visit.tx, command.account, command.record_no)
+    record = visit.tx.look(store.ask_record(command.account, command.record_no))
     if record is None or record.kind != "service":
         raise UnknownRecord(record=f"{command.account}/{command.record_no}")
     place = load_place(visit.tx, record.outlet_no)
-    visit.tx.gather(*asks_to_keep(visit.tx, [place.code]))
+    visit.tx.lock(*asks_to_keep(visit.tx, [place.code]))
     row = ServiceRow(
         account=record.account_no, category=command.category, started_at=command.started_at,
         ended_at=command.ended_at, outlet=place.code, project=command.project,
@@ -477,8 +477,9 @@ def _enter_decision(
 ) -> tuple[StoredRecord, OutletFacts]:
     """Lock the account, find the record, and require that the actor may act at its outlet."""
     visit.lock([command.account])
-    visit.enter(command, people=people, asks=asks)
-    record = store.load_record(visit.tx, command.account, command.record_no)
+    asked = store.ask_record(command.account, command.record_no)
+    visit.enter(command, people=people, asks=(*asks, asked))
+    record = asked.answer
     if record is None or record.kind != "service":
         raise UnknownRecord(record=f"{command.account}/{command.record_no}")
     outlet = load_outlets_by_no(visit.tx, [record.outlet_no])[record.outlet_no]
@@ -543,7 +544,7 @@ def _take_back(
     points that are spent the policy says what becomes: see `rules.reversals`. Both books leave
     the period in which the record counted, or the open one if that is closed.
     """
-    value_on, origin_on = visit.value_day(outlet, record.value_on)
+    value_on, origin_on = visit.value_day(outlet, record.value_on, record.account_no)
     if record.value_on != record.service_on:
         origin_on = record.service_on  # recorded late for a closed day: it leaves that day
     head, part = posting.heads[record.account_no], None

@@ -28,6 +28,6 @@ def lock_ahead(
     found_stores = stores.load_stores(tx, wanted_stores) if wanted_stores else {}
     numbers |= {require_pool(found_pools, code).account_no for code in wanted_pools}
     store_nos = [require_store(found_stores, code).store_no for code in wanted_stores]
-    heads = [ledger.ask_lock(numbers)] if numbers else []
+    heads = [ledger.ask_heads(numbers)] if numbers else []
     offers = [stores.ask_lock_all_offers(store_nos)] if store_nos else []
     tx.lock(*closings.asks_to_keep(tx), *heads, *offers)

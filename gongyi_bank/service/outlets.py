@@ -83,13 +83,18 @@ def move(visit: Visit, command: MoveOutlet) -> OutletChanged:
     rules.require_movable(outlet, branch)
     for place in (outlet, branch):
         visit.closed.require_open_day(place, visit.today)
-    newest = store.list_stays(visit.tx, outlet.outlet_no)[-1]
-    stay_no, since_on = rules.decide_stay(newest.stay_no, newest.since_on, visit.today)
-    stay = (outlet.outlet_no, stay_no, since_on, branch.outlet_no, visit.voucher_id)
-    store.write_stays(visit.writes, [stay])
+    _stay(visit, outlet, branch.outlet_no, "open" if outlet.is_open else "closed")
     was = visit.parent_code(outlet)
     store.write_outlet_change(visit.writes, outlet.outlet_no, parent_no=branch.outlet_no)
     return _changed(visit, command, outlet, parent=branch.code, was=was)
+
+
+def _stay(visit: Visit, outlet: OutletFacts, parent_no: int | None, state: str) -> None:
+    """Note where the outlet is from today on, and whether it is open: figures go by it."""
+    newest = store.list_stays(visit.tx, outlet.outlet_no)[-1]
+    stay_no, since_on = rules.decide_stay(newest.stay_no, newest.since_on, visit.today)
+    stay = (outlet.outlet_no, stay_no, since_on, parent_no, state, visit.voucher_id)
+    store.write_stays(visit.writes, [stay])
 
 
 def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
@@ -97,6 +102,7 @@ def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
     outlet = _enter(visit, command)
     left = store.load_left_open(visit.tx, outlet.outlet_no)
     rules.require_closable(outlet, left)
+    _stay(visit, outlet, outlet.parent_no, "closed")
     changes = {"state": "closed", "closed_on": visit.today}
     store.write_outlet_change(visit.writes, outlet.outlet_no, **changes)
     return _changed(visit, command, outlet, state="closed", reason=command.reason)
@@ -108,6 +114,7 @@ def reopen(visit: Visit, command: ReopenOutlet) -> OutletChanged:
     parent_no = outlet.parent_no
     parents = store.load_outlets_by_no(visit.tx, [parent_no]) if parent_no else {}
     rules.require_reopenable(outlet, parents.get(parent_no or 0))
+    _stay(visit, outlet, parent_no, "open")
     store.write_outlet_change(visit.writes, outlet.outlet_no, state="open", closed_on=None)
     return _changed(visit, command, outlet, state="open")
 

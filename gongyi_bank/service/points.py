@@ -27,7 +27,8 @@ from gongyi_bank.values import Points
 def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     """Credit points by hand; a second person agreed, and neither of them gets the points."""
     visit.lock([command.account], outlets_at=[command.outlet])
-    visit.enter(command, outlets_at=[command.outlet], people=[command.second_person])
+    customers, people = hours.ask_customers([command.account]), [command.second_person]
+    visit.enter(command, outlets_at=[command.outlet], people=people, asks=[customers])
     outlet = visit.outlet_for(command.act, command.outlet)
     second = require_second_person(
         command.act,
@@ -38,14 +39,14 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     )
     for person in (visit.staff, second):
         require_not_own(command.act, person, command.account)
-    customer = visit.tx.look(hours.ask_customers([command.account])).get(command.account)
+    customer = customers.answer.get(command.account)
     require_open(command.account, customer.state if customer else None)
     value_on = rules.require_past(command.value_on, visit.today)
     amount = command.points.to_units(visit.tx.bank.scale)
-    heads = visit.heads([command.account])
+    heads = visit.heads()
     posting = visit.posting(heads)
     leg = Leg(internal_no("issued", outlet.outlet_no), command.account, amount)
-    posting.post(leg, _mark(visit, "grant", value_on, outlet))
+    posting.post(leg, _mark(visit, "grant", value_on, outlet, command.account))
     head = heads[command.account]
     receipt = PointsGranted(
         voucher_id=visit.voucher_uuid,
@@ -60,9 +61,9 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     return receipt
 
 
-def _mark(visit: Visit, kind: str, day: dt.date, outlet: OutletFacts) -> Mark:
+def _mark(visit: Visit, kind: str, day: dt.date, outlet: OutletFacts, account_no: int) -> Mark:
     expiry_id, expiry = visit.policies.in_force(PointsExpiry, visit.today)
-    value_on, origin_on = visit.value_day(outlet, day)
+    value_on, origin_on = visit.value_day(outlet, day, account_no)
     expires_on = expiry.expires_on(visit.today)
     return Mark(kind, value_on, outlet.outlet_no, expiry_id, expires_on, origin_on)
 
@@ -77,7 +78,7 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
     visit.lock(numbers)
     visit.enter(command)
     visit.outlet_for(command.act, None)
-    heads = visit.heads(numbers)
+    heads = visit.heads()
     customers = visit.tx.look(hours.ask_customers(heads))
     homes = load_outlets_by_no(visit.tx, [customer.outlet_no for customer in customers.values()])
     facts = OpeningFacts(
@@ -112,13 +113,16 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
 def _take_over(
     visit: Visit, posting: Posting, opening: OpeningAccepted, homes: dict[int, OutletFacts]
 ) -> tuple[object, ...]:
-    """The opening line and the opening record of one account, at its own savings branch."""
+    """The opening line and the opening record of one account, at its own savings branch.
+
+    What is brought for a closed period counts in the open one, as all that comes late.
+    """
     customer, row = opening.customer, opening.row
     head = posting.heads[customer.account_no]
     line_no = None
+    mark = _mark(visit, "opening", row.as_of, homes[customer.outlet_no], customer.account_no)
     if opening.points:
         source_no = internal_no("brought_forward", customer.outlet_no)
-        mark = _mark(visit, "opening", row.as_of, homes[customer.outlet_no])
         posting.post(Leg(source_no, head.account_no, opening.points), mark)
         line_no = head.line_no
     head.record_no = 1
@@ -127,7 +131,7 @@ def _take_over(
     return (
         head.account_no, 1, "opening", accrual.CREDITED, accrual.CREDITED, None,
         opening.row_digest, customer.outlet_no, None, None, midnight, midnight, row.as_of,
-        row.as_of, None, row.minutes, None, None, None, opening.points, line_no, None, None,
+        mark.value_on, None, row.minutes, None, None, None, opening.points, line_no, None, None,
         visit.voucher_id, None,
     )  # fmt: skip
 
@@ -158,21 +162,20 @@ def _outcome(
 def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
     """Write the expiry lines of accounts whose next date has come; nobody decides here.
 
-    Each at its home outlet, or where that has closed its day already at the actor's.
+    Each at its home outlet; where that has closed its day already, on the next one.
     """
     book, _ = visit.shelf.of(visit.tx, load_stamp(visit.tx))
     seen = ledger.list_due(visit.tx, terms_of(book, visit.today), command.count_max)
     visit.lock(seen)
     visit.enter(command)
     handled_at = visit.outlet_for(command.act, None)
-    heads = visit.heads(seen)
+    heads = visit.heads()
     homes = load_homes(visit.tx, seen)
-    outlets = load_outlets_by_no(visit.tx, homes.values())
     posting = visit.posting(heads)
     for account_no, head in sorted(heads.items()):
-        home = outlets[homes[account_no]]
-        is_open = visit.closed.booking_through(home) < visit.today
-        posting.expire(head, (home if is_open else handled_at).outlet_no)
+        if visit.closed.closed_home(visit.homes.get(account_no, ()), visit.today):
+            continue
+        posting.expire(head, homes[account_no])
         now_noted = (head.dead_no, head.next_expiry_on, head.next_expiry_line_no)
         head.is_touched = now_noted != head.seen_expiry
     changed = [head for head in heads.values() if head.is_changed]
@@ -183,7 +186,7 @@ def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
         accounts=len(changed),
         lines=len(posting.lines),
         points=Points.of_units(-sum(line[3] for line in posting.lines), visit.tx.bank.scale),
-        may_be_more=len(seen) == command.count_max,
+        may_be_more=len(seen) == command.count_max and bool(changed),
     )
     if changed:
         visit.book(command, receipt, handled_at, posting=posting)

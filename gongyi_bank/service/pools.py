@@ -55,7 +55,7 @@ def close(visit: Visit, command: ClosePool) -> PoolEnded:
     found = rules.require_pool(again.answer, command.pool)
     outlet = visit.outlet_for(command.act, found.outlet_code)
     found = rules.require_open_pool(again.answer, command.pool)
-    rules.require_empty(found, visit.heads(numbers)[found.account_no], visit.tx.bank.scale)
+    rules.require_empty(found, visit.heads()[found.account_no], visit.tx.bank.scale)
     store.write_pool_state(visit.writes, found, rules.CLOSED)
     ledger.write_touch(visit.writes, found.account_no)
     receipt = PoolEnded(

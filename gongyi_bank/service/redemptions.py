@@ -36,7 +36,6 @@ from gongyi_bank.service.scenes import Scene
 from gongyi_bank.service.together import Apart, Together
 from gongyi_bank.store import hours, stores
 from gongyi_bank.store import redemptions as store
-from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import Points
 
@@ -234,15 +233,14 @@ def _judge(
     if not scene.recall(visit):
         visit.tx.gather(*scene.asks_before())
     visit.lock(numbers, *scene.locks(), outlets_at=scene.places)
-    heads = ask_heads(numbers)
-    visit.enter(command, outlets_at=scene.places, asks=(heads, *scene.asks(visit)))
+    visit.enter(command, outlets_at=scene.places, asks=scene.asks(visit))
     scene.compare(visit)
     if not isinstance(command, RedeemMany):  # in a list each row is refused by itself
         _require_permission(visit, command.act, scene.stores.values())
     visit.require_role(command.act)
     facts = scene.facts(visit)
     facts.customers_by_ref = {ref: customer.account_no for ref, customer in by_ref.items()}
-    run = _Run(visit, facts, visit.posting(visit.bring_up(heads.answer)))
+    run = _Run(visit, facts, visit.posting(visit.heads()))
     run.lapsed = scene.lapsed()
     holds.free(run.posting.heads, facts.offers, run.lapsed)
     facts.available = {no: head.available for no, head in run.posting.heads.items()}

@@ -23,7 +23,6 @@ from gongyi_bank.service.gate import Visit
 from gongyi_bank.service.reversals import terms_of
 from gongyi_bank.store import hours, stores
 from gongyi_bank.store import refunds as store
-from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.store.reversals import asks_reversible, reversible
 from gongyi_bank.values import Points
 
@@ -36,13 +35,13 @@ def refund(visit: Visit, command: RefundGoods) -> GoodsRefunded:
     if seen is None:
         raise UnknownRedemption(redemption=name)
     number = seen.account_no
-    visit.lock([number], stores.ask_lock_offers([seen.key]), outlets_at=[seen.outlet_code])
-    heads, customers = ask_heads([number]), hours.ask_customers([number])
     offers = stores.ask_offers([seen.key])
+    visit.lock([number], offers, outlets_at=[seen.outlet_code])
+    customers = hours.ask_customers([number])
     cited = asks_reversible(number, seen.line_no or 0)
     visit.enter(
         command, outlets_at=[seen.outlet_code], people=[command.second_person],
-        asks=(ask, heads, customers, offers, *cited),
+        asks=(ask, customers, offers, *cited),
     )  # fmt: skip
     found = ask.answer
     assert found is not None
@@ -50,7 +49,7 @@ def refund(visit: Visit, command: RefundGoods) -> GoodsRefunded:
     rules.require_given_out(found, name)
     require_open(number, customers.answer[number].state)
     pieces, points = rules.decide_refund(found, command.quantity, name)
-    posting = visit.posting(visit.bring_up(heads.answer))
+    posting = visit.posting(visit.heads())
     if found.line_no != seen.line_no:  # captured while we waited for the lock
         cited = asks_reversible(number, found.line_no or 0)
         visit.tx.gather(*cited)

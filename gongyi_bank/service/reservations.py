@@ -21,7 +21,6 @@ from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import holds as hold_store
 from gongyi_bank.store import hours, passbooks, stores
 from gongyi_bank.store import redemptions as store
-from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.values import Points
 
 
@@ -113,13 +112,12 @@ def _enter_settling(visit: Visit, command: Capture | Extend | Release) -> _Held:
     if seen is None:
         raise UnknownRedemption(redemption=command.redemption)
     account_no = seen.account_no
-    locked = stores.ask_lock_offers([seen.key])
-    visit.lock([account_no], locked, outlets_at=[seen.outlet_code])
-    offers, heads = stores.ask_offers([seen.key]), ask_heads([account_no])
+    offers = stores.ask_offers([seen.key])
+    visit.lock([account_no], offers, outlets_at=[seen.outlet_code])
     customers = hours.ask_customers([account_no])
     frozen = passbooks.ask_frozen([account_no], visit.now)
     again = () if visit.tx.engine.locks_at_begin else (ask,)
-    asks = (*again, offers, heads, customers, frozen)
+    asks = (*again, offers, customers, frozen)
     visit.enter(command, outlets_at=[seen.outlet_code], asks=asks)
     # A store may leave and its outlet close: what is reserved there is still honoured.
     outlet = visit.outlets[seen.outlet_code]
@@ -130,7 +128,7 @@ def _enter_settling(visit: Visit, command: Capture | Extend | Release) -> _Held:
         reservation=reservation,
         outlet=outlet,
         offer=offers.answer[seen.key],
-        posting=visit.posting(visit.bring_up(heads.answer)),
+        posting=visit.posting(visit.heads()),
         customer_state=customers.answer[account_no].state,
         frozen=frozen.answer,
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from gongyi_bank.commands.reversals import ReverseLine, ReverseVoucher
-from gongyi_bank.errors import NothingToReverse, PoolClosed, UnknownLine, UnknownVoucher
+from gongyi_bank.errors import NothingToReverse, UnknownLine, UnknownVoucher
 from gongyi_bank.policies import PointsExpiry, ReversalRules
 from gongyi_bank.receipts.reversals import LineReversed, PartReversed, VoucherReversed
 from gongyi_bank.rules import reversals as rules
 from gongyi_bank.rules.customers import require_open
 from gongyi_bank.rules.ledger import Mark, Posting, internal_kind
+from gongyi_bank.rules.pools import PoolFacts, require_open_pool
 from gongyi_bank.rules.reversals import CitedLine, Part, Reversible, Terms
 from gongyi_bank.rules.staff import (
     OutletFacts,
@@ -25,8 +27,7 @@ from gongyi_bank.rules.staff import (
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import hours, pools
 from gongyi_bank.store import reversals as store
-from gongyi_bank.store.ledger import ask_heads
-from gongyi_bank.store.outlets import load_outlets_by_no
+from gongyi_bank.store.outlets import ask_outlets_by_no
 from gongyi_bank.store.transaction import Ask
 from gongyi_bank.values import Points
 
@@ -92,19 +93,20 @@ class _Run:
         self.lines = lines
         self.accounts = sorted({line.account_no for line in lines})
         visit.lock(self.accounts)
-        heads, before = ask_heads(self.accounts), store.asks_before(lines)
+        before = store.asks_before(lines)
         customers = hours.ask_customers(self.accounts)
         codes = [command.outlet] if command.outlet else []
         people = [command.second_person]
         pooled = [no for no in self.accounts if internal_kind(no) == "pool"]
-        closed = [pools.ask_closed(pooled)] if pooled else []
-        asks: tuple[Ask[Any], ...] = (heads, customers, *before, *closed)
+        named = [pools.ask_pools_of(pooled)] if pooled else []
+        places = ask_outlets_by_no(line.outlet_no for line in lines)
+        asks: tuple[Ask[Any], ...] = (customers, *before, *named, places)
         visit.enter(command, outlets_at=codes, people=people, asks=asks)
         self.reversibles: list[Reversible] = store.reversibles(lines, before)
-        self.posting: Posting = visit.posting(visit.bring_up(heads.answer))
-        self._closed_pools = [code for ask in closed for code in ask.answer]
+        self.posting: Posting = visit.posting(visit.heads())
+        self._pools: dict[int, PoolFacts] = named[0].answer if named else {}
         self._states = {no: facts.state for no, facts in customers.answer.items()}
-        self.places = load_outlets_by_no(visit.tx, {line.outlet_no for line in lines})
+        self.places = places.answer
         self.outlet: OutletFacts
         self.second: StaffFacts
 
@@ -130,15 +132,16 @@ class _Run:
         for account_no in self.accounts:
             if internal_kind(account_no) is None:
                 require_open(account_no, self._states.get(account_no))
-        for code in self._closed_pools:
-            raise PoolClosed(pool=code)
+        for _, pool in sorted(self._pools.items()):
+            require_open_pool({pool.code: pool}, pool.code)
 
     def reverse(self, movements: Iterable[rules.Movement], wanted: int | None) -> list[Part]:
         """Carry the reversal out on the working copies."""
         movements = list(movements)
         lines = [one for movement in movements for one in movement.lines]
         rules.note_expiries(self.posting, lines, self.outlet.outlet_no)
-        terms = terms_of(self.visit, self._mark_of)
+        codes = {account_no: pool.code for account_no, pool in self._pools.items()}
+        terms = replace(terms_of(self.visit, self._mark_of), pools=codes)
         return [
             part
             for movement in movements
@@ -148,9 +151,9 @@ class _Run:
     def _mark_of(self, line: CitedLine) -> Mark:
         place = self.outlet if self.command.outlet else self.places[line.outlet_no]
         is_original = self.command.value == "original"
-        value_on, origin_on = self.visit.value_day(
-            place, line.value_on if is_original else self.visit.today
-        )
+        day = line.value_on if is_original else self.visit.today
+        # Both sides of a line between two customers get the same day.
+        value_on, origin_on = self.visit.value_day(place, day, line.account_no, line.contra_no)
         if is_original and line.origin_on is not None:
             origin_on = line.origin_on  # it leaves the day that it was booked late for
         return Mark(rules.REVERSAL, value_on, place.outlet_no, line.policy_id, origin_on=origin_on)

@@ -70,9 +70,10 @@ class Scene:
         more = holds.goods_of(self._overdue.answer) - self._keys
         if more:
             self._keys |= more
-            visit.tx.lock(stores.ask_lock_offers(more))
-            self._offers = stores.ask_offers(self._keys)
-            visit.tx.gather(self._offers, self._overdue)
+            offers = stores.ask_offers(more)
+            visit.tx.lock(offers)
+            visit.tx.gather(offers, self._overdue)
+            self._offers.append(offers)
 
     def asks_before(self) -> list[Ask[Any]]:
         """What tells which offers to lock, and whose days to keep open."""
@@ -85,17 +86,17 @@ class Scene:
             self.stores, lapsed = self._known.answer, holds.goods_of(self._overdue.answer)
         self.places = {found.outlet_code for found in self.stores.values()}
         self._keys = _keys(self.stores, self.rows) | lapsed
-        return [stores.ask_lock_offers(self._keys)]
+        self._offers = [stores.ask_offers(self._keys)]
+        return self._offers
 
     def asks(self, visit: Visit) -> list[Ask[Any]]:
         """The facts behind the locks, heads and outlets left out."""
         self._customers = hours.ask_customers(self.numbers)
         self._frozen = passbooks.ask_frozen(self.numbers, visit.now)
-        self._offers = stores.ask_offers(self._keys)
         self._refs = store.ask_by_ref(row.ref for row in self.rows if row.ref)
         self._facing = self._known if self._is_fixed else stores.ask_stores(self.stores)
         again = () if self._is_fixed else (self._facing, self._overdue)
-        return [self._customers, self._frozen, self._offers, self._refs, *again]
+        return [self._customers, self._frozen, *self._offers, self._refs, *again]
 
     def facts(self, visit: Visit) -> RedemptionFacts:
         """What the rules go by; what may be spent is filled in by whoever has the heads."""
@@ -109,7 +110,7 @@ class Scene:
             frozen=self._frozen.answer,
             stores=self._facing.answer,
             outlets=visit.outlets,
-            offers=self._offers.answer,
+            offers={key: offer for ask in self._offers for key, offer in ask.answer.items()},
             available={},
             refs=self._refs.answer,
             value_day=visit.value_day,

@@ -38,6 +38,9 @@ def recruit(visit: Visit, command: RecruitStores) -> StoresRecruited:
     visit.enter(command, outlets_at=outlet_codes)
     outlets = {code: visit.outlet_for(command.act, code) for code in outlet_codes}
     fresh = rules.decide_recruits(known, command.stores, visit.today)
+    for part in fresh:
+        joined_on = part.joined_on or visit.today
+        visit.closed.require_open_value(outlets[part.recruited_by], joined_on)
     first_no = serials.draw(visit.tx, "store", 0, len(fresh)) if fresh else 0
     numbers = {code: facts.store_no for code, facts in known.items()}
     numbers |= {part.code: first_no + i for i, part in enumerate(fresh)}
@@ -149,10 +152,11 @@ def _enter(
     """Lock the offer, then read it; the actor must be allowed at this store."""
     found = rules.require_store(store.load_stores(visit.tx, [command.store]), command.store)
     key = (found.store_no, command.sku)
-    store.lock_offers(visit.tx, [key])
-    visit.enter(command, outlets_at=[found.outlet_code])
+    offers = store.ask_offers([key])
+    visit.tx.lock(offers)
+    visit.enter(command, outlets_at=[found.outlet_code], asks=(offers,))
     handled_at = visit.outlet_for(command.act, found.outlet_code, store_no=found.store_no)
-    offer = rules.require_offer(store.load_offers(visit.tx, [key]), found, command.sku)
+    offer = rules.require_offer(offers.answer, found, command.sku)
     return found, offer, handled_at
 
 

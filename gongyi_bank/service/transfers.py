@@ -33,7 +33,6 @@ from gongyi_bank.service.gate import Visit
 from gongyi_bank.service.holds import Overdue, Settled
 from gongyi_bank.store import customers, passbooks, pools
 from gongyi_bank.store import transfers as store
-from gongyi_bank.store.ledger import ask_heads
 from gongyi_bank.store.transaction import Ask
 from gongyi_bank.values import Points
 
@@ -277,11 +276,11 @@ def _enter(
     places = {found.outlet_code for found in seen.values()} | ({outlet} if outlet else set())
     visit.lock(locked, outlets_at=places)
     overdue = Overdue(visit, payers)
-    heads, holders = ask_heads(locked), customers.ask_stored(numbers)
+    holders = customers.ask_stored(numbers)
     frozen, given = passbooks.ask_frozen(numbers, visit.now), store.ask_given(numbers, visit.today)
     again = [pools.ask_pools(names)] if names else []
     people = [second] if second else []
-    asks: tuple[Ask[Any], ...] = (heads, holders, frozen, given, *again, *overdue.asks)
+    asks: tuple[Ask[Any], ...] = (holders, frozen, given, *again, *overdue.asks)
     visit.enter(command, outlets_at=places, people=people, asks=asks)
     known = again[0].answer if again else {}
     handled_at, checker = _prove(visit, command.act, outlet, second, known, giving)
@@ -289,7 +288,7 @@ def _enter(
         for account_no in sorted(numbers):
             if person is not None:
                 require_not_own(command.act, person, account_no)
-    posting = visit.posting(visit.bring_up(heads.answer))
+    posting = visit.posting(visit.heads())
     lapsed = overdue.settle(posting)
     facts = TransferFacts(
         today=visit.today,

@@ -57,13 +57,14 @@ def _newest(_: StoreEngine) -> sa.Select[Any]:
             sa.func.max(closing.c.last_on, type_=closing.c.last_on.type),
         )
         .select_from(closing.join(outlet, place))
-        .where(of_bank(closing))
+        # Announcing bars nothing: it does not change the stamp, so most handles know nothing of it.
+        .where(of_bank(closing), closing.c.state != CLOSING)
         .group_by(closing.c.outlet_no, outlet.c.tier, closing.c.kind)
     )
 
 
 def load_closed(tx: Transaction) -> ClosedDays:
-    """Through which day every outlet is closed, closings under way included.
+    """Through which day every outlet is closed, drained closings included.
 
     All stays are read, not only those of outlets that have moved: facts that an act reads later
     may know of a move that the closings do not, and a new place without its past is wrong.
@@ -163,6 +164,23 @@ def next_closing_no(tx: Transaction) -> int:
     starve whoever wants to announce. Of two at once, one finds the number taken and retries.
     """
     return (_newest_no(tx)[0][0] or 0) + 1
+
+
+@query
+def _newest_moment(_: StoreEngine) -> sa.Select[Any]:
+    return sa.select(sa.func.max(voucher.c.booked_at, type_=voucher.c.booked_at.type)).where(
+        of_bank(voucher)
+    )
+
+
+def ask_newest_moment() -> Ask[dt.datetime]:
+    """The newest moment of the bank's vouchers: the ledger's clock for whoever closes."""
+    return _newest_moment.ask(_only)
+
+
+def _only(rows: Rows) -> dt.datetime:
+    moment: dt.datetime = rows[0][0]
+    return moment
 
 
 def write_closing(

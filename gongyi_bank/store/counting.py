@@ -94,6 +94,11 @@ def places() -> sa.FromClause:
     return outlet_stay.alias("stand")
 
 
+def was_open(stand: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Of the stay at the end of the period: open then, or closed no earlier than in the period."""
+    return sa.or_(stand.c.state == "open", stand.c.since_on >= FIRST)
+
+
 def was_place(stand: sa.FromClause) -> sa.ColumnElement[bool]:
     """The newest stay that had begun by the period's last day; the first has no beginning."""
     has_begun = sa.or_(stand.c.stay_no == 1, stand.c.since_on <= LAST)

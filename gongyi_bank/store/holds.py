@@ -73,16 +73,13 @@ def _by_ids(_: StoreEngine) -> sa.Select[Any]:
 
 
 def _overdue_holds() -> sa.Select[Any]:
-    return (
-        _holds()
-        .where(hold.c.state == HELD, hold.c.deadline_at <= sa.bindparam("now"))
-        .order_by(hold.c.deadline_at, hold.c.hold_id)
-    )
+    return _holds().where(hold.c.state == HELD, hold.c.deadline_at <= sa.bindparam("now"))
 
 
 @query
 def _overdue(_: StoreEngine) -> sa.Select[Any]:
-    return _overdue_holds().limit(sa.bindparam("count_max"))
+    in_order = _overdue_holds().order_by(hold.c.deadline_at, hold.c.hold_id)
+    return in_order.limit(sa.bindparam("count_max"))
 
 
 @query
@@ -167,7 +164,11 @@ def load_overdue(tx: Transaction, now: dt.datetime, count_max: int) -> list[Hold
 
 def ask_overdue_of(accounts: Iterable[int], now: dt.datetime) -> Ask[list[Hold]]:
     """The same for some accounts; only their heads' locks keep the answer true."""
-    return _overdue_of.ask(_holds_of, accounts=sorted(set(accounts)), now=now)
+    return _overdue_of.ask(
+        lambda rows: sorted(_holds_of(rows), key=lambda one: (one.deadline_at, one.hold_id)),
+        accounts=sorted(set(accounts)),
+        now=now,
+    )
 
 
 def ask_by_ref(ref: str) -> Ask[EarlierHold | None]:

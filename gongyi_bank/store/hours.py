@@ -53,7 +53,15 @@ class StoredRecord:
 
 def is_waiting() -> sa.ColumnElement[bool]:
     """The record waits for an approval: in the very words of the partial index."""
-    states = ("waiting_branch", "waiting_head_office")
+    return _is_in("waiting_branch", "waiting_head_office")
+
+
+def _is_in(*states: str) -> sa.ColumnElement[bool]:
+    """The record is in one of these states.
+
+    In words and never as parameters: SQLite would compile the whole statement anew each time,
+    to see whether the states given are those of a partial index.
+    """
     return hour_record.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
 
 
@@ -104,7 +112,7 @@ def _spans(engine: StoreEngine) -> sa.CompoundSelect[Any]:
             engine.among(account_no, "accounts"),
             record.c.started_at >= sa.bindparam(since),
             record.c.started_at < sa.bindparam(until),
-            sa.or_(*(record.c.state == state for state in COUNTING)),
+            _is_in(*COUNTING),
             record.c.kind == "service",
         )
 
@@ -228,10 +236,11 @@ def newest_service_on(tx: Transaction) -> dt.date | None:
     return newest
 
 
-def load_record(tx: Transaction, account_no: int, record_no: int) -> StoredRecord | None:
-    """One record as it stands."""
-    rows = _one(tx, account=account_no, record=record_no)
-    return StoredRecord(*rows[0]) if rows else None
+def ask_record(account_no: int, record_no: int) -> Ask[StoredRecord | None]:
+    """One record as it stands; true behind its account's lock."""
+    return _one.ask(
+        lambda rows: StoredRecord(*rows[0]) if rows else None, account=account_no, record=record_no
+    )
 
 
 def write_records(writes: Writes, rows: list[tuple[Any, ...]]) -> None:

@@ -40,14 +40,7 @@ def _heads(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
-@query
-def _lock(engine: StoreEngine) -> sa.Select[Any]:
-    rows = (
-        sa.select(account_head.c.account_no)
-        .where(of_bank(account_head), engine.among(account_head.c.account_no, "accounts"))
-        .order_by(account_head.c.account_no)
-    )
-    return engine.lock(rows)
+_lock_heads = _heads.locking(account_head.c.account_no)
 
 
 @query
@@ -92,15 +85,14 @@ def _living(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def ask_lock(accounts: Iterable[int]) -> Ask[Rows]:
-    """Lock the heads in ascending order. Nothing of them is read here: facts come later."""
-    numbers = sorted(set(accounts))
-    return _lock.ask(list, accounts=numbers).locking(Place.HEADS, numbers)
-
-
 def ask_heads(accounts: Iterable[int]) -> Ask[dict[int, Head]]:
-    """The heads of these accounts, by number; see `note_passed_dates`."""
-    return _heads.ask(_heads_of, accounts=sorted(set(accounts)))
+    """The heads of these accounts, by number, locked in ascending order by whoever posts.
+
+    See `note_passed_dates`.
+    """
+    numbers = sorted(set(accounts))
+    asked = _heads.ask(_heads_of, accounts=numbers)
+    return asked.locked_by(_lock_heads).locking(Place.HEADS, numbers)
 
 
 def _heads_of(rows: Rows) -> dict[int, Head]:

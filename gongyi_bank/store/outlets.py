@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gongyi_bank.rules.closings import Home, homes_of
 from gongyi_bank.rules.outlets import Stays, stays_of
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store import counting
@@ -18,6 +19,7 @@ from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import (
     closing,
     customer,
+    customer_stay,
     hour_record,
     outlet,
     outlet_stay,
@@ -46,6 +48,29 @@ def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
     return sa.select(*_FACTS).where(of_bank(outlet), engine.among(outlet.c.code, "codes"))
 
 
+#: In the rows themselves, where whoever closes looks: of a select of numbers alone MariaDB would
+#: share no more than the index of codes.
+_share = _by_codes.locking(outlet.c.outlet_no, is_shared=True)
+
+
+@query
+def _with_homes(engine: StoreEngine) -> sa.Select[Any]:
+    """Outlets by their codes, and those where accounts are or were registered."""
+    named, stay = outlet.alias("named"), customer_stay
+    numbers = sa.union(
+        sa.select(named.c.outlet_no).where(
+            named.c.bank_id == sa.bindparam("bank"), engine.among(named.c.code, "codes")
+        ),
+        sa.select(stay.c.outlet_no).where(
+            of_bank(stay), engine.among(stay.c.account_no, "accounts")
+        ),
+    )
+    return engine.rows_named(_FACTS, outlet.c.outlet_no, numbers)
+
+
+_share_with_homes = _with_homes.locking(outlet.c.outlet_no, is_shared=True)
+
+
 @query
 def _by_numbers(engine: StoreEngine) -> sa.Select[Any]:
     return sa.select(*_FACTS).where(of_bank(outlet), engine.among(outlet.c.outlet_no, "numbers"))
@@ -66,11 +91,21 @@ def _facts(row: tuple[Any, ...]) -> OutletFacts:
     return OutletFacts(outlet_no, code, name, tier, parent_no, state == "open")
 
 
-def ask_outlets(codes: Iterable[str]) -> Ask[dict[str, OutletFacts]]:
-    """The outlets with these codes, by code."""
-    return _by_codes.ask(
-        lambda rows: {facts.code: facts for facts in map(_facts, rows)}, codes=sorted(set(codes))
-    )
+def ask_outlets(codes: Iterable[str], accounts: Iterable[int] = ()) -> Ask[dict[str, OutletFacts]]:
+    """The outlets with these codes, by code; to lock them keeps their days from closing.
+
+    And the days of those where these accounts are or were registered, whose figures show them;
+    the lock tells all of them, first their numbers. Others may keep them too, but while somebody
+    is closing they wait at the gate (`ask_gate`).
+    """
+    names, numbers = sorted(set(codes)), sorted(set(accounts))
+
+    def parse(rows: Rows) -> dict[str, OutletFacts]:
+        return {facts.code: facts for facts in map(_facts, rows) if facts.code in names}
+
+    if not numbers:
+        return _by_codes.ask(parse, codes=names).locked_by(_share)
+    return _by_codes.ask(parse, codes=names, accounts=numbers).locked_by(_share_with_homes)
 
 
 def load_outlets(tx: Transaction, codes: Iterable[str]) -> dict[str, OutletFacts]:
@@ -78,10 +113,17 @@ def load_outlets(tx: Transaction, codes: Iterable[str]) -> dict[str, OutletFacts
     return tx.look(ask_outlets(codes))
 
 
+def ask_outlets_by_no(numbers: Iterable[int]) -> Ask[dict[int, OutletFacts]]:
+    """The outlets with these numbers, by number."""
+    return _by_numbers.ask(
+        lambda rows: {facts.outlet_no: facts for facts in map(_facts, rows)},
+        numbers=sorted(set(numbers)),
+    )
+
+
 def load_outlets_by_no(tx: Transaction, numbers: Iterable[int]) -> dict[int, OutletFacts]:
     """The outlets with these numbers, by number."""
-    rows = _by_numbers(tx, numbers=sorted(set(numbers)))
-    return {facts.outlet_no: facts for facts in map(_facts, rows)}
+    return tx.look(ask_outlets_by_no(numbers))
 
 
 def load_head_office(tx: Transaction) -> OutletFacts:
@@ -112,6 +154,29 @@ def load_outlets_then(tx: Transaction, day: dt.date) -> dict[int, OutletFacts]:
     return {facts.outlet_no: facts for facts in map(_facts, _all_then(tx, last_on=day))}
 
 
+@query
+def _homes(engine: StoreEngine) -> sa.Select[Any]:
+    stay = customer_stay
+    place = sa.and_(outlet.c.bank_id == stay.c.bank_id, outlet.c.outlet_no == stay.c.outlet_no)
+    return (
+        sa.select(stay.c.account_no, stay.c.stay_no, stay.c.since_on, *_FACTS)
+        .select_from(stay.join(outlet, place))
+        .where(of_bank(stay), engine.among(stay.c.account_no, "accounts"))
+    )
+
+
+def ask_homes(accounts: Iterable[int]) -> Ask[dict[int, tuple[Home, ...]]]:
+    """Where customers are and were registered, by account; the bank's own accounts have none."""
+    return _homes.ask(_homes_by_account, accounts=sorted(set(accounts)))
+
+
+def _homes_by_account(rows: Rows) -> dict[int, tuple[Home, ...]]:
+    stays: dict[int, list[tuple[dt.date, OutletFacts]]] = {}
+    for account_no, _, since_on, *facts in sorted(rows):
+        stays.setdefault(account_no, []).append((since_on, _facts(tuple(facts))))
+    return {account_no: homes_of(own) for account_no, own in stays.items()}
+
+
 OUTLET_COLUMNS = columns_of(outlet)
 STAY_COLUMNS = columns_of(outlet_stay)
 
@@ -119,17 +184,17 @@ STAY_COLUMNS = columns_of(outlet_stay)
 def write_new_outlets(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
     """Add outlets with their places, parents first (full rows in the order of OUTLET_COLUMNS)."""
     writes.insert(outlet, OUTLET_COLUMNS, rows)
-    kept = ("outlet_no", "opened_on", "parent_no", "voucher_id")
+    kept = ("outlet_no", "opened_on", "parent_no", "state", "voucher_id")
     places = [OUTLET_COLUMNS.index(name) for name in kept]
     stays = []
     for row in rows:
-        outlet_no, opened_on, parent_no, voucher_id = (row[place] for place in places)
-        stays.append((outlet_no, 1, opened_on, parent_no, voucher_id))
+        outlet_no, opened_on, *rest = (row[place] for place in places)
+        stays.append((outlet_no, 1, opened_on, *rest))
     write_stays(writes, stays)
 
 
 def write_stays(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
-    """Say below which outlet others are from a day on (full rows of STAY_COLUMNS)."""
+    """Say below which outlet, and whether open, others are from a day on (full STAY_COLUMNS)."""
     writes.insert(outlet_stay, STAY_COLUMNS, rows)
 
 
@@ -155,12 +220,13 @@ def _stays_of_one(_: StoreEngine) -> sa.Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class StoredStay:
-    """Since when an outlet is, or was, below another one."""
+    """Since when an outlet is, or was, below another one, open or closed."""
 
     outlet_no: int
     stay_no: int
     since_on: dt.date
     parent_no: int | None
+    state: str
 
 
 def list_stays(tx: Transaction, outlet_no: int | None = None) -> list[StoredStay]:
@@ -233,12 +299,11 @@ def _lock_house(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _lock(engine: StoreEngine) -> sa.Select[Any]:
-    return engine.lock(_locked_rows(engine))
-
-
-@query
-def _share(engine: StoreEngine) -> sa.Select[Any]:
-    return engine.share(_locked_rows(engine))
+    return engine.lock(
+        sa.select(outlet.c.outlet_no)
+        .where(of_bank(outlet), engine.among(outlet.c.code, "codes"))
+        .order_by(outlet.c.outlet_no)
+    )
 
 
 @query
@@ -263,14 +328,6 @@ def ask_gate(tx: Transaction) -> list[Ask[Rows]]:
     return [_gate.ask(list)]
 
 
-def _locked_rows(engine: StoreEngine) -> sa.Select[Any]:
-    return (
-        sa.select(outlet.c.outlet_no)
-        .where(of_bank(outlet), engine.among(outlet.c.code, "codes"))
-        .order_by(outlet.c.outlet_no)
-    )
-
-
 def ask_lock_house() -> Ask[Rows]:
     """Lock the head office's row: acts on the house itself (outlets, staff, rules) queue."""
     return _lock_house.ask(list).locking(Place.OUTLETS, [0])
@@ -281,14 +338,10 @@ def ask_lock_outlets(codes: Iterable[str]) -> Ask[Rows]:
     return _lock.ask(list, codes=sorted(set(codes)))
 
 
-def asks_to_keep(tx: Transaction, codes: Iterable[str]) -> list[Ask[Rows]]:
-    """Keep these outlets, and their days, from closing until this transaction ends.
-
-    Others may keep them too, but while somebody is closing they wait at the gate.
-    """
-    if tx.engine.locks_at_begin:
-        return []
-    return [*ask_gate(tx), _share.ask(list, codes=sorted(set(codes)))]
+def asks_to_keep(tx: Transaction, codes: Iterable[str]) -> list[Ask[Any]]:
+    """What keeps these outlets, and their days, from closing until this transaction ends."""
+    names = set(codes)
+    return [*ask_gate(tx), ask_outlets(names)] if names else []
 
 
 def load_place(tx: Transaction, outlet_no: int) -> OutletFacts:

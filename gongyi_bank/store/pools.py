@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.pools import CLOSED, PoolFacts
+from gongyi_bank.rules.pools import PoolFacts
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.tables import account, account_head, outlet, pool
 from gongyi_bank.store.transaction import Ask, Transaction, of_bank, query
@@ -21,8 +21,7 @@ _ITS_HEAD = sa.and_(
 )
 
 
-@query
-def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
+def _facts(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
         sa.select(
             pool.c.pool_no,
@@ -34,23 +33,26 @@ def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
             pool.c.state,
         )
         .select_from(pool.join(outlet, _ITS_OUTLET))
-        .where(of_bank(pool), engine.among(pool.c.code, "codes"))
+        .where(of_bank(pool), condition)
     )
 
 
 @query
-def _closed(engine: StoreEngine) -> sa.Select[Any]:
-    return (
-        sa.select(pool.c.code)
-        .where(of_bank(pool), engine.among(pool.c.account_no, "accounts"))
-        .where(pool.c.state == CLOSED)
-        .order_by(pool.c.account_no)
+def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
+    return _facts(engine.among(pool.c.code, "codes"))
+
+
+@query
+def _by_accounts(engine: StoreEngine) -> sa.Select[Any]:
+    return _facts(engine.among(pool.c.account_no, "accounts"))
+
+
+def ask_pools_of(accounts: Iterable[int]) -> Ask[dict[int, PoolFacts]]:
+    """The pools among these accounts, by account; their state is true behind their heads' locks."""
+    return _by_accounts.ask(
+        lambda rows: {found.account_no: found for found in (PoolFacts(*row) for row in rows)},
+        accounts=sorted(set(accounts)),
     )
-
-
-def ask_closed(accounts: Iterable[int]) -> Ask[list[str]]:
-    """The codes of the closed pools among these accounts; true behind their heads' locks."""
-    return _closed.ask(lambda rows: [code for (code,) in rows], accounts=sorted(set(accounts)))
 
 
 def ask_pools(codes: Iterable[str]) -> Ask[dict[str, PoolFacts]]:

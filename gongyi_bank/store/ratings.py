@@ -196,13 +196,19 @@ def _savings_branches(_: StoreEngine) -> sa.Select[Any]:
     stand = counting.places()
     same = sa.and_(stand.c.bank_id == outlet.c.bank_id, stand.c.outlet_no == outlet.c.outlet_no)
     return (
-        sa.select(outlet.c.outlet_no, outlet.c.code, outlet.c.name, stand.c.parent_no)
+        sa.select(
+            outlet.c.outlet_no,
+            outlet.c.code,
+            outlet.c.name,
+            stand.c.parent_no,
+            outlet.c.opened_on,
+        )
         .select_from(outlet.join(stand, same))
         .where(
             of_bank(outlet),
             outlet.c.tier == 3,
-            sa.or_(outlet.c.closed_on.is_(None), outlet.c.closed_on >= counting.FIRST),
             counting.was_place(stand),
+            counting.was_open(stand),
         )
     )
 
@@ -292,13 +298,15 @@ def _recruited(engine: StoreEngine) -> sa.Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class SavingsBranch:
-    """A savings branch that was open at some time in or after a period."""
+    """A savings branch that had not been closed before a period."""
 
     outlet_no: int
     code: str
     name: str
     #: The branch above it on the period's last day.
     parent_no: int
+    #: It may have taken over service that is older than itself.
+    opened_on: dt.date
 
 
 def list_savings_branches(tx: Transaction, period: Period) -> list[SavingsBranch]:

@@ -48,7 +48,7 @@ def _voucher(_: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _parts(engine: StoreEngine) -> sa.Select[Any]:
-    """All parts of lines of these accounts, in order, with the lines that they are of."""
+    """All parts of lines of these accounts, with the lines that they are of."""
     part, line, made = line_part, account_line, account_line.alias("made")
     its_line = sa.and_(
         line.c.bank_id == part.c.bank_id,
@@ -64,6 +64,7 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
         sa.select(
             part.c.account_no,
             part.c.line_no,
+            part.c.part_no,
             part.c.amount,
             part.c.expired,
             line.c.amount.label("of_amount"),
@@ -74,7 +75,6 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
         )
         .select_from(part.join(line, its_line).outerjoin(made, its_new_line))
         .where(of_bank(part), engine.among(part.c.account_no, "accounts"))
-        .order_by(part.c.account_no, part.c.line_no, part.c.part_no)
     )
 
 
@@ -157,7 +157,7 @@ def reversibles(lines: Iterable[CitedLine], asked: tuple[Ask[Rows], Ask[Rows]]) 
     """The lines with what `asks_before` found."""
     pasts: dict[int, Past] = {}
     taken: dict[LineKey, list[PartTaken]] = {}
-    for account_no, line_no, amount, *rest in asked[0].answer:
+    for account_no, line_no, _, amount, *rest in sorted(asked[0].answer):
         mine = taken.setdefault((account_no, line_no), [])
         mine.append(_part_taken(line_no, mine[-1].high if mine else None, amount, rest))
         pasts.setdefault(account_no, Past()).note(mine[-1])

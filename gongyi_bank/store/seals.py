@@ -12,6 +12,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -192,14 +193,19 @@ def _reader(part: Part, columns: tuple[str, ...]) -> Read:
     state = part.columns.index("state") if names else -1
     when, value, more = part.at_once or (part.dated_by, part, ())
     decides, further = place(when), [place(name) for name in more]
+    # A part has its key and at least one column more, so that these give tuples.
+    chosen, all_chosen = itemgetter(*places), itemgetter(*places, *further)
 
     def read(row: Row) -> tuple[bytes | None, tuple[Any, ...]]:
         row = (*row, None)
-        chosen = [*places, *further] if row[decides] == value else places
-        values = [row[place] for place in chosen]
+        voucher_id = row[dated]
+        if voucher_id is None:
+            return None, ()
+        values: tuple[Any, ...] = (all_chosen if row[decides] == value else chosen)(row)
         if names:
-            values[state] = names.get(values[state], values[state])
-        return row[dated], tuple(values)
+            called = names.get(values[state], values[state])
+            values = (*values[:state], called, *values[state + 1 :])
+        return voucher_id, values
 
     return read
 

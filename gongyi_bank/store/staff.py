@@ -35,11 +35,11 @@ def _by_codes(engine: StoreEngine) -> sa.Select[Any]:
             role.c.outlet_no,
             outlet.c.tier,
             role.c.store_no,
+            role.c.role_no,
             _STAMP,
         )
         .select_from(staff.outerjoin(role, in_force).outerjoin(outlet, place))
         .where(of_bank(staff), engine.among(staff.c.code, "codes"))
-        .order_by(staff.c.staff_no, role.c.role_no)
     )
 
 
@@ -56,7 +56,8 @@ def ask_staff(codes: Iterable[str]) -> Ask[StaffAnswer]:
 
 def _people(rows: Rows) -> StaffAnswer:
     people: dict[str, tuple[int, int | None, list[RoleFacts]]] = {}
-    for staff_no, code, own_account_no, role, outlet_no, tier, store_no, _ in rows:
+    in_order = sorted(rows, key=lambda row: (row[0], row[-2]))
+    for staff_no, code, own_account_no, role, outlet_no, tier, store_no, _, _ in in_order:
         _, _, roles = people.setdefault(code, (staff_no, own_account_no, []))
         if role is not None:
             roles.append(RoleFacts(role, outlet_no, tier, store_no))

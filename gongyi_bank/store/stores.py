@@ -62,20 +62,6 @@ def _lock_stores(engine: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _lock_offers(engine: StoreEngine) -> sa.Select[Any]:
-    rows = (
-        sa.select(offer.c.store_no, offer.c.sku)
-        .where(
-            of_bank(offer),
-            engine.among(offer.c.store_no, "stores"),
-            engine.among(offer.c.sku, "skus"),
-        )
-        .order_by(offer.c.store_no, offer.c.sku)
-    )
-    return engine.lock(rows)
-
-
-@query
 def _lock_all_offers(engine: StoreEngine) -> sa.Select[Any]:
     rows = (
         sa.select(offer.c.store_no, offer.c.sku)
@@ -100,6 +86,9 @@ def _offers(engine: StoreEngine) -> sa.Select[Any]:
         engine.among(offer.c.store_no, "stores"),
         engine.among(offer.c.sku, "skus"),
     )
+
+
+_lock_offers = _offers.locking(offer.c.store_no, offer.c.sku)
 
 
 @query
@@ -184,17 +173,6 @@ def lock_stores(tx: Transaction, store_nos: Iterable[int]) -> None:
     tx.lock(_lock_stores.ask(list, stores=numbers).locking(Place.STORES, numbers))
 
 
-def ask_lock_offers(keys: Iterable[OfferKey]) -> Ask[Rows]:
-    """Lock these offers in key order, after all heads; facts come in a later statement."""
-    wanted = list(keys)
-    return _lock_offers.ask(list, **_key_lists(wanted)).locking(Place.OFFERS, wanted)
-
-
-def lock_offers(tx: Transaction, keys: Iterable[OfferKey]) -> None:
-    """Lock these offers alone, for an act that touches no account."""
-    tx.lock(ask_lock_offers(keys))
-
-
 def ask_lock_all_offers(store_nos: Iterable[int]) -> Ask[Rows]:
     """Lock everything that these stores offer, in key order; facts come in a later statement."""
     numbers = sorted(set(store_nos))
@@ -208,7 +186,7 @@ def lock_all_offers(tx: Transaction, store_no: int) -> None:
 
 
 def ask_offers(keys: Iterable[OfferKey]) -> Ask[dict[OfferKey, OfferFacts]]:
-    """These offers as they stand, those unknown left out."""
+    """These offers as they stand, those unknown left out; locked in key order, after all heads."""
     wanted = set(keys)
 
     def parse(rows: Rows) -> dict[OfferKey, OfferFacts]:
@@ -216,7 +194,8 @@ def ask_offers(keys: Iterable[OfferKey]) -> Ask[dict[OfferKey, OfferFacts]]:
         found = [OfferFacts(*row, *row[4:6]) for row in rows if (row[0], row[1]) in wanted]
         return {offer.key: offer for offer in found}
 
-    return _offers.ask(parse, **_key_lists(wanted))
+    asked = _offers.ask(parse, **_key_lists(wanted))
+    return asked.locked_by(_lock_offers).locking(Place.OFFERS, list(wanted))
 
 
 def load_offers(tx: Transaction, keys: Iterable[OfferKey]) -> dict[OfferKey, OfferFacts]:

@@ -7,18 +7,16 @@ single act costs what its round trips and its per-statement overhead cost.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from pydantic_core import from_json
 
 from gongyi_bank.errors import GongyiBankError, RetryTransaction, TransactionEnded
 from gongyi_bank.store.connections import Savepoint
-from gongyi_bank.store.engines import Capability, KeyTaken, StoreEngine, Wire
+from gongyi_bank.store.engines import Capability, Fusion, KeyTaken, StoreEngine, Wire
 from gongyi_bank.store.locks import HeldLocks, Lock, Place
 from gongyi_bank.store.tables import account_head
 from gongyi_bank.store.writing import Insert, Writes
@@ -120,16 +118,22 @@ class Transaction:
             raise RetryTransaction(reason=f"an earlier act failed: {self.doomed}")
 
     def lock(self, *asks: Ask[Any]) -> None:
-        """Take these row locks, in this order; where the whole database is locked, only say so.
+        """Lock the rows of these questions, in this order; where all is locked, only say so.
 
-        Raises LockOutOfOrder, before anything is locked.
+        Where a lock shows what it locks, that answers them. Raises LockOutOfOrder, before
+        anything is locked.
         """
+        self._note_locks(asks)
         if self.engine.locks_at_begin:
-            self.note_locks(asks)
-        else:
-            self.gather(*asks)
+            return
+        found = self._rows_of([(ask.lock or ask.query, ask.params) for ask in asks])
+        are_facts = Capability.READS_WHAT_IT_LOCKS in self.engine.capabilities
+        for ask, rows in zip(asks, found, strict=True):
+            ask.locked = rows
+            if are_facts or ask.lock is None:
+                ask.rows = rows
 
-    def note_locks(self, asks: Sequence[Ask[Any]]) -> None:
+    def _note_locks(self, asks: Sequence[Ask[Any]]) -> None:
         """Remember what these questions lock, if the order of locks is watched."""
         locking = [ask.locks for ask in asks if ask.locks]
         if self.held is None or not locking:
@@ -139,15 +143,19 @@ class Transaction:
         self.held.add(wanted)
 
     def gather(self, *asks: Ask[Any]) -> None:
-        """Answer several questions as of one moment, in one statement where the engine can."""
+        """Answer several questions as of one moment; what its lock has answered is known."""
+        left = [ask for ask in asks if ask.locked is None or ask.rows is not ask.locked]
+        found = self._rows_of([(ask.query, ask.params) for ask in left])
+        for ask, rows in zip(left, found, strict=True):
+            ask.rows = rows
+
+    def _rows_of(self, asked: Sequence[tuple[Query, dict[str, Any]]]) -> list[Rows]:
+        """The rows of these queries, in one statement."""
         self.require_open()
-        self.note_locks(asks)
         try:
-            if len(asks) > 1 and Capability.FUSED_STATEMENTS in self.engine.capabilities:
-                _fused(tuple(ask.query for ask in asks)).answer(self, asks)
-            else:
-                for ask in asks:
-                    ask.rows = ask.query.compiled(self).run(self, ask.params)
+            if len(asked) > 1:
+                return _fused(self, tuple(query for query, _ in asked)).run(self, asked)
+            return [query.compiled(self).run(self, params) for query, params in asked]
         except BaseException as error:
             self.doomed = _name_of(error)
             raise
@@ -182,8 +190,18 @@ class Ask(Generic[AnswerT]):
     rows: Rows | None = None
     #: What these rows were found to mean: whoever changes it, changes it for all who ask.
     _parsed: tuple[Rows, AnswerT] | None = field(default=None, init=False, repr=False)
-    #: What answering locks alone: of which place, and by which keys.
+    #: What locks its rows, with the same parameters; None where the query itself does.
+    lock: Query | None = None
+    #: What locking it locks alone: of which place, and by which keys.
     locks: tuple[Place, Sequence[Any]] | None = None
+    #: What was found when its rows were locked; None before. Where these are its `rows`, too,
+    #: to ask again would change nothing.
+    locked: Rows | None = None
+
+    def locked_by(self, lock: Query) -> Self:
+        """The same question, whose rows `Transaction.lock` can lock before they are asked for."""
+        self.lock = lock
+        return self
 
     def locking(self, place: Place, keys: Sequence[Any]) -> Self:
         """The same question, known to lock these rows alone (see `store.locks`)."""
@@ -214,6 +232,17 @@ class Query:
     def __call__(self, tx: Transaction, **params: Any) -> Rows:
         return tx.look(self.ask(_as_they_are, **params))
 
+    def locking(self, *key: sa.Column[Any], is_shared: bool = False) -> Query:
+        """What locks the rows of this query alone, or shares them, in the order of their key."""
+
+        def build(engine: StoreEngine) -> sa.Select[Any]:
+            facts = self._build(engine)
+            assert isinstance(facts, sa.Select)
+            rows = engine.in_key_order(facts, key)
+            return engine.share(rows) if is_shared else engine.lock(rows)
+
+        return Query(build)
+
     def ask(self, parse: Callable[[Rows], AnswerT], **params: Any) -> Ask[AnswerT]:
         """The question with these parameters, to be gathered with others."""
         return Ask(self, params, parse)
@@ -234,51 +263,54 @@ def _as_they_are(rows: Rows) -> Rows:
 @dataclass(slots=True)
 class _Compiled:
     sql: str
-    #: The parameters' names in their order; empty where they are given by name.
+    #: The parameters' names in their order.
     order: list[str]
     #: Values written into the select itself.
     constants: dict[str, Any]
     types: list[Any]
     converters: list[tuple[int, Any]]
 
-    def given(self, tx: Transaction, params: dict[str, Any]) -> Any:
-        """The parameters as the driver takes them: a list, or by name."""
+    def given(self, tx: Transaction, params: dict[str, Any]) -> list[Any]:
+        """The parameters as the driver takes them."""
         adapt = tx.engine.adapt
         values = {**self.constants, "bank": adapt(tx.bank.bank_id)}
         for name, value in params.items():
             values[name] = adapt(value)
-        return [values[name] for name in self.order] if self.order else values
+        return [values[name] for name in self.order]
 
     def run(self, tx: Transaction, params: dict[str, Any]) -> Rows:
         return _converted(tx.wire.fetch(self.sql, self.given(tx, params)), self.converters)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Fused:
-    """Several queries as one statement that returns one JSON array for each."""
+    """Several queries as one statement of an engine."""
 
-    queries: tuple[Query, ...]
-    #: The text and its converters, set together: another thread must never see one alone.
-    made: tuple[str, list[list[tuple[int, Any]]]] | None = None
+    parts: list[_Compiled]
+    fusion: Fusion
 
-    def answer(self, tx: Transaction, asks: tuple[Ask[Any], ...]) -> None:
-        parts = [query.compiled(tx) for query in self.queries]
-        made = self.made
-        if made is None:
-            sql = tx.engine.fuse([(p.sql, len(p.order), p.types) for p in parts])
-            made = self.made = sql, [tx.engine.json_converters(part.types) for part in parts]
-        sql, all_converters = made
+    def run(self, tx: Transaction, asked: Sequence[tuple[Query, dict[str, Any]]]) -> list[Rows]:
+        """The rows of each, with these parameters."""
         given: list[Any] = []
-        for part, ask in zip(parts, asks, strict=True):
-            given += part.given(tx, ask.params)
-        columns = tx.wire.fetch(sql, given)[0]
-        for ask, text, converters in zip(asks, columns, all_converters, strict=True):
-            ask.rows = _converted(from_json(text), converters)
+        for part, (_, params) in zip(self.parts, asked, strict=True):
+            given += part.given(tx, params)
+        found = self.fusion.split(tx.wire.fetch(self.fusion.sql, given))
+        converters = self.fusion.converters
+        return [_converted(rows, some) for rows, some in zip(found, converters, strict=True)]
 
 
-@functools.cache
-def _fused(queries: tuple[Query, ...]) -> _Fused:
-    return _Fused(queries)
+#: By engine and queries. A thread finds them whole, or makes its own.
+_made: dict[tuple[str, tuple[Query, ...]], _Fused] = {}
+
+
+def _fused(tx: Transaction, queries: tuple[Query, ...]) -> _Fused:
+    key = tx.engine.name, queries
+    fused = _made.get(key)
+    if fused is None:
+        parts = [query.compiled(tx) for query in queries]
+        fusion = tx.engine.fuse([(part.sql, len(part.order), part.types) for part in parts])
+        fused = _made[key] = _Fused(parts, fusion)
+    return fused
 
 
 def _converted(rows: Sequence[Sequence[Any]], converters: list[tuple[int, Any]]) -> Rows:
@@ -296,7 +328,7 @@ def _converted(rows: Sequence[Sequence[Any]], converters: list[tuple[int, Any]])
 def _compile(select: sa.Select[Any] | sa.CompoundSelect[Any], tx: Transaction) -> _Compiled:
     compiled = tx.engine.compile(select, tx.connection.dialect)
     types = [column.type for column in select.selected_columns]
-    order = list(compiled.positiontup or ()) if compiled.positional else []
+    order = list(compiled.positiontup or ())
     adapt = tx.engine.adapt
     constants = {name: adapt(b.value) for name, b in compiled.binds.items() if not b.required}
     return _Compiled(str(compiled), order, constants, types, tx.engine.result_converters(types))

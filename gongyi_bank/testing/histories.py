@@ -8,27 +8,65 @@ which one, and `play` fills the name in. Nothing here needs Hypothesis.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, Self
 
 from gongyi_bank.commands.base import Command
-from gongyi_bank.commands.customers import UnfreezeAccount
-from gongyi_bank.commands.holds import CaptureHold, ExtendHold, ReleaseHold
-from gongyi_bank.commands.hours import ApproveHours, RefuseHours, VoidHours
+from gongyi_bank.commands.customers import MarkDormant, UnfreezeAccount, WakeAccount
+from gongyi_bank.commands.holds import (
+    CaptureHold,
+    CaptureHolds,
+    ExtendHold,
+    HoldCapture,
+    ReleaseHold,
+    ReleaseHolds,
+)
+from gongyi_bank.commands.hours import ApproveHours, CorrectHours, RefuseHours, VoidHours
+from gongyi_bank.commands.passbooks import (
+    AllotPassbooks,
+    LiftLoss,
+    ReissuePassbook,
+    RenewPassbook,
+    ReportLoss,
+    UpdatePassbook,
+)
 from gongyi_bank.commands.redemptions import Capture, Extend, Release
 from gongyi_bank.commands.refunds import RefundGoods
 from gongyi_bank.commands.reversals import ReverseLine, ReverseVoucher
 from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
 
-_HOLD = (("hold", "hold_id"),)
-_REDEMPTION = (("redemption", "redemption_id"),)
-_RECORD = (("account", "account"), ("record_no", "record_no"))
-#: What of an earlier receipt goes into which field of a command.
-FILLED_IN: dict[type[Command], tuple[tuple[str, str], ...]] = {
+#: By the field of a command: what of an earlier receipt goes into it, None if it says nothing.
+_Names = dict[str, Callable[[Any], Any]]
+
+
+def _same(*names: str) -> _Names:
+    """Fields that are called alike on both."""
+    return {name: partial(_fact, name) for name in names}
+
+
+def _fact(name: str, receipt: Any) -> Any:
+    return getattr(receipt, name, None)
+
+
+def _first_account(receipt: Any) -> int | None:
+    """The account that an act was about, or the first one that it opened."""
+    opened: tuple[int, ...] = getattr(receipt, "accounts", ())
+    return opened[0] if opened else getattr(receipt, "account", None)
+
+
+_HOLD: _Names = {"hold": lambda receipt: receipt.hold_id}
+_REDEMPTION: _Names = {"redemption": lambda receipt: receipt.redemption_id}
+_RECORD = _same("account", "record_no")
+_ACCOUNT: _Names = {"account": _first_account}
+#: Commands that are about what the bank names only then.
+FILLED_IN: dict[type[Command], _Names] = {
     CaptureHold: _HOLD,
     ExtendHold: _HOLD,
     ReleaseHold: _HOLD,
+    CaptureHolds: {"captures": lambda receipt: (HoldCapture(hold=receipt.hold_id),)},
+    ReleaseHolds: {"holds": lambda receipt: (receipt.hold_id,)},
     Capture: _REDEMPTION,
     Extend: _REDEMPTION,
     Release: _REDEMPTION,
@@ -36,9 +74,18 @@ FILLED_IN: dict[type[Command], tuple[tuple[str, str], ...]] = {
     ApproveHours: _RECORD,
     RefuseHours: _RECORD,
     VoidHours: _RECORD,
-    UnfreezeAccount: (("account", "account"),),
-    ReverseLine: (("account", "account"), ("line_no", "line_no")),
-    ReverseVoucher: (("voucher", "voucher_id"),),
+    CorrectHours: _RECORD,
+    UnfreezeAccount: _ACCOUNT,
+    MarkDormant: _ACCOUNT,
+    WakeAccount: _ACCOUNT,
+    AllotPassbooks: _same("first", "last"),
+    UpdatePassbook: _ACCOUNT,
+    RenewPassbook: _ACCOUNT,
+    ReportLoss: _ACCOUNT,
+    LiftLoss: _ACCOUNT,
+    ReissuePassbook: _ACCOUNT,
+    ReverseLine: _same("account", "line_no"),
+    ReverseVoucher: {"voucher": lambda receipt: receipt.voucher_id},
 }
 
 
@@ -116,8 +163,10 @@ def _filled_in(step: Step, outcomes: Sequence[Outcome], prefix: str) -> Command 
     changes: dict[str, Any] = {}
     if step.of is not None:
         receipt = outcomes[step.of].receipt
-        for field, fact in FILLED_IN.get(type(step.command), ()):
-            changes[field] = getattr(receipt, fact, None)
+        if receipt is None:
+            return None
+        names = FILLED_IN.get(type(step.command), {})
+        changes = {field: named(receipt) for field, named in names.items()}
     if None in changes.values():
         return None
     key = step.command.idempotency_key

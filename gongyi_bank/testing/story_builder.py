@@ -41,6 +41,8 @@ class ServicePoint:
     outlet: str
     recorded_by: str
     checked_by: str
+    #: The branch above the outlet, which hands it its blank passbooks; None if it gives out none.
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +188,9 @@ class Story:
         self._open(code, name or f"{code}储蓄所", branch)
         self.staff(f"T-{code}", "teller", code)
         checker = self._keepers.get(branch, f"K-{branch}")
-        point = ServicePoint(outlet=code, recorded_by=f"T-{code}", checked_by=checker)
+        point = ServicePoint(
+            outlet=code, recorded_by=f"T-{code}", checked_by=checker, branch=branch
+        )
         self._points[code] = point
         return self
 
@@ -361,8 +365,8 @@ SMALL_CAST = Cast(
         compose_account_no(1003, 1),
     ),
     service_points=(
-        ServicePoint(outlet="B01S01", recorded_by="T-B01S01", checked_by="K-B01"),
-        ServicePoint(outlet="B01S02", recorded_by="T-B01S02", checked_by="K-B01"),
+        ServicePoint(outlet="B01S01", recorded_by="T-B01S01", checked_by="K-B01", branch="B01"),
+        ServicePoint(outlet="B01S02", recorded_by="T-B01S02", checked_by="K-B01", branch="B01"),
     ),
     goods=(("P01", "SOAP"), ("P01", "RICE")),
     pools=("POOL",),

@@ -1,4 +1,4 @@
-"""Single acts: one credit, one redemption; also with a millisecond of network each way."""
+"""Single acts: one credit, one redemption; also on a disk, and with a millisecond of network."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def measure(stand: Stand) -> Iterator[Figure]:
                 yield from acts(load, load.bank, load.hand, engine, rounds, where(engine, lines))
                 if engine == "PostgreSQL" and lines == stand.sizes[-1]:
                     yield statements(load)
+                    yield from on_disk(stand, load)
                     yield from far_away(stand, load)
 
 
@@ -88,6 +89,14 @@ def statements(load: Workload) -> Figure:
     aim = "≤ 3 besides BEGIN and COMMIT"
     return Figure("statements of a single act", "PostgreSQL", found, aim=aim,
                   is_met=max(counts) <= 3)  # fmt: skip
+
+
+def on_disk(stand: Stand, load: Workload) -> Iterator[Figure]:
+    """The same acts with the settings that a bank is opened with: COMMIT waits for the disk."""
+    place = f"{where('PostgreSQL', load.lines)}, fsync on"
+    with stand.server.durable():
+        rounds = stand.rounds(150)
+        yield from acts(load, load.bank, load.hand, "PostgreSQL", rounds, place)
 
 
 def far_away(stand: Stand, load: Workload) -> Iterator[Figure]:

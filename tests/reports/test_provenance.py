@@ -103,6 +103,49 @@ def test_a_gift_is_followed_to_the_givers_services(district: District) -> None:
     assert found.sources[1].through == ((receiver, 2),)
 
 
+def test_a_grant_names_its_fund_and_is_followed_to_the_donors_services(
+    district: District,
+) -> None:
+    with_a_shop(district)
+    donor, receiver, keeper = district.customer(), district.customer(), district.acting("K1")
+    keeper.pools.open(code="P1", name="居民自筹一点", outlet="B01")
+    keeper.pools.open(code="P2", name="社会资助一点", outlet="B01")
+    district.serve(donor, "10-03 08:00", 120)
+    keeper.transfers.donate(account=donor, pool="P1", points=Points("1.20"), outlet="B01S01")
+    keeper.transfers.donate(account=donor, pool="P2", points=Points("0.80"), outlet="B01S01")
+    district.serve(receiver, "10-03 08:00", 30)
+    for pool, points in (("P1", "1.00"), ("P2", "0.80")):
+        keeper.transfers.grant(
+            pool=pool, grants=[{"account": receiver, "points": Points(points)}],
+            reason="慰问", second_person="K1b",
+        )  # fmt: skip
+    found = spent(district, receiver, 200)
+    assert [(s.account, s.fund, s.fund_name, s.points.to_units(2)) for s in found.sources] == [
+        (receiver, None, None, 50),
+        (donor, "P1", "居民自筹一点", 100),
+        (donor, "P2", "社会资助一点", 50),
+    ]
+    assert "居民自筹一点" in found.to_table().to_text()
+
+
+def test_points_that_go_on_to_another_fund_are_the_last_one_s(district: District) -> None:
+    with_a_shop(district)
+    donor, receiver, keeper = district.customer(), district.customer(), district.acting("K1")
+    for code in ("P1", "P2"):
+        keeper.pools.open(code=code, name=f"基金{code}", outlet="B01")
+    district.serve(donor, "10-03 08:00")
+    keeper.transfers.donate(account=donor, pool="P1", points=Points(1), outlet="B01S01")
+    legs = [{"source_pool": "P1", "target_pool": "P2", "points": Points(1)}]
+    keeper.transfers.send(legs=legs, outlet="B01S01", reason="调剂", second_person="K1b")
+    keeper.transfers.grant(
+        pool="P2", grants=[{"account": receiver, "points": Points(1)}], reason="慰问",
+        second_person="K1b",
+    )  # fmt: skip
+    (source,) = spent(district, receiver, 100).sources
+    assert (source.account, source.fund) == (donor, "P2")
+    assert len(source.through) == 3
+
+
 def test_the_wrong_side_and_what_is_not_there_are_refused(district: District) -> None:
     with_a_shop(district)
     account = district.customer()

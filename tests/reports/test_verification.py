@@ -354,7 +354,9 @@ def test_the_tree_of_outlets(outlets: list[AuditOutlet], kinds: list[str]) -> No
     ],
 )
 def test_where_outlets_stood(stays: list[tuple[int, int, int, int | None]], count: int) -> None:
-    rows = [StoredStay(no, n, dt.date(2022, 10, day), parent) for no, n, day, parent in stays]
+    rows = [
+        StoredStay(no, n, dt.date(2022, 10, day), parent, "open") for no, n, day, parent in stays
+    ]
     faults = house_checks.check_stays([place(1, 1, None), place(2, 2, 1)], rows)
     assert [fault.kind for fault in faults] == ["outlet_stay"] * count
 

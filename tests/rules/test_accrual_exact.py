@@ -128,7 +128,7 @@ def test_an_accepted_row_says_who_where_when_and_how_much(
 ) -> None:
     opened, served = dt.date(2022, 11, 1), dt.date(2022, 10, 3)
 
-    def value_day(outlet: OutletFacts, day: dt.date) -> tuple[dt.date, dt.date]:
+    def value_day(outlet: OutletFacts, day: dt.date, account_no: int) -> tuple[dt.date, dt.date]:
         """The month of service is closed at this outlet."""
         return (opened, day) if outlet is SAVINGS else (day, day)
 
@@ -142,6 +142,8 @@ def test_an_accepted_row_says_who_where_when_and_how_much(
         outlet=SAVINGS,
         recorder=STAFF[0],
         checker=STAFF[1],
+        started_at=given.started_at,
+        ended_at=given.ended_at,
         record_no=1,
         state=state,
         service_on=served,

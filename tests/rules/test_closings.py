@@ -23,9 +23,11 @@ from gongyi_bank.policies import POLICIES, ClosingRules, PolicyBook
 from gongyi_bank.rules.closings import (
     EVERYWHERE,
     ClosedDays,
+    Home,
     Reached,
     closed_through,
     decide_first_day,
+    homes_of,
     require_parts_closed,
 )
 from gongyi_bank.rules.ledger import EARLIEST
@@ -138,7 +140,112 @@ def test_late_work_for_a_month_of_the_old_branch_counts_on_the_first_open_day() 
     assert closed.value_day(NOW, day, TODAY, policies()) == (dt.date(2022, 11, 1), day)
 
 
+# --- customers, wherever they are served -----------------------------------------------------
+
+ELSEWHERE = OutletFacts(1005, "B02S01", "储蓄所", 3, 1002, True)
+NOVEMBER = dt.date(2022, 11, 1)
+
+
+@pytest.mark.parametrize(
+    ("closings", "homes", "expected"),
+    [
+        ([(1001, 2, OCTOBER)], [(FOUNDED, SAVINGS)], NOVEMBER),
+        ([(1001, 2, OCTOBER)], [(FOUNDED, ELSEWHERE)], None),
+        ([(1001, 2, OCTOBER)], [], None),
+        ([(1002, 2, OCTOBER)], [(FOUNDED, SAVINGS)], NOVEMBER),  # where it is served
+        ([(1003, 3, OCTOBER)], [(FOUNDED, SAVINGS)], NOVEMBER),
+        # Who moved away was there on the last day of the month; who came since was not.
+        ([(1001, 2, OCTOBER)], [(FOUNDED, SAVINGS), (MOVED, ELSEWHERE)], NOVEMBER),
+        ([(1001, 2, OCTOBER)], [(FOUNDED, ELSEWHERE), (MOVED, SAVINGS)], None),
+        ([(1001, 2, OCTOBER)], [(MOVED, SAVINGS)], None),  # registered late: nowhere then
+        ([(1001, 2, SINCE_THEN)], [(FOUNDED, SAVINGS), (MOVED, ELSEWHERE)], MOVED),
+        ([(1001, 2, OCTOBER), (1002, 2, FOUNDED)], [(FOUNDED, SAVINGS)], NOVEMBER),
+        ([(1001, 2, FOUNDED), (1002, 2, OCTOBER)], [(FOUNDED, SAVINGS)], NOVEMBER),
+    ],
+)
+def test_work_counts_where_neither_who_serves_nor_who_keeps_the_account_has_closed(
+    closings: list[tuple[int, int, dt.date]],
+    homes: list[tuple[dt.date, OutletFacts]],
+    expected: dt.date | None,
+) -> None:
+    closed = ClosedDays((no, tier, "month", day) for no, tier, day in closings)
+    day = dt.date(2022, 10, 14)
+    found = closed.value_day(ELSEWHERE, day, TODAY, policies(), homes_of(homes))
+    assert found == ((expected, day) if expected else (day, None))
+
+
+def test_the_refusal_names_the_outlet_that_has_closed_more() -> None:
+    closed = ClosedDays([(1001, 2, "month", OCTOBER), (1002, 2, "month", FOUNDED)])
+    homes = homes_of([(FOUNDED, SAVINGS)])
+    with pytest.raises(PeriodClosed) as caught:
+        closed.value_day(ELSEWHERE, FOUNDED, TODAY, policies("refuse"), homes)
+    assert caught.value.facts == {"outlet": "B01S01", "day": FOUNDED, "through": OCTOBER}
+
+
+def test_a_day_closed_at_home_is_closed_for_its_customers() -> None:
+    closed = ClosedDays([(1001, 2, "day", OCTOBER)])
+    homes = homes_of([(FOUNDED, SAVINGS), (MOVED, ELSEWHERE)])
+    assert closed.closed_home(homes, OCTOBER) == homes[0]
+    with pytest.raises(DayClosed) as caught:
+        closed.require_open_homes(homes, OCTOBER)
+    assert caught.value.facts == {"outlet": "B01S01", "day": OCTOBER}
+    assert closed.closed_home(homes, NOVEMBER) is None
+    closed.require_open_homes(homes, NOVEMBER)
+    assert closed.closed_home(homes[1:], OCTOBER) is None
+
+
+@pytest.mark.parametrize(
+    ("closings", "expected"),
+    [
+        ([], False),
+        ([(1000, 1, "month", OCTOBER)], False),
+        ([(1001, 2, "month", OCTOBER)], True),
+        ([(1003, 3, "day", OCTOBER)], True),
+        ([(1000, 1, "month", OCTOBER), (1001, 2, "month", OCTOBER)], False),
+        ([(1000, 1, "day", OCTOBER), (1001, 2, "month", OCTOBER)], True),
+        ([(1000, 1, "day", FOUNDED), (1001, 2, "day", OCTOBER)], True),
+    ],
+)
+def test_homes_matter_where_a_branch_has_closed_more_than_the_bank(
+    closings: list[tuple[int, int, str, dt.date]], expected: bool
+) -> None:
+    assert ClosedDays(closings).is_by_branch is expected
+
+
+def test_of_two_homes_on_a_day_the_newest_counts_and_before_the_first_there_is_none() -> None:
+    assert homes_of([]) == ()
+    assert homes_of([(FOUNDED, SAVINGS), (MOVED, ELSEWHERE)]) == (
+        Home(SAVINGS, FOUNDED, dt.date(2022, 11, 1)), Home(ELSEWHERE, MOVED),
+    )  # fmt: skip
+    # A clock that was behind: the older stay has no day from then on.
+    first, second = homes_of([(MOVED, SAVINGS), (OCTOBER, ELSEWHERE)])
+    assert (first.last_on, second.first_on) == (OCTOBER - dt.timedelta(days=1), OCTOBER)
+    assert first.closed_through(SINCE_THEN) == EARLIEST
+    assert second.closed_through(SINCE_THEN) == SINCE_THEN
+
+
+# --- all of it, in any order -----------------------------------------------------------------
+
 DAYS = st.integers(0, 30).map(lambda n: EARLIEST + dt.timedelta(days=n))
+
+
+@given(
+    stays=st.lists(st.tuples(DAYS, st.sampled_from([SAVINGS, ELSEWHERE])), max_size=4),
+    months=st.dictionaries(st.sampled_from([1001, 1002]), DAYS),
+    day=DAYS,
+)
+def test_no_figure_of_a_closed_period_shows_what_is_judged_open(
+    stays: list[tuple[dt.date, OutletFacts]], months: dict[int, dt.date], day: dt.date
+) -> None:
+    """A period of a branch ends on its closed day: who was its customer then is in its figures."""
+    closed = ClosedDays((no, 2, "month", last_on) for no, last_on in months.items())
+    place = OutletFacts(1006, "B03", "分行", 2, 1000, True)
+    value_on, origin_on = closed.value_day(place, day, TODAY, policies(), homes_of(stays))
+    assert (origin_on is None) == (value_on == day)
+    for branch_no, last_on in months.items():
+        had_begun = [outlet for since_on, outlet in stays if since_on <= last_on]
+        if had_begun and had_begun[-1].parent_no == branch_no:
+            assert value_on > last_on
 
 
 @given(

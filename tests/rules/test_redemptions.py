@@ -331,7 +331,7 @@ def test_no_more_pieces_than_are_left_are_captured(
 def test_goods_of_a_closed_period_count_on_an_open_day() -> None:
     books = facts(actor=IMPORTER)
     opened = TODAY.replace(day=1)
-    books.value_day = lambda _, day: (opened, day)
+    books.value_day = lambda _, day, __: (opened, day)
     (taken,) = decide_redemptions(books, [row(redeemed_on=dt.date(2022, 9, 30))])
     assert isinstance(taken, RedemptionAccepted)
     assert (taken.redeemed_on, taken.origin_on) == (opened, dt.date(2022, 9, 30))
@@ -340,7 +340,7 @@ def test_goods_of_a_closed_period_count_on_an_open_day() -> None:
 def test_a_closed_period_refuses_a_row_by_itself() -> None:
     books = facts()
 
-    def refuse(outlet: OutletFacts, day: dt.date) -> tuple[dt.date, dt.date | None]:
+    def refuse(outlet: OutletFacts, day: dt.date, _: int) -> tuple[dt.date, dt.date | None]:
         raise PeriodClosed(outlet=outlet.code, day=day, through=day)
 
     books.value_day = refuse

@@ -187,10 +187,11 @@ def test_a_branch_closes_its_own_subtree_and_the_bank_goes_on_from_its_own(
         "account": account, "category": "sanitation", "recorded_by": "admin",
         "checked_by": "ADM2", "started_at": at("10-16 08:00"), "ended_at": at("10-16 09:00"),
     }  # fmt: skip
-    for outlet in ("B01", "B01S01", "B01S02"):
+    for outlet in ("B01", "B01S01", "B01S02", "B02S01"):
         with pytest.raises(DayClosed):
             behind.hours.record(**service, outlet=outlet)
-    behind.hours.record(**service, outlet="B02S01")
+    other = district.customer("B02S01")
+    behind.hours.record(**service | {"account": other}, outlet="B02S01")
     district.bank.closings.close("2022-10-17")
     again = district.acting("K1").closings
     with pytest.raises(PeriodAlreadyClosed):

@@ -229,7 +229,7 @@ def test_a_sweep_writes_expiry_lines_at_the_home_outlet_and_can_be_resumed(
     assert district.bank.verify().is_clean
 
 
-def test_where_the_day_is_closed_already_the_line_is_written_at_the_outlet_of_the_sweeper(
+def test_where_the_day_is_closed_already_the_line_is_written_on_the_next_one(
     district: District,
 ) -> None:
     account = district.customer("B02S01")
@@ -238,9 +238,13 @@ def test_where_the_day_is_closed_already_the_line_is_written_at_the_outlet_of_th
     district.clock.advance(days=40)  # 24 November
     district.bank.closings.close("2022-11-23", outlet="B02")
     district.clock.advance(days=-1)  # a clock that is behind
+    swept = district.acting("K1").points.expire_due(count_max=1)
+    assert (swept.lines, swept.may_be_more) == (0, False)
+    district.bank.closings.close("2022-11-22")
+    district.clock.advance(days=1)
     assert district.acting("K1").points.expire_due().lines == 1
     line = district.bank.reports.statement(account, newest=1).lines[0]
-    assert (line.kind, line.outlet) == ("expiry", "B01")
+    assert (line.kind, line.outlet) == ("expiry", "B02S01")
 
 
 def test_a_sweep_costs_the_same_for_one_and_for_many(district: District) -> None:

@@ -25,6 +25,7 @@ from gongyi_bank.errors import (
     OutletClosed,
     PassbookFrozen,
     PoolClosed,
+    PoolShort,
     TransferLimitReached,
     TransferNotAllowed,
     UnknownCustomer,
@@ -469,7 +470,7 @@ def test_refusals_come_in_their_order(sqlite_district: District) -> None:
         (FourEyesRequired, lambda: grant(district, (own, many), second_person="OWN")),
         (PoolClosed, lambda: grant(district, (closed, many), pool="SHUT")),
         (AccountClosed, lambda: grant(district, (closed, many))),
-        (InsufficientPoints, lambda: grant(district, (taker, many))),
+        (PoolShort, lambda: grant(district, (taker, many))),
     ]  # fmt: skip
     before = everything(district.bank)
     for error, wish in wishes:

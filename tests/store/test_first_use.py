@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gongyi_bank.store import transaction
+from gongyi_bank.store.engines import Fusion
 from gongyi_bank.store.engines.postgresql import PostgresqlEngine
 from tests.district import District
 
@@ -18,17 +19,17 @@ def test_a_thread_never_meets_a_fused_statement_half_made(
 ) -> None:
     district = District(postgresql_url)
     account = district.customer()
-    transaction._fused.cache_clear()
+    monkeypatch.setattr(transaction, "_made", {})
     first_is_making, second_is_done = threading.Event(), threading.Event()
-    converters = PostgresqlEngine.json_converters
+    fuse = PostgresqlEngine.fuse
 
-    def slow(self: PostgresqlEngine, types: Sequence[Any]) -> list[tuple[int, Any]]:
+    def slow(self: PostgresqlEngine, selects: Sequence[Any]) -> Fusion:
         if threading.current_thread().name == "first" and not second_is_done.is_set():
             first_is_making.set()
             second_is_done.wait(10)
-        return converters(self, types)
+        return fuse(self, selects)
 
-    monkeypatch.setattr(PostgresqlEngine, "json_converters", slow)
+    monkeypatch.setattr(PostgresqlEngine, "fuse", slow)
     failed: list[BaseException] = []
 
     def serve(start: str) -> None:

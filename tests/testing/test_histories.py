@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from gongyi_bank.commands.holds import CaptureHold, PlaceHold
 from gongyi_bank.commands.redemptions import Redeem
 from gongyi_bank.errors import EngineError, InvalidValue
-from gongyi_bank.testing import SMALL_CAST, Outcome, Step, assert_sound, play, small_district
+from gongyi_bank.testing import SMALL_CAST, Cast, Outcome, Step, assert_sound, play, small_district
 from gongyi_bank.testing import strategies as gb
 from gongyi_bank.values import Points
 
@@ -62,9 +63,48 @@ def test_every_act_of_histories_is_done_now_and_then() -> None:
     assert [act for act in gb.HISTORY_ACTS if act != "again" and not done[act]] == []
 
 
-def shortest(wanted: Callable[[tuple[Step, ...]], bool]) -> tuple[Step, ...]:
+@pytest.mark.parametrize("act", [act for act in gb.HISTORY_ACTS if act != "again"])
+def test_an_act_chosen_alone_brings_what_it_needs_and_is_done(act: str) -> None:
+    """At its plainest: short service, single pieces, the first customer, no pauses."""
+    history = shortest(lambda steps: bool(steps), acts=[act])
+    outcomes = lived(history)
+    assert [outcome.code for outcome in outcomes] == ["done"] * len(history)
+    assert outcomes[-1].step.command.act == act
+    acts = [step.command.act for step in history[:-1]]
+    assert act == "passbooks.allot" or act not in acts
+
+
+def test_there_are_no_more_steps_than_asked_for_and_no_fewer() -> None:
+    """What a step needs counts, too; where there is no room for it the step is left out."""
+
+    @given(gb.histories(steps_min=6, steps_max=7))
+    @settings(max_examples=60, database=None)
+    def run(history: tuple[Step, ...]) -> None:
+        assert len(history) <= 7
+
+    run()
+    assert shortest(lambda steps: True, acts=["holds.capture"], steps_min=1, steps_max=1) == ()
+    assert len(shortest(lambda steps: True, steps_min=5, steps_max=5)) == 5
+
+
+def test_acts_that_cannot_happen_in_a_cast_are_refused_if_there_are_no_others() -> None:
+    points = [replace(point, branch=None) for point in SMALL_CAST.service_points]
+    bare = replace(
+        SMALL_CAST, accounts=SMALL_CAST.accounts[:1], service_points=tuple(points), goods=(),
+        pools=(),
+    )  # fmt: skip
+    for act in ("transfers.gift", "transfers.donate", "holds.release", "passbooks.issue", "again"):
+        with pytest.raises(InvalidValue, match="acts"):
+            gb.histories(bare, acts=[act])
+    history = shortest(lambda steps: bool(steps), bare)
+    assert history[0].command.act == "hours.record"
+
+
+def shortest(
+    wanted: Callable[[tuple[Step, ...]], bool], *cast: Cast, **chosen: Any
+) -> tuple[Step, ...]:
     quick = settings(max_examples=2000, database=None, phases=[Phase.generate, Phase.shrink])
-    return find(gb.histories(), wanted, settings=quick)
+    return find(gb.histories(*cast, **chosen), wanted, settings=quick)
 
 
 def test_a_history_shrinks_to_the_steps_that_matter() -> None:
@@ -74,6 +114,7 @@ def test_a_history_shrinks_to_the_steps_that_matter() -> None:
     assert placing.command.points == Points("0.01")
     (redeemed,) = shortest(lambda h: any(isinstance(s.command, Redeem) for s in h))
     assert (redeemed.command.sku, redeemed.command.account) == ("SOAP", SMALL_CAST.accounts[0])
+    assert redeemed.command.quantity == 1
 
 
 def test_a_request_that_is_sent_again_gives_the_same_receipt() -> None:

@@ -280,7 +280,12 @@ WRONG: dict[str, Callable[[], Any]] = {
         born_from=dt.date(2000, 1, 2), born_until=dt.date(2000, 1, 1)
     ),
     "born_from": lambda: gb.identity_numbers(born_from=NOW),
-    "outlets": lambda: gb.customers([]),
+    "outlets": lambda: gb.customers(["a b"]),
+    "documents": lambda: gb.customers(documents="no"),  # type: ignore[arg-type]
+    "refs": lambda: gb.service_rows(refs=["V1"]),  # type: ignore[arg-type]
+    "cast": lambda: gb.histories("small"),  # type: ignore[arg-type]
+    "points_max": lambda: gb.offers(points_max=0),
+    "points_per_hour_max": lambda: gb.tariffs(points_per_hour_max=-1),
     "kinds": lambda: gb.customers(["S"], kinds=["cat"]),
     "branches_max": lambda: gb.outlet_trees(branches_min=3, branches_max=2),
     "savings_branches_min": lambda: gb.outlet_trees(savings_branches_min=-1),
@@ -297,8 +302,9 @@ WRONG: dict[str, Callable[[], Any]] = {
     "codes": lambda: gb.bad_service_rows(now=NOW, codes=["gone"]),
     "now": lambda: gb.bad_service_rows(now=NOW.replace(tzinfo=None)),
     "customer_refs": lambda: gb.service_cells([]),
-    "recruited_by": lambda: gb.stores([]),
-    "stores": lambda: gb.offers([]),
+    "zone": lambda: gb.bad_service_cells(["C1"], zone="Asia/Shanghai"),  # type: ignore[arg-type]
+    "recruited_by": lambda: gb.stores("B01S01"),
+    "stores": lambda: gb.offers(["P01", "P01"]),
     "stock_max": lambda: gb.offers(stock_max=-1),
     "quantity_max": lambda: gb.redemption_requests(quantity_max=0),
     "acts": lambda: gb.histories(acts=["bank.rob"]),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from gongyi_bank.errors import EngineUnsupported
-from gongyi_bank.store.engines.base import PREPARED, Capability, KeyTaken, StoreEngine
+from gongyi_bank.store.engines.base import PREPARED, Capability, Fusion, KeyTaken, StoreEngine
 from gongyi_bank.store.engines.mysql import MariadbEngine, MysqlEngine
 from gongyi_bank.store.engines.postgresql import PostgresqlEngine
 from gongyi_bank.store.engines.sqlite import READ_ONLY, SqliteEngine
@@ -17,6 +17,7 @@ __all__ = [
     "PREPARED",
     "READ_ONLY",
     "Capability",
+    "Fusion",
     "KeyTaken",
     "StoreEngine",
     "Wire",

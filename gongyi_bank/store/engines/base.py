@@ -10,7 +10,8 @@ import contextlib
 import enum
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -28,7 +29,9 @@ _KEY = VOUCHER_COLUMNS.index("idempotency_key")
 class Capability(enum.StrEnum):
     """What some engines can do and others cannot (design.md §7)."""
 
-    FUSED_STATEMENTS = "fused_statements"
+    #: A select that locks rows shows them as they are then, also after a wait: nobody need read
+    #: them again.
+    READS_WHAT_IT_LOCKS = "reads_what_it_locks"
     GUARD_TRIGGERS = "guard_triggers"
     #: The triggers also stop whoever empties a table at once (TRUNCATE), or nobody can.
     GUARDED_TRUNCATE = "guarded_truncate"
@@ -41,6 +44,17 @@ class Capability(enum.StrEnum):
 
 class KeyTaken(Exception):
     """The voucher's idempotency key was claimed while this act was deciding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Several selects as one statement, and how its rows fall apart again."""
+
+    sql: str
+    #: The rows of each select, from those of the statement.
+    split: Callable[[list[Row]], Sequence[Sequence[Sequence[Any]]]]
+    #: For each select what turns its columns into Python's values, as `result_converters`.
+    converters: list[list[tuple[int, Any]]]
 
 
 class StoreEngine(ABC):
@@ -137,6 +151,14 @@ class StoreEngine(ABC):
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         """`column` is one of the values of the list parameter `name`."""
 
+    def rows_named(
+        self, columns: Sequence[Any], column: sa.Column[Any], named: sa.CompoundSelect[Any]
+    ) -> sa.Select[Any]:
+        """A bank's rows whose `column` a subquery names once; locked, no others are locked."""
+        return sa.select(*columns).where(
+            column.table.c.bank_id == sa.bindparam("bank"), column.in_(named)
+        )
+
     @abstractmethod
     def adapt(self, value: Any) -> Any:
         """A parameter as the driver wants it (lists for `among` included)."""
@@ -145,21 +167,17 @@ class StoreEngine(ABC):
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         """(position, function) for the result columns that need turning into Python values."""
 
+    @abstractmethod
     def compile(self, select: sa.ClauseElement, dialect: sa.Dialect) -> Any:
-        """A select for the driver's own cursor (`fresh_cursor`), and its parameters' order."""
-        return select.compile(dialect=dialect)
+        """A select for the driver's own cursor (`fresh_cursor`): its parameters have an order."""
 
-    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> str:
-        """Several selects as one, which gives a JSON array of rows for each.
+    @abstractmethod
+    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> Fusion:
+        """Several selects as one statement, as of one moment; it locks in their order.
 
         Each is a text, how many parameters it has, and its columns' types; the parameters
-        are given one after the other. Only with FUSED_STATEMENTS.
+        are given one after the other.
         """
-        raise NotImplementedError(self.name)
-
-    def json_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
-        """As `result_converters`, for values that came through JSON."""
-        raise NotImplementedError(self.name)
 
     @abstractmethod
     def begin_writing(self, wire: Wire, bank_id: int) -> None:
@@ -217,6 +235,12 @@ class StoreEngine(ABC):
     def share(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """The select with a row lock that others may share."""
         return statement.with_for_update(read=True)
+
+    def in_key_order(self, facts: sa.Select[Any], key: Sequence[sa.Column[Any]]) -> sa.Select[Any]:
+        """What will lock the rows of these facts, in the order of their key: to be locked."""
+        if Capability.READS_WHAT_IT_LOCKS not in self.capabilities:
+            facts = facts.with_only_columns(*key)
+        return facts.order_by(*key)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import datetime as dt
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransacti
 from gongyi_bank.store.engines import grants
 from gongyi_bank.store.engines.base import (
     Capability,
+    Fusion,
     KeyTaken,
     StoreEngine,
     all_or_none,
@@ -32,6 +33,7 @@ from gongyi_bank.store.engines.base import (
     sorted_vouchers,
 )
 from gongyi_bank.store.engines.guards import mysql_guards
+from gongyi_bank.store.engines.union import united
 from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.tables import voucher
 from gongyi_bank.store.tables.columns import (
@@ -62,7 +64,8 @@ _SESSION = (
 _SESSION_OF_MARIADB = ", check_constraint_checks = ON, in_predicate_conversion_threshold = 0"
 _SETTINGS = sa.text(
     "SHOW VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 'log_bin',"
-    " 'sync_binlog', 'innodb_doublewrite', 'sql_mode', 'check_constraint_checks')"
+    " 'innodb_flush_method', 'sync_binlog', 'innodb_doublewrite', 'sql_mode',"
+    " 'check_constraint_checks')"
 )
 _OTHER_STORAGE = sa.text(
     "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
@@ -91,7 +94,12 @@ class MysqlEngine(StoreEngine):
 
     name: ClassVar[str] = "mysql"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.GUARD_TRIGGERS, Capability.SHARED_ROW_LOCK, Capability.GRANTS}
+        {
+            Capability.READS_WHAT_IT_LOCKS,
+            Capability.GUARD_TRIGGERS,
+            Capability.SHARED_ROW_LOCK,
+            Capability.GRANTS,
+        }
     )
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
@@ -145,6 +153,8 @@ class MysqlEngine(StoreEngine):
         faults = []
         if found["innodb_flush_log_at_trx_commit"] != "1":
             faults.append("innodb_flush_log_at_trx_commit is not 1")
+        if (method := found.get("innodb_flush_method")) in ("NOSYNC", "LITTLESYNC"):
+            faults.append(f"innodb_flush_method is {method.lower()}")
         if found["log_bin"] in ("ON", "1") and found["sync_binlog"] != "1":
             faults.append("sync_binlog is not 1")
         if found["innodb_doublewrite"] not in ("ON", "1"):
@@ -179,12 +189,29 @@ class MysqlEngine(StoreEngine):
         # The driver writes a list as (1, 2, 3): one parameter, and a range of the index.
         return column.op("IN", is_comparison=True)(sa.bindparam(name))
 
+    def rows_named(
+        self, columns: Sequence[Any], column: sa.Column[Any], named: sa.CompoundSelect[Any]
+    ) -> sa.Select[Any]:
+        # InnoDB locks what it looks at, not only what it finds. What is left of an outer join is
+        # read first; STRAIGHT_JOIN is forgotten where the select becomes part of another.
+        leading = named.subquery("leading_names")
+        mine = sa.and_(column.table.c.bank_id == sa.bindparam("bank"), column == leading.c[0])
+        return sa.select(*columns).select_from(leading.outerjoin(column.table, mine))
+
     def adapt(self, value: Any) -> Any:
         if isinstance(value, dt.datetime):
             return without_zone(value)
         if isinstance(value, list):
-            return tuple(map(self.adapt, value)) or (None,)
+            # With a NULL, which nothing equals, a list of one is a list: the server would look
+            # up the only row of a key before everything else, and lock it out of order.
+            return (*map(self.adapt, value), None)
         return value
+
+    def compile(self, select: sa.ClauseElement, dialect: sa.Dialect) -> Any:
+        return select.compile(dialect=_marked(bool(getattr(dialect, "is_mariadb", False))))
+
+    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> Fusion:
+        return united(selects, self.result_converters, kind_of=_kind_of, cell=_united_cell)
 
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         return [(i, with_zone) for i, t in enumerate(types) if isinstance(t, Instant)]
@@ -254,6 +281,27 @@ class MysqlEngine(StoreEngine):
 
     def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:
         return _errno(error.orig) in _NOT_APPLIED
+
+
+@functools.cache
+def _marked(is_mariadb: bool) -> sa.Dialect:
+    """How SQL is compiled for the driver's own cursor: with %s, in their order."""
+    return mysql_dialect(paramstyle="format", is_mariadb=is_mariadb)
+
+
+def _kind_of(kind: Any) -> Hashable:
+    """What may share a column of a UNION: bytes are as long there as the longest of them."""
+    if isinstance(kind, sa.LargeBinary):
+        return sa.LargeBinary, kind.length
+    for shared in (sa.Integer, sa.Text, sa.String, Day, Instant):
+        if isinstance(kind, shared):
+            return shared
+    return object()
+
+
+def _united_cell(name: str, kind: Any) -> str:
+    """A sum is a decimal number, and would make one of every other value of its column."""
+    return f"CAST({name} AS SIGNED)" if isinstance(kind, sa.Integer) else name
 
 
 class MariadbEngine(MysqlEngine):

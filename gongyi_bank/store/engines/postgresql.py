@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
@@ -16,6 +17,7 @@ from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransacti
 from gongyi_bank.store.engines import arrays, grants
 from gongyi_bank.store.engines.base import (
     Capability,
+    Fusion,
     KeyTaken,
     StoreEngine,
     all_or_none,
@@ -51,6 +53,12 @@ _DURABILITY = (
 )
 
 
+#: What JSON gives as text.
+_FROM_JSON: dict[type, Any] = {
+    Day: dt.date.fromisoformat,
+    Instant: dt.datetime.fromisoformat,
+    sa.LargeBinary: bytes.fromhex,
+}
 #: How SQL is compiled for the server itself: with $1, $2 for its parameters.
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
@@ -61,7 +69,6 @@ class PostgresqlEngine(StoreEngine):
     name: ClassVar[str] = "postgresql"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
-            Capability.FUSED_STATEMENTS,
             Capability.GUARD_TRIGGERS,
             Capability.GUARDED_TRUNCATE,
             Capability.SHARED_ROW_LOCK,
@@ -171,20 +178,13 @@ class PostgresqlEngine(StoreEngine):
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         return [(i, bytes) for i, t in enumerate(types) if isinstance(t, sa.LargeBinary)]
 
-    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> str:
+    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> Fusion:
         parts, before = [], 0
         for select, size, types in selects:
             parts.append(_as_json(_renumbered(select, before), types))
             before += size
-        return f"SELECT {', '.join(parts)}"
-
-    def json_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
-        converters: dict[type, Any] = {
-            Day: dt.date.fromisoformat,
-            Instant: dt.datetime.fromisoformat,
-            sa.LargeBinary: bytes.fromhex,
-        }
-        return [(i, converters[type(t)]) for i, t in enumerate(types) if type(t) in converters]
+        converters = [_json_converters(types) for _, _, types in selects]
+        return Fusion(f"SELECT {', '.join(parts)}", _from_json, converters)
 
     def begin_writing(self, wire: Wire, bank_id: int) -> None:
         """Rows are locked one by one; but a snapshot taken earlier must not be acted upon.
@@ -260,6 +260,16 @@ def _as_json(select: str, types: Sequence[Any]) -> str:
     )
     rows = f"SELECT json_build_array({cells}) AS r FROM ({select}) AS s({names})"  # noqa: S608
     return f"(SELECT coalesce(json_agg(a.r)::text, '[]') FROM ({rows}) AS a)"  # noqa: S608
+
+
+def _from_json(rows: list[tuple[Any, ...]]) -> list[Any]:
+    """The only row, one JSON array of rows in each column."""
+    return [from_json(text) for text in rows[0]]
+
+
+def _json_converters(types: Sequence[Any]) -> list[tuple[int, Any]]:
+    """As `result_converters`, for values that came through JSON."""
+    return [(i, _FROM_JSON[type(t)]) for i, t in enumerate(types) if type(t) in _FROM_JSON]
 
 
 def _is_text(column: sa.ColumnElement[Any]) -> bool:

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
 from gongyi_bank.store.engines.base import (
     Capability,
+    Fusion,
     KeyTaken,
     StoreEngine,
     all_or_none,
@@ -23,12 +25,15 @@ from gongyi_bank.store.engines.base import (
     require_all_found,
 )
 from gongyi_bank.store.engines.guards import sqlite_guards
+from gongyi_bank.store.engines.union import united
 from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.tables.columns import Day, Instant, instant_text
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
 
 #: Execution option of our connections: BEGIN instead of BEGIN IMMEDIATE.
 READ_ONLY = "gongyi_bank_read_only"
+#: How SQL is compiled for the driver's own cursor, whatever the caller's engine prefers.
+_MARKED = sqlite_dialect(paramstyle="qmark")
 _PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=10000", "synchronous=FULL")
 
 
@@ -130,6 +135,13 @@ class SqliteEngine(StoreEngine):
         if isinstance(value, list):
             return json.dumps(value)
         return value
+
+    def compile(self, select: sa.ClauseElement, dialect: sa.Dialect) -> Any:
+        return select.compile(dialect=_MARKED)
+
+    def fuse(self, selects: Sequence[tuple[str, int, Sequence[Any]]]) -> Fusion:
+        # A value there has its type with it, so any column takes any.
+        return united(selects, self.result_converters, kind_of=lambda _: None)
 
     def result_converters(self, types: Sequence[Any]) -> list[tuple[int, Any]]:
         converters = {Day: dt.date.fromisoformat, Instant: dt.datetime.fromisoformat}

@@ -49,15 +49,18 @@ outlet = bank_table(
 )
 
 #: Which outlet has been above each one, and since when; append-only. A savings branch that moves
-#: leaves what was closed with its old branch there. None is above the head office.
+#: leaves what was closed with its old branch there. None is above the head office. Whether it is
+#: open since then is said with it: figures of a period show the outlets that there were.
 outlet_stay = bank_table(
     "outlet_stay",
     needed("outlet_no", Big),
     needed("stay_no", Big),
     needed("since_on", Day),
     optional("parent_no", Big),
+    needed("state", code(10)),
     needed("voucher_id", digest(16)),
     key=["outlet_no", "stay_no"],
+    checks={"state": "state IN ('open', 'closed')"},
     refers={
         "outlet": (["outlet_no"], "outlet", ["outlet_no"]),
         "parent": (["parent_no"], "outlet", ["outlet_no"]),

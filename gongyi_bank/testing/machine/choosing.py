@@ -1,20 +1,22 @@
 """Choosing what a wish is about among what the reference bank's books hold at that moment.
 
-The first choice is always the most sensible one.
+The first choice is always the most sensible one. Mostly an act is about something that it can be
+about (see `subjects`), now and then about anything there is, and rarely about what is not there.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 from gongyi_bank.periods import business_day
-from gongyi_bank.rules.holds import HELD
 from gongyi_bank.rules.outlets import BRANCH, SAVINGS_BRANCH
+from gongyi_bank.testing.machine.subjects import Subjects
 from gongyi_bank.testing.machine.wishes import Twist, Wish
 from gongyi_bank.testing.reference.books import Books
+from gongyi_bank.testing.reference.rows import HourRecord, StoredHold
 from gongyi_bank.values import Points, compose_account_no, compose_passbook_no
 
 T = TypeVar("T")
@@ -23,6 +25,8 @@ NOBODY = compose_account_no(9999, 1)
 NO_ID = UUID(int=2**127)
 #: Among how many blank books and the like one is chosen.
 _NEAREST = 12
+#: One of so many wishes is about anything there is.
+_CARELESS = 6
 _AMOUNTS = ("1", "0.01", "0.50", "1.51", "3.33", "9.01", "20", "0.07", "400")
 _HOURS_LATER = (1, 4, 30, 73, 200, 720, 9000)
 
@@ -34,12 +38,15 @@ class Choice:
     """
 
     def __init__(
-        self, wish: Wish, books: Books, *, ids: Mapping[UUID, UUID], now: dt.datetime
+        self, wish: Wish, books: Books, *, ids: Mapping[UUID, UUID], now: dt.datetime, scale: int
     ) -> None:
         """`ids` are the bank's own ids by those of the reference."""
         self.wish = wish
         self.books = books
         self.now = now
+        self.scale = scale
+        #: What there is that an act can be about.
+        self.subjects = Subjects(books, now, scale)
         self.today = business_day(now, books.zone)
         self._ids = ids
 
@@ -64,17 +71,24 @@ class Choice:
         """One of those known, or what nobody knows."""
         return nothing if not values or self._is_absent(1) else self.one_of(values, number)
 
+    def likely(self, fit: Sequence[T], every: Sequence[T]) -> Sequence[T]:
+        """Those that fit, if there are any; now and then all there are."""
+        return every if not fit or self.is_rare(_CARELESS) else fit
+
     def is_rare(self, number: int = 9) -> bool:
         """One of so many wishes."""
         return self.wish.units % number == number - 1
 
-    def points(self) -> Points:
-        """An amount: one point, a part of one, more than anybody has."""
-        return Points(self.one_of(_AMOUNTS, self.wish.units))
+    def points(self, most: int | None = None) -> Points:
+        """An amount: one point, a part of one, more than anybody has.
 
-    def points_or_all(self) -> Points | None:
-        """An amount, or all there is."""
-        return self.points() if self.wish.how % 2 else None
+        Mostly no more than `most`, in the smallest part.
+        """
+        amounts = [Points(amount) for amount in _AMOUNTS]
+        if most is not None:
+            low = [one for one in amounts if one <= Points.of_units(max(most, 0), self.scale)]
+            amounts = list(self.likely(low, amounts))
+        return self.one_of(amounts, self.wish.units)
 
     # --- the house ---
 
@@ -83,6 +97,14 @@ class Choice:
         number = self.wish.what if number is None else number
         known = [*self.savings_branches(), *self.branches(), self.head_office()]
         return self._known(known, number, "NONE")
+
+    def counter(self, number: int | None = None) -> str:
+        """An open savings branch; rarely another outlet, or none there is."""
+        number = self.wish.what if number is None else number
+        outlet = self.outlet(number)
+        counters = self.subjects.counters()
+        careless = self.is_rare(_CARELESS) or self.wish.twist == Twist.ABSENT
+        return outlet if careless or not counters else self.one_of(counters, number)
 
     def savings_branches(self) -> list[str]:
         """Codes of savings branches, open or closed."""
@@ -101,61 +123,86 @@ class Choice:
 
     def store(self) -> str:
         """A store of the alliance, or none."""
-        return self._known(list(self.books.stores), self.wish.what // 3, "NONE")
+        known = self.likely(self.subjects.members(), list(self.books.stores))
+        return self._known(known, self.wish.what // 3, "NONE")
 
-    def goods(self) -> tuple[str, str]:
-        """A store and an article of it, or one that it has not."""
+    def goods(self, fit: Sequence[tuple[str, str]]) -> tuple[str, str]:
+        """A store and an article of it, one of those that fit; or one that it has not."""
         codes = {store.store_no: code for code, store in self.books.stores.items()}
         found = [(codes[store_no], sku) for store_no, sku in self.books.offers]
-        return self._known(found, self.wish.what, ("NONE", "A"))
+        return self._known(self.likely(fit, found), self.wish.what, ("NONE", "A"))
 
-    def pool(self) -> str:
-        """A pool, or none there is."""
-        return self._known(list(self.books.pools), self.wish.what, "NONE")
+    def pool(self, fit: Sequence[str]) -> str:
+        """A pool, one of those that fit; or none there is."""
+        return self._known(self.likely(fit, list(self.books.pools)), self.wish.what, "NONE")
 
-    def book(self, *states: str) -> int:
-        """A passbook in one of these states, or one that nobody has printed."""
-        found = [no for no, one in self.books.passbooks.items() if one.state in states]
-        return self._known(found[:_NEAREST], self.wish.units, compose_passbook_no(999_999))
+    def book(self, fit: Sequence[int]) -> int:
+        """One of the first of these passbooks, or one that nobody has printed."""
+        return self._known(fit[:_NEAREST], self.wish.units, compose_passbook_no(999_999))
 
     # --- people and what they did ---
 
-    def account(self, further: int = 0) -> int:
-        """A customer's account, or nobody's; `further` is another one."""
-        known = list(self.books.customers)
-        return NOBODY if self._is_absent(0) else self.one_of(known, self.wish.who + further)
+    def account(self, further: int = 0, fit: Sequence[int] = ()) -> int:
+        """A customer's account, one of those that fit, or nobody's; `further` is another one."""
+        if self._is_absent(0):
+            return NOBODY
+        known = self.likely(fit, list(self.books.customers))
+        return self.one_of(known, self.wish.who + further)
+
+    def other_than(self, account: int, fit: Sequence[int] = ()) -> int:
+        """Another account than this one."""
+        known = self.likely([no for no in fit if no != account], list(self.books.customers))
+        return self.one_of([no for no in known if no != account] or [NOBODY], self.wish.what)
 
     def hold(self, further: int = 0) -> UUID:
         """A hold, those that still hold something first; rarely a reservation's; or none."""
-        holds, goods = self.books.holds.values(), self.books.redemptions
-        mine = [one for one in holds if one.hold_id not in goods or self.is_rare()]
-        mine.sort(key=lambda one: one.state == HELD)
-        return self.newest([self._real(one.hold_id) for one in mine], NO_ID, further)
+        goods, fit = self.books.redemptions, self.subjects.holds()
+        every = [no for no in self.books.holds if no not in goods or self.is_rare()]
+        return self._newest_id(fit, every, further)
 
-    def redemption(self, *states: str) -> UUID:
-        """A redemption: those in these states before others; or none."""
-        all_of_them = self.books.redemptions.values()
-        wanted_last = sorted(all_of_them, key=lambda one: one.state in states)
-        return self.newest([self._real(one.redemption_id) for one in wanted_last], NO_ID)
+    def points_of(self, hold: UUID) -> Points | None:
+        """A part of what a hold keeps, or all of it."""
+        found = self._held_by(hold)
+        left = None if found is None else found.amount - found.captured
+        return self.points(left) if self.wish.how % 2 else None
+
+    def _held_by(self, hold: UUID) -> StoredHold | None:
+        found = (one for one in self.books.holds.values() if self._real(one.hold_id) == hold)
+        return next(found, None)
+
+    def redemption(self, fit: Sequence[bytes]) -> UUID:
+        """A redemption: those that fit before others; or none."""
+        return self._newest_id(fit, list(self.books.redemptions))
 
     def voucher(self) -> UUID:
-        """A voucher that moved points, or another one, or none."""
-        moved = {line.voucher_id for lines in self.books.lines.values() for line in lines}
-        order = sorted(self.books.vouchers, key=lambda one: one in moved)
-        return self.newest([self._real(one) for one in order], NO_ID)
+        """A voucher of which something can be taken back, or another one, or none."""
+        moved = [line.voucher_id for line in self.subjects.lines()]
+        return self._newest_id(self._in_order(moved), list(self.books.vouchers))
+
+    def _in_order(self, vouchers: Iterable[bytes]) -> list[bytes]:
+        """As they were booked, each once."""
+        wanted = set(vouchers)
+        return [one for one in self.books.vouchers if one in wanted]
+
+    def _newest_id(self, fit: Sequence[bytes], every: Sequence[bytes], further: int = 0) -> UUID:
+        found = [self._real(one) for one in self.likely(fit, every)]
+        return self.newest(found, NO_ID, further)
 
     def line(self) -> tuple[int, int]:
-        """(account, line) of a customer's line, or of none."""
+        """(account, line) of a line that can be taken back, or of another, or of none."""
+        every = [line for no in self.books.customers for line in self.books.lines.get(no, ())]
         order = {voucher_id: place for place, voucher_id in enumerate(self.books.vouchers)}
-        lines = [line for no in self.books.customers for line in self.books.lines.get(no, ())]
-        lines.sort(key=lambda line: order[line.voucher_id])
+        lines = sorted(
+            self.likely(self.subjects.single_lines(), every),
+            key=lambda line: order[line.voucher_id],
+        )
         return self.newest([(line.account_no, line.line_no) for line in lines], (NOBODY, 1))
 
-    def record(self, *states: str) -> tuple[int, int]:
-        """(account, record) of a record of hours, those in these states before others."""
-        found = [one for mine in self.books.records.values() for one in mine]
-        found = [one for one in found if one.kind == "service" or self.is_rare()]
-        found.sort(key=lambda one: (one.state in states, one.voucher_id))
+    def record(self, fit: Sequence[HourRecord]) -> tuple[int, int]:
+        """(account, record) of a record of hours, one of those that fit; or of none."""
+        every = [one for mine in self.books.records.values() for one in mine]
+        every = [one for one in every if one.kind == "service" or self.is_rare()]
+        found = sorted(self.likely(fit, every), key=lambda one: one.voucher_id)
         return self.newest([(one.account_no, one.record_no) for one in found], (self.account(), 99))
 
     def _real(self, reference_id: bytes) -> UUID:
@@ -174,7 +221,6 @@ class Choice:
 
     def extended(self, hold: UUID) -> dt.datetime:
         """Later than a hold's deadline, if there is such a hold."""
-        ends = [one.deadline_at for one in self.books.holds.values()
-                if self._real(one.hold_id) == hold]  # fmt: skip
+        found = self._held_by(hold)
         hours = self.one_of(_HOURS_LATER, self.wish.units)
-        return (ends[0] if ends else self.now) + dt.timedelta(hours=hours)
+        return (found.deadline_at if found else self.now) + dt.timedelta(hours=hours)

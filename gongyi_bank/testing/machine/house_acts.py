@@ -19,6 +19,7 @@ from gongyi_bank.policies import (
     ReversalRules,
     TransferRules,
 )
+from gongyi_bank.rules.outlets import BRANCH
 from gongyi_bank.testing.machine.choosing import Choice
 from gongyi_bank.testing.machine.furnishing import (
     ADMINISTRATOR,
@@ -26,6 +27,8 @@ from gongyi_bank.testing.machine.furnishing import (
     STAFF,
 )
 from gongyi_bank.testing.machine.ledger_acts import Fields, Made, Maker
+from gongyi_bank.testing.machine.wishes import Twist
+from gongyi_bank.testing.reference.rows import Closing
 from gongyi_bank.values import Points
 
 #: What is in force from some day on; the shipped ones among them.
@@ -56,7 +59,7 @@ _PERIODS = ("day", "day", "day", "day", "month", "month", "quarter", "year")
 
 def _open_outlets(choice: Choice) -> Made:
     parent = choice.one_of(("B01", "B02", "H", choice.outlet()))
-    code = f"N{choice.wish.units % 4}"
+    code = f"N{choice.wish.units % 4 if choice.is_rare(4) else len(choice.books.outlets)}"
     return ADMINISTRATOR, {"outlets": (outlets.NewOutlet(code=code, name="新网点", parent=parent),)}
 
 
@@ -70,18 +73,19 @@ def _move_outlet(choice: Choice) -> Made:
     return ADMINISTRATOR, {"outlet": choice.outlet(), "branch": branch}
 
 
-def _newest_outlet(choice: Choice) -> str:
-    """Mostly one that the run has opened: where customers are, nothing can be closed."""
-    known = list(choice.books.outlets.values())
-    return choice.outlet() if choice.is_rare(4) else known[-1].code
+def _newest_of(choice: Choice, fit: list[str]) -> str:
+    """The newest outlet that fits: where customers are, nothing can be closed."""
+    known = list(choice.likely(fit, [one.code for one in choice.books.outlets.values()]))
+    return choice.outlet() if choice.wish.twist == Twist.ABSENT else known[-1]
 
 
 def _close_outlet(choice: Choice) -> Made:
-    return ADMINISTRATOR, {"outlet": _newest_outlet(choice), "reason": "撤并"}
+    outlet = _newest_of(choice, choice.subjects.closable())
+    return ADMINISTRATOR, {"outlet": outlet, "reason": "撤并"}
 
 
 def _reopen_outlet(choice: Choice) -> Made:
-    return ADMINISTRATOR, {"outlet": _newest_outlet(choice)}
+    return ADMINISTRATOR, {"outlet": _newest_of(choice, choice.subjects.reopenable())}
 
 
 def _appoint(choice: Choice) -> Made:
@@ -100,7 +104,8 @@ def _appoint(choice: Choice) -> Made:
 
 def _end_role(choice: Choice) -> Made:
     """Somebody's newest role; never the first administrator's, who does most of the work."""
-    person = choice.books.people.get(choice.one_of(("N1", "N2", *STAFF), choice.wish.back))
+    code = choice.one_of(choice.likely(choice.subjects.newcomers(), STAFF), choice.wish.back)
+    person = choice.books.people.get(code)
     fields: Fields = {"code": "NOBODY", "role": "teller", "outlet": choice.outlet()}
     if person is not None and person.in_force and not choice.is_rare(5):
         role = person.in_force[-1].facts
@@ -120,7 +125,7 @@ def _adopt(choice: Choice) -> Made:
 def _register(choice: Choice) -> Made:
     kind: customers.CustomerKind = choice.one_of(("volunteer", "volunteer", "organisation"))
     new = customers.NewCustomer(
-        outlet=choice.outlet(), name="李四", kind=kind,
+        outlet=choice.counter(), name="李四", kind=kind,
         ref=f"C{choice.wish.units % 12}" if choice.is_rare(2) else None,
         registered_on=choice.day(0, 30, 800, -1),
     )  # fmt: skip
@@ -128,15 +133,23 @@ def _register(choice: Choice) -> Made:
 
 
 def _move(choice: Choice) -> Made:
-    return ADMINISTRATOR, {"account": choice.account(), "outlet": choice.outlet()}
+    return ADMINISTRATOR, {"account": choice.account(), "outlet": choice.counter()}
 
 
-def _for_a_reason(choice: Choice) -> Made:
+def _freeze(choice: Choice) -> Made:
     return ADMINISTRATOR, {"account": choice.account(), "reason": "核查"}
 
 
-def _account_only(choice: Choice) -> Made:
-    return ADMINISTRATOR, {"account": choice.account()}
+def _unfreeze(choice: Choice) -> Made:
+    return ADMINISTRATOR, {"account": choice.account(0, choice.subjects.frozen()), "reason": "核实"}
+
+
+def _mark_dormant(choice: Choice) -> Made:
+    return ADMINISTRATOR, {"account": choice.account(0, choice.subjects.idle())}
+
+
+def _wake(choice: Choice) -> Made:
+    return ADMINISTRATOR, {"account": choice.account(0, choice.subjects.dormant())}
 
 
 def _close_account(choice: Choice) -> Made:
@@ -153,8 +166,9 @@ def _close_account(choice: Choice) -> Made:
 
 
 def _recruit(choice: Choice) -> Made:
+    code = f"P{len(choice.books.stores) + 1}"
     new = stores.NewStore(
-        code=choice.one_of(("P3", "P1", "P2")), name="超市", kind="community_store",
+        code=choice.one_of((code, code, code, "P1", "P2")), name="超市", kind="community_store",
         recruited_by=choice.outlet(), joined_on=choice.one_of((None, choice.day(3, 0, -1))),
     )  # fmt: skip
     return ADMINISTRATOR, {"stores": (new,)}
@@ -165,21 +179,22 @@ def _leave(choice: Choice) -> Made:
 
 
 def _publish(choice: Choice) -> Made:
+    sku = f"S{len(choice.books.offers)}"
     new = stores.NewOffer(
-        store=choice.store(), sku=choice.one_of(("A", "B", "C")), name="米",
+        store=choice.store(), sku=choice.one_of((sku, sku, sku, "A", "B")), name="米",
         points=choice.points(), stock=choice.wish.back,
     )  # fmt: skip
     return ADMINISTRATOR, {"offers": (new,)}
 
 
 def _restock(choice: Choice) -> Made:
-    store, sku = choice.goods()
+    store, sku = choice.goods(choice.subjects.listed())
     quantity = choice.one_of((3, -1, 1, -9, 0))
     return "T1", {"store": store, "sku": sku, "quantity": quantity, "reason": "盘点"}
 
 
 def _withdraw(choice: Choice) -> Made:
-    store, sku = choice.goods()
+    store, sku = choice.goods(choice.subjects.listed())
     return ADMINISTRATOR, {"store": store, "sku": sku, "reason": "下架"}
 
 
@@ -191,44 +206,49 @@ def _print_stock(choice: Choice) -> Made:
 
 
 def _allot(choice: Choice) -> Made:
-    book = choice.book("blank")
-    target = choice.one_of(("B01", "B01S01", "B01S02", choice.outlet()))
+    """From the head office to a branch, from there to a counter; or anywhere."""
+    above = choice.subjects.above_counters()
+    book = choice.book(choice.likely(above, choice.subjects.blank()))
+    at_branches = choice.subjects.blank(BRANCH)
+    target = choice.one_of(("B01S01", "B01S01", "B01S02") if at_branches else ("B01", "B01", "B02"))
     return ADMINISTRATOR, {"target": target, "first": book, "last": book}
 
 
 def _issue(choice: Choice) -> Made:
-    book = choice.book("blank") if choice.is_rare(4) else None
-    return "T1", {"account": choice.account(), "outlet": "B01S01", "passbook": book}
+    book = choice.book(choice.subjects.blank_at("B01S01")) if choice.is_rare(4) else None
+    account = choice.account(0, choice.subjects.bookless())
+    return "T1", {"account": account, "outlet": "B01S01", "passbook": book}
 
 
 def _update(choice: Choice) -> Made:
-    return "T1", {"account": choice.account(), "lines_max": choice.one_of((500, 1, 2))}
+    account = choice.account(0, choice.subjects.unprinted())
+    return "T1", {"account": account, "lines_max": choice.one_of((500, 1, 2))}
 
 
 def _renew(choice: Choice) -> Made:
-    fields = {"account": choice.account(), "outlet": "B01S01"}
-    return "T1", fields | {"damaged": choice.wish.how % 3 != 0}
+    fields = {"account": choice.account(0, choice.subjects.book_holders()), "outlet": "B01S01"}
+    return "T1", fields | {"damaged": choice.wish.how % 3 != 2}
 
 
 def _report_loss(choice: Choice) -> Made:
     kind = choice.one_of(("oral", "written"))
-    return "T1", {"account": choice.account(), "kind": kind}
+    return "T1", {"account": choice.account(0, choice.subjects.book_holders()), "kind": kind}
 
 
 def _lift_loss(choice: Choice) -> Made:
-    return "T1", {"account": choice.account(), "reason": "找回"}
+    return "T1", {"account": choice.account(0, choice.subjects.lost()), "reason": "找回"}
 
 
 def _reissue(choice: Choice) -> Made:
-    return "T1", {"account": choice.account(), "outlet": "B01S01"}
+    return "T1", {"account": choice.account(0, choice.subjects.reissuable()), "outlet": "B01S01"}
 
 
 def _spoil(choice: Choice) -> Made:
-    return ADMINISTRATOR, {"passbook": choice.book("blank"), "reason": "污损"}
+    return ADMINISTRATOR, {"passbook": choice.book(choice.subjects.blank()), "reason": "污损"}
 
 
 def _destroy(choice: Choice) -> Made:
-    book = choice.book("spoiled", "replaced", "void")
+    book = choice.book(choice.subjects.useless())
     which: Fields = {"passbooks": (book,)} if choice.wish.how % 2 else {"first": book, "last": book}
     second = ADMINISTRATOR if choice.is_rare(9) else SECOND_ADMINISTRATOR
     return ADMINISTRATOR, which | {"second_person": second, "reason": "销毁"}
@@ -237,16 +257,42 @@ def _destroy(choice: Choice) -> Made:
 # --- closings ------------------------------------------------------------------------------
 
 
+def _announce(choice: Choice) -> Made:
+    """A period that can be closed at an outlet, or any."""
+    outlet = choice.one_of((None, None, "B01", "B02"), choice.wish.what)
+    return _closing(choice, outlet, choice.subjects.over(outlet))
+
+
+def _drain(choice: Choice) -> Made:
+    return _going_on(choice, choice.subjects.announced())
+
+
 def _close_books(choice: Choice) -> Made:
-    """The day before, or the longer period that is over, or one that is not."""
+    """One that is under way, or all at once."""
+    under_way = choice.subjects.unfinished()
+    return _going_on(choice, under_way) if under_way else _announce(choice)
+
+
+def _going_on(choice: Choice, begun: list[Closing]) -> Made:
+    if not begun:
+        return _closing(choice, None, [])
+    one = choice.one_of(begun)
+    label = Period.containing(one.last_on, one.kind).label
+    return _closing(choice, choice.books.outlets[one.outlet_no].code, [label])
+
+
+def _closing(choice: Choice, outlet: str | None, fit: list[str]) -> Made:
+    """One of these periods, the longest first; now and then any, at any outlet."""
     kind = choice.one_of(_PERIODS)
     period = Period.containing(choice.today, kind)
     last_on = period.first_on - dt.timedelta(days=1)
     if kind == "day":
         last_on = choice.day(1, 1, 1, 2, 9, 0)
-    outlet = choice.one_of((None, None, "B01", "B02", choice.outlet()), choice.wish.what)
-    label = Period.containing(last_on, kind).label
-    return ADMINISTRATOR, {"period": label, "outlet": outlet}
+    any_label = Period.containing(last_on, kind).label
+    labels = choice.likely(fit, [any_label])
+    if labels is not fit:
+        outlet = choice.one_of((outlet, choice.outlet()), choice.wish.what)
+    return ADMINISTRATOR, {"period": choice.one_of(labels[::-1]), "outlet": outlet}
 
 
 HOUSE_MAKERS: dict[type[Command], Maker] = {
@@ -260,10 +306,10 @@ HOUSE_MAKERS: dict[type[Command], Maker] = {
     outlets.AdoptPolicy: _adopt,
     customers.RegisterCustomers: _register,
     customers.MoveCustomer: _move,
-    customers.FreezeAccount: _for_a_reason,
-    customers.UnfreezeAccount: _for_a_reason,
-    customers.MarkDormant: _account_only,
-    customers.WakeAccount: _account_only,
+    customers.FreezeAccount: _freeze,
+    customers.UnfreezeAccount: _unfreeze,
+    customers.MarkDormant: _mark_dormant,
+    customers.WakeAccount: _wake,
     customers.CloseAccount: _close_account,
     stores.RecruitStores: _recruit,
     stores.LeaveAlliance: _leave,
@@ -280,7 +326,7 @@ HOUSE_MAKERS: dict[type[Command], Maker] = {
     passbooks.ReissuePassbook: _reissue,
     passbooks.SpoilPassbook: _spoil,
     passbooks.DestroyPassbooks: _destroy,
-    closings.AnnounceClosing: _close_books,
-    closings.DrainClosing: _close_books,
+    closings.AnnounceClosing: _announce,
+    closings.DrainClosing: _drain,
     closings.CloseBooks: _close_books,
 }

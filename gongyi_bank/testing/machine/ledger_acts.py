@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any, Literal
+from uuid import UUID
 
 from gongyi_bank.commands import holds, hours, points, pools, redemptions, refunds, reversals
 from gongyi_bank.commands import transfers as moving
@@ -20,6 +21,7 @@ from gongyi_bank.testing.machine.furnishing import (
     COUNTERS,
     SECOND_ADMINISTRATOR,
 )
+from gongyi_bank.testing.reference.rows import HourRecord
 from gongyi_bank.values import Points
 
 Fields = dict[str, Any]
@@ -28,7 +30,6 @@ Maker = Callable[[Choice], Made]
 _UNDER_K1 = ("B01", "B01S01", "B01S02")
 _MINUTES = (60, 1, 90, 240, 600, 721, 59, 120, 1, 240)
 _AGO = (0, 60, 600, 1440, 4320, 14400, 0)
-_WAITING = ("waiting_branch", "waiting_head_office")
 
 
 def _checked_by(choice: Choice, usual: str = SECOND_ADMINISTRATOR) -> str:
@@ -41,12 +42,12 @@ def _checked_by(choice: Choice, usual: str = SECOND_ADMINISTRATOR) -> str:
 
 def _service(choice: Choice, further: int = 0) -> Fields:
     """Service that ended just now, or long ago, or will."""
-    outlet = choice.outlet()
+    outlet = choice.counter()
     recorder, checker = COUNTERS.get(outlet, ("T1", "K1"))
     ago = -30 if choice.is_rare(17) else choice.one_of(_AGO, choice.wish.back)
     ended_at = choice.now - dt.timedelta(minutes=ago)
     return {
-        "account": choice.account(further),
+        "account": choice.account(further, choice.subjects.persons()),
         "category": "singing" if choice.is_rare(13) else "service",
         "started_at": ended_at - dt.timedelta(minutes=_length(choice)),
         "ended_at": ended_at,
@@ -73,14 +74,14 @@ def _record_many(choice: Choice) -> Made:
     return "APP" if choice.is_rare(2) else ADMINISTRATOR, {"rows": tuple(rows)}
 
 
-def _of_record(choice: Choice, *states: str) -> Fields:
-    account, record_no = choice.record(*states)
+def _of_record(choice: Choice, fit: list[HourRecord]) -> Fields:
+    account, record_no = choice.record(fit)
     return {"account": account, "record_no": record_no}
 
 
 def _decide(choice: Choice) -> Made:
     staff = choice.one_of((ADMINISTRATOR, "K1b", "K2"), choice.wish.what)
-    return staff, _of_record(choice, *_WAITING)
+    return staff, _of_record(choice, choice.subjects.waiting())
 
 
 def _refuse(choice: Choice) -> Made:
@@ -89,12 +90,12 @@ def _refuse(choice: Choice) -> Made:
 
 
 def _void(choice: Choice) -> Made:
-    fields = _of_record(choice, "credited")
+    fields = _of_record(choice, choice.subjects.credited())
     return ADMINISTRATOR, fields | {"reason": "不实", "second_person": _checked_by(choice)}
 
 
 def _correct(choice: Choice) -> Made:
-    fields = _service(choice) | _of_record(choice, "credited")
+    fields = _service(choice) | _of_record(choice, choice.subjects.credited())
     del fields["outlet"], fields["ref"]
     people = {"recorded_by": ADMINISTRATOR, "checked_by": _checked_by(choice)}
     return ADMINISTRATOR, fields | people | {"reason": "有误"}
@@ -104,22 +105,24 @@ def _correct(choice: Choice) -> Made:
 
 
 def _bring_forward(choice: Choice) -> Made:
-    customer = choice.books.customers.get(choice.account())
+    fit = choice.subjects.unopened()
+    accounts = [choice.account(n, fit) for n in range(1 + choice.wish.how % 2)]
+    customers = choice.books.customers
     rows = [
         points.OpeningRow(
-            account=choice.account(n),
+            account=no,
             minutes=60 * n,
             points=choice.points(),
-            as_of=customer.registered_on if customer else choice.day(1, -1),
+            as_of=customers[no].registered_on if no in customers else choice.day(1, -1),
         )
-        for n in range(1 + choice.wish.how % 2)
+        for n, no in enumerate(accounts)
     ]
     return ADMINISTRATOR, {"rows": tuple(rows)}
 
 
 def _grant(choice: Choice) -> Made:
     return "K1", {
-        "account": choice.account(),
+        "account": choice.account(0, choice.subjects.usable()),
         "points": choice.points(),
         "reason": "表彰",
         "outlet": "B02S01" if choice.is_rare(7) else choice.one_of(_UNDER_K1, choice.wish.what),
@@ -136,9 +139,10 @@ def _expire_due(choice: Choice) -> Made:
 
 
 def _place(choice: Choice) -> Made:
+    payer = choice.account(0, choice.subjects.payers())
     return choice.one_of((ADMINISTRATOR, "K1"), choice.wish.what), {
-        "account": choice.account(),
-        "points": choice.points(),
+        "account": payer,
+        "points": choice.points(choice.subjects.available(payer)),
         "store": choice.store(),
         "hours": 8000 if choice.is_rare(9) else choice.one_of((1, None, 20, 100, 720)),
         "ref": f"H{choice.wish.back}" if choice.is_rare(5) else None,
@@ -146,13 +150,22 @@ def _place(choice: Choice) -> Made:
 
 
 def _capture_hold(choice: Choice) -> Made:
-    return "K1", {"hold": choice.hold(), "points": choice.points_or_all()}
+    hold = choice.hold()
+    return "K1", {"hold": hold, "points": choice.points_of(hold)}
 
 
 def _capture_holds(choice: Choice) -> Made:
-    first = holds.HoldCapture(hold=choice.hold(), points=choice.points_or_all())
-    other = holds.HoldCapture(hold=choice.hold(0 if choice.is_rare(3) else 1))
-    return "K1", {"captures": (first, other)}
+    several = _holds(choice)
+    captures = [holds.HoldCapture(hold=several[0], points=choice.points_of(several[0]))]
+    captures += [holds.HoldCapture(hold=hold) for hold in several[1:]]
+    return "K1", {"captures": tuple(captures)}
+
+
+def _holds(choice: Choice) -> list[UUID]:
+    """One hold or two, now and then one of them twice."""
+    first, second = choice.hold(), choice.hold(0 if choice.is_rare(7) else 1)
+    is_one = choice.wish.how % 3 == 1 or (second == first and not choice.is_rare(7))
+    return [first] if is_one else [first, second]
 
 
 def _extend_hold(choice: Choice) -> Made:
@@ -164,7 +177,7 @@ def _release_hold(choice: Choice) -> Made:
 
 
 def _release_holds(choice: Choice) -> Made:
-    return "K1", {"holds": (choice.hold(), choice.hold(1)), "reason": "改期"}
+    return "K1", {"holds": tuple(_holds(choice)), "reason": "改期"}
 
 
 def _lapse_overdue(choice: Choice) -> Made:
@@ -178,9 +191,9 @@ def _lapse_overdue(choice: Choice) -> Made:
 
 
 def _pieces(choice: Choice) -> Fields:
-    store, sku = choice.goods()
+    store, sku = choice.goods(choice.subjects.goods())
     return {
-        "account": choice.account(),
+        "account": choice.account(0, choice.subjects.payers()),
         "store": store,
         "sku": sku,
         "quantity": 1 + choice.wish.units % 4,
@@ -195,9 +208,9 @@ def _redeem(choice: Choice) -> Made:
 
 
 def _redeem_many(choice: Choice) -> Made:
-    pieces = _pieces(choice)
+    pieces, payers = _pieces(choice), choice.subjects.payers()
     rows = [
-        redemptions.RedemptionRow(**pieces | {"account": choice.account(n)})
+        redemptions.RedemptionRow(**pieces | {"account": choice.account(n, payers)})
         for n in range(1 + choice.wish.how % 3)
     ]
     return choice.one_of((ADMINISTRATOR, "T1", "APP"), choice.wish.what), {"rows": tuple(rows)}
@@ -212,22 +225,24 @@ def _some_pieces(choice: Choice) -> int | None:
 
 
 def _capture(choice: Choice) -> Made:
-    fields = {"redemption": choice.redemption("reserved"), "quantity": _some_pieces(choice)}
+    name = choice.redemption(choice.subjects.reserved())
+    fields = {"redemption": name, "quantity": _some_pieces(choice)}
     return choice.one_of((ADMINISTRATOR, "C1"), choice.wish.what), fields
 
 
 def _extend(choice: Choice) -> Made:
-    name = choice.redemption("reserved")
+    name = choice.redemption(choice.subjects.reserved())
     return ADMINISTRATOR, {"redemption": name, "deadline_at": choice.extended(name)}
 
 
 def _release(choice: Choice) -> Made:
-    return ADMINISTRATOR, {"redemption": choice.redemption("reserved"), "reason": "改期"}
+    name = choice.redemption(choice.subjects.reserved())
+    return ADMINISTRATOR, {"redemption": name, "reason": "改期"}
 
 
 def _refund(choice: Choice) -> Made:
     return ADMINISTRATOR, {
-        "redemption": choice.redemption("redeemed", "captured"),
+        "redemption": choice.redemption(choice.subjects.given()),
         "quantity": _some_pieces(choice),
         "restock": not choice.is_rare(4),
         "reason": "破损",
@@ -238,45 +253,51 @@ def _refund(choice: Choice) -> Made:
 # --- points that change hands --------------------------------------------------------------
 
 
-def _target(choice: Choice) -> int:
-    """Another customer than the one who gives."""
-    others = [no for no in choice.books.customers if no != choice.account()]
-    return choice.one_of(others, choice.wish.what)
+def _payment(choice: Choice) -> Fields:
+    """Who gives, and how much: mostly of what is there."""
+    payer = choice.account(0, choice.subjects.payers())
+    return {"account": payer, "points": choice.points(choice.subjects.available(payer))}
 
 
 def _gift(choice: Choice) -> Made:
+    persons = choice.subjects.persons()
+    payer = choice.account(0, [no for no in choice.subjects.payers() if no in persons])
     return "T1", {
-        "account": choice.account(),
-        "target": _target(choice),
-        "points": choice.points(),
-        "outlet": choice.one_of(("B01S01", "B01S01", choice.outlet())),
+        "account": payer,
+        "target": choice.other_than(payer, persons),
+        "points": choice.points(choice.subjects.available(payer)),
+        "outlet": choice.one_of(("B01S01", "B01S01", "B01S01", choice.outlet())),
         "relation": choice.one_of(("kin", "other"), choice.wish.back),
     }
 
 
 def _donate(choice: Choice) -> Made:
-    receiver: Fields = {"pool": choice.pool()}
+    fields = _payment(choice)
+    receiver: Fields = {"pool": choice.pool(choice.subjects.pools())}
     if choice.is_rare(5):
-        receiver = {"organisation": _target(choice)}
-    return "T1", {
-        "account": choice.account(), "points": choice.points(), "outlet": "B01S01", **receiver,
-    }  # fmt: skip
+        receiver = {"organisation": choice.other_than(fields["account"])}
+    return "T1", fields | receiver | {"outlet": "B01S01"}
 
 
 def _grant_from_pool(choice: Choice) -> Made:
-    takers = {choice.account(), choice.account(1 + choice.wish.how % 2)}
-    grants = [moving.PoolGrant(account=no, points=choice.points()) for no in sorted(takers)]
-    fields = {"pool": choice.pool(), "grants": tuple(grants), "reason": "慰问"}
+    takers = {choice.account(n, choice.subjects.usable()) for n in range(1 + choice.wish.how % 2)}
+    pool = choice.pool(choice.subjects.funded())
+    most = choice.subjects.in_pool(pool) // len(takers)
+    grants = [moving.PoolGrant(account=no, points=choice.points(most)) for no in sorted(takers)]
+    fields = {"pool": pool, "grants": tuple(grants), "reason": "慰问"}
     return "K1", fields | {"second_person": _checked_by(choice, "K1b")}
 
 
 def _send(choice: Choice) -> Made:
-    giver, taker, worth, pool = choice.account(), _target(choice), choice.points(), choice.pool()
+    persons, pool = choice.subjects.persons(), choice.pool(choice.subjects.pools())
+    giver = choice.account(0, [no for no in choice.subjects.payers() if no in persons])
+    taker = choice.other_than(giver, persons)
+    worth = choice.points(choice.subjects.available(giver) // 2)
     legs = (
         moving.TransferLeg(source=giver, target=taker, points=worth),
-        moving.TransferLeg(source=taker, target_pool=pool, points=Points("0.50")),
+        moving.TransferLeg(source=giver, target_pool=pool, points=worth),
         moving.TransferLeg(source_pool=pool, target=giver, points=worth),
-        moving.TransferLeg(source=taker, target=giver, points=worth, relation="kin"),
+        moving.TransferLeg(source=taker, target=giver, points=Points("0.50"), relation="kin"),
     )
     first = choice.wish.back % 4
     chosen = (legs[first:] + legs[:first])[: 1 + choice.wish.how % 4]
@@ -285,12 +306,13 @@ def _send(choice: Choice) -> Made:
 
 
 def _open_pool(choice: Choice) -> Made:
-    code = choice.one_of(("POOL2", "POOL3", "POOL"))
+    new = f"POOL{len(choice.books.pools) + 1}"
+    code = choice.one_of((new, new, new, "POOL"))
     return "K1", {"code": code, "name": "池", "outlet": choice.one_of(("B01", choice.outlet()))}
 
 
 def _close_pool(choice: Choice) -> Made:
-    return "K1", {"pool": choice.pool(), "reason": "撤并"}
+    return "K1", {"pool": choice.pool(choice.subjects.drained()), "reason": "撤并"}
 
 
 # --- corrections ---------------------------------------------------------------------------

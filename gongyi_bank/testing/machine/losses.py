@@ -36,8 +36,11 @@ def losses() -> SearchStrategy[Loss]:
 
 
 @contextmanager
-def losing(engine: sa.Engine, loss: Loss) -> Iterator[list[Loss]]:
-    """Lose a connection of this engine once, within the block; yields what was lost so far."""
+def losing(engine: sa.Engine, loss: Loss, record: list[Loss] | None = None) -> Iterator[list[Loss]]:
+    """Lose a connection of this engine once, within the block; yields what was lost so far.
+
+    What was lost is added to `record` at the end, too, whatever rises from the block.
+    """
     seen: list[int] = []
     lost: list[Loss] = []
 
@@ -58,6 +61,8 @@ def losing(engine: sa.Engine, loss: Loss) -> Iterator[list[Loss]]:
         yield lost
     finally:
         sa.event.remove(engine, name, listen)
+        if record is not None:
+            record += lost
 
 
 def _lose(connection: sa.Connection, loss: Loss, lost: list[Loss]) -> None:

@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
-from gongyi_bank.errors import EngineError, GongyiBankError
+from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
 from gongyi_bank.testing.clock import START, FrozenClock
 from gongyi_bank.testing.machine.choosing import Choice
 from gongyi_bank.testing.machine.comparison import require_equal_rows
@@ -35,7 +35,9 @@ from gongyi_bank.testing.machine.losses import Loss, losing, losses
 from gongyi_bank.testing.machine.needs import needed_first
 from gongyi_bank.testing.machine.own_database import own_engine
 from gongyi_bank.testing.machine.passing_time import MOMENTS
+from gongyi_bank.testing.machine.subjects import Subjects
 from gongyi_bank.testing.machine.telling import difference, told
+from gongyi_bank.testing.machine.watching import Heard, standing, watched
 from gongyi_bank.testing.machine.wishes import Twist, Wish, wishes
 from gongyi_bank.testing.reference import Ids, ReferenceBank, comparable
 from gongyi_bank.testing.reference.books import Books
@@ -61,6 +63,11 @@ _SEQUELS = (
     "hours.correct", "transfers.grant", "holds.lapse_overdue", "points.expire_due",
     "closings.close",
 )  # fmt: skip
+#: What customers come for with their books, in this order at its plainest.
+_BOOKS = (
+    "passbooks.update", "passbooks.issue", "passbooks.report_loss", "passbooks.lift_loss",
+    "passbooks.reissue", "passbooks.renew",
+)  # fmt: skip
 
 
 class _Undone(Exception):
@@ -71,9 +78,9 @@ class BankMachine(RuleBasedStateMachine):
     """A bank and the reference bank, to be driven by Hypothesis through every act there is.
 
     As it stands it drives a bank in a SQLite file of its own. Override `found` for a database of
-    yours, and add rules: `self.do` runs a command on both sides, `self.answered` holds against
-    the reference what your own code made the bank answer. After every step the heads and the
-    stock must agree; at the end every row, and the books must be sound.
+    yours, and add rules: `self.watched` gives the bank that your service works on, and holds what
+    it did there against the reference; `self.do` runs a command on both sides. After every step
+    the heads and the stock must agree; at the end every row, and the books must be sound.
 
     >>> class TestOurs(BankMachine.TestCase): ...
     """
@@ -100,10 +107,12 @@ class BankMachine(RuleBasedStateMachine):
         self.ids = Ids()
         #: What was sent and stands, with who sent it.
         self.sent: list[tuple[str, Command]] = []
+        #: The connections that were lost so far.
+        self.lost: list[Loss] = []
         self._is_wrong = False
         self._is_told = False
         for command in furnishing(self.books):
-            self.do(ADMINISTRATOR, command)
+            self._furnish(command)
         self.sent.clear()
         self._is_told = True
 
@@ -114,6 +123,12 @@ class BankMachine(RuleBasedStateMachine):
         ...     return Bank.found("postgresql://bank@db.example.org/test", **settings)
         """
         return Bank.found(own_engine(), **settings)
+
+    def _furnish(self, command: Command) -> None:
+        """What every run begins with must succeed, or nothing would be tried in earnest."""
+        said = self.do(ADMINISTRATOR, command)
+        if isinstance(said, GongyiBankError):
+            raise said
 
     @property
     def books(self) -> Books:
@@ -140,6 +155,21 @@ class BankMachine(RuleBasedStateMachine):
         self.sent.append((staff, command))
         return self._held_against(self.reference.acting_as(staff), staff, command, said)
 
+    @contextmanager
+    def watched(self) -> Iterator[Bank]:
+        """The bank as your service is to use it: what it did is held against the reference.
+
+        At the end of the block, in the order in which it was done; what your service gave up
+        with its transaction is left out. Raises AssertionError.
+
+        >>> with self.watched() as bank:
+        ...     status = ServiceApp(bank).post_service(body)
+        """
+        heard: list[Heard] = []
+        yield watched(self.bank, heard)
+        for one in standing(self.bank, heard):
+            self.answered(one.staff, one.command, one.said)
+
     def _held_against(self, reference: Any, staff: str, command: Command, said: Any) -> Any:
         if isinstance(said, EngineError):
             self._is_wrong = True
@@ -151,10 +181,18 @@ class BankMachine(RuleBasedStateMachine):
             raise AssertionError(f"{command.act}: {difference(said, other)}")
         if not isinstance(said, GongyiBankError):
             self.ids.learn(said, other)
+        if self._is_told:
+            self.observe(staff, command, said)
         return said
 
+    def observe(self, staff: str, command: Command, said: Any) -> None:
+        """Told every answer of a run, a receipt or a refusal, when both have given it.
+
+        Does nothing; override it to count or to log what your campaigns come to.
+        """
+
     def _with_loss(self, bank: Bank, command: Command, loss: Loss) -> Any:
-        with losing(bank.engine, loss) as lost:
+        with losing(bank.engine, loss, self.lost) as lost:
             said = _answer(bank, command)
         if lost:
             self._tell(f"  lost: {loss}, the answer was {told(said)}")
@@ -172,10 +210,16 @@ class BankMachine(RuleBasedStateMachine):
     def wished(self, act: str, wish: Wish) -> tuple[str, Command]:
         """(staff, command): what a wish comes to, by what the books hold now.
 
+        Raises InvalidValue for an act that there is not.
+
         >>> self.do(*self.wished("holds.capture", wish))
         """
+        if act not in MAKERS:
+            raise InvalidValue.of("act", act, f"one of {', '.join(sorted(MAKERS))}")
         command, make = MAKERS[act]
-        choice = Choice(wish, self.books, ids=self._own_ids(), now=self.clock.now)
+        choice = Choice(
+            wish, self.books, ids=self._own_ids(), now=self.clock.now, scale=self.reference.scale
+        )
         staff, fields = make(choice)
         if wish.twist in Twist.KEYED:
             fields["idempotency_key"] = f"key-{len(self.sent)}"
@@ -188,12 +232,25 @@ class BankMachine(RuleBasedStateMachine):
 
     def act(self, act: str, wish: Wish) -> Any:
         """What a wish comes to, done on both sides; what it needs is brought about before."""
-        for beginning, sensible in needed_first(act, wish, self.books):
-            self.do(*self.wished(beginning, sensible))
+        self._bring_about_needs(act, wish)
         return self.do(*self.wished(act, wish))
 
+    def _bring_about_needs(self, act: str, wish: Wish) -> None:
+        for beginning, sensible in needed_first(act, wish, self._look):
+            if beginning in MOMENTS:
+                self._pass_to(beginning)
+            else:
+                self.do(*self.wished(beginning, sensible))
+
+    def _pass_to(self, moment: str) -> None:
+        self.clock.set(MOMENTS[moment](self.clock.now, self.books))
+        self._tell(f"it is {self.clock.now:%Y-%m-%d %H:%M:%S}")
+
+    def _look(self) -> Subjects:
+        return Subjects(self.books, self.clock.now, self.reference.scale)
+
     def _own_ids(self) -> dict[UUID, UUID]:
-        """The bank's ids by the reference's; what was undone may have had the same before."""
+        """The bank's ids by the reference's."""
         return {other: one for one, other in self.ids.pairs.items()}
 
     # --- rules; those of single acts are added below the class ---
@@ -201,8 +258,7 @@ class BankMachine(RuleBasedStateMachine):
     @rule(moment=st.sampled_from(tuple(MOMENTS)))
     def time_passes(self, moment: str) -> None:
         """A minute, an hour, or until something is due: a midnight, a deadline, a last day."""
-        self.clock.set(MOMENTS[moment](self.clock.now, self.books))
-        self._tell(f"it is {self.clock.now:%Y-%m-%d %H:%M:%S}")
+        self._pass_to(moment)
 
     @rule(act=st.sampled_from(_BEGINNINGS), wish=wishes())
     def something_begins(self, act: str, wish: Wish) -> None:
@@ -212,6 +268,11 @@ class BankMachine(RuleBasedStateMachine):
     @rule(act=st.sampled_from(_SEQUELS), wish=wishes())
     def something_follows(self, act: str, wish: Wish) -> None:
         """One of the acts about what happened before."""
+        self.act(act, wish)
+
+    @rule(act=st.sampled_from(_BOOKS), wish=wishes())
+    def something_about_a_book(self, act: str, wish: Wish) -> None:
+        """A customer comes with a passbook, without one, or for one."""
         self.act(act, wish)
 
     @precondition(lambda self: self.sent)
@@ -224,8 +285,7 @@ class BankMachine(RuleBasedStateMachine):
     @rule(part=st.deferred(lambda: _parts()), loss=losses())
     def loses_connection(self, part: Part, loss: Loss) -> None:
         """An act whose connection is lost, and the same request until it is answered."""
-        for beginning in needed_first(*part, self.books):
-            self.do(*self.wished(*beginning))
+        self._bring_about_needs(*part)
         staff, command = self.wished(*part)
         if command.idempotency_key is None:
             command = command.model_copy(update={"idempotency_key": f"loss-{len(self.sent)}"})
@@ -251,15 +311,18 @@ class BankMachine(RuleBasedStateMachine):
     def loses_connection_together(self, parts: list[Part], loss: Loss) -> None:
         """Several acts whose connection is lost on the way: all of them again, with their keys."""
         self._tell(f"together, {loss}:")
-        prefix, sent = f"loss-{len(self.sent)}", len(self.sent)
+        prefix, before = f"loss-{len(self.sent)}", self._reached()
         try:
-            with losing(self.bank.engine, loss), self._opened("kept") as (theirs, ours):
+            with (
+                losing(self.bank.engine, loss, self.lost),
+                self._opened("kept") as (theirs, ours),
+            ):
                 self._in_turn(parts, theirs, ours, prefix=prefix)
         except EngineError as error:
             if self._is_wrong:
                 raise
             self._tell(f"  lost, the answer was {told(error)}; all again:")
-            del self.sent[sent:]
+            self._go_back_to(*before)
             with self._opened("kept") as (theirs, ours):
                 self._in_turn(parts, theirs, ours, prefix=prefix)
 
@@ -325,12 +388,20 @@ class BankMachine(RuleBasedStateMachine):
 
     @contextmanager
     def _standing_together(self, end: End) -> Iterator[None]:
-        """What is not kept is not sent again."""
-        sent = len(self.sent)
+        """What is not kept is not sent again, and its ids mean nothing."""
+        before = self._reached()
         with suppress(_Undone):
             yield
         if end != "kept":
-            del self.sent[sent:]
+            self._go_back_to(*before)
+
+    def _reached(self) -> tuple[int, int]:
+        """How much was sent, and how many ids are known."""
+        return len(self.sent), len(self.ids.pairs)
+
+    def _go_back_to(self, sent: int, known: int) -> None:
+        del self.sent[sent:]
+        self.ids.forget_after(known)
 
     # --- what must always hold ---
 

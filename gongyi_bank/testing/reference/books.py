@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from gongyi_bank.periods import business_day
 from gongyi_bank.policies import Policy, PolicyBook
 from gongyi_bank.rules.accrual import CREDITED, CustomerFacts
-from gongyi_bank.rules.closings import ClosedDays
+from gongyi_bank.rules.closings import CLOSING, ClosedDays, Home, homes_of
 from gongyi_bank.rules.expiry import (
     ExpiryTerms,
     Lot,
@@ -159,12 +159,19 @@ class Books:
         return PolicyBook(self.policies, len(self.policies))
 
     def closed_days(self) -> ClosedDays:
-        """Through which day each outlet is closed, closings under way included."""
+        """Through which day each outlet is closed, drained closings included."""
         closed = (
             (made.outlet_no, self.outlets[made.outlet_no].tier, made.kind, made.last_on)
             for made in self.closings.values()
+            if made.state != CLOSING
         )
         return ClosedDays(closed, stays_of(self.stays))
+
+    def homes(self, account_no: int) -> tuple[Home, ...]:
+        """Where a customer is and was registered; the bank's own accounts have no home."""
+        customer = self.customers.get(account_no)
+        stays = customer.stays if customer is not None else ()
+        return homes_of((since_on, self.outlets[number]) for since_on, number in stays)
 
     def voucher_of_key(self, key: str) -> Voucher | None:
         """The act that was booked under this key."""

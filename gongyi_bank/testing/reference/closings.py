@@ -23,7 +23,7 @@ ReceiptT = TypeVar("ReceiptT", ClosingAnnounced, ClosingDrained, BooksClosed)
 
 
 def announce(visit: Visit, command: AnnounceClosing) -> ClosingAnnounced:
-    """Say that a period will be closed; its days are barred from now on for whoever comes."""
+    """Say that a period will be closed; nothing is barred yet."""
     place = _enter(visit, command)
     made = _begin(visit, command, place, rules.CLOSING)
     receipt = _receipt(ClosingAnnounced, visit, place, made)

@@ -70,6 +70,14 @@ class Ids:
         """From now on `one` here is `other` there; the first thing said of an id holds."""
         self._pairs.setdefault(one, other)
 
+    def forget_after(self, count: int) -> None:
+        """Forget all but the first so many pairs: those of acts that were undone.
+
+        The reference gives the same ids again to what happens instead.
+        """
+        for one in list(self._pairs)[count:]:
+            del self._pairs[one]
+
     def learn(self, said: Any, other: Any) -> None:
         """Pair the ids of two answers that are equal but for their ids."""
         if isinstance(said, UUID) and isinstance(other, UUID):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -137,10 +138,12 @@ def _open(visit: Visit, part: NewCustomer, outlet: OutletFacts) -> Customer:
     books, registered_on = visit.books, part.registered_on or visit.today
     number = compose_account_no(outlet.outlet_no, books.draw("account", outlet.outlet_no))
     books.lines[number], books.records[number] = (), ()
+    # In a closed period the customer was nowhere yet.
+    since_on = max(registered_on, visit.closed.value_through(outlet) + dt.timedelta(days=1))
     books.customers[number] = Customer(
         account_no=number,
         kind=part.kind,
-        outlet_no=outlet.outlet_no,
+        stays=((since_on, outlet.outlet_no),),
         ref=part.ref,
         registered_on=registered_on,
         state=rules.ACTIVE,
@@ -157,13 +160,16 @@ def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     target = visit.outlet_for(command.act, command.outlet)
     require_tier(target, SAVINGS_BRANCH)
     rules.require_open(command.account, customer.state)
-    _change(visit, customer, outlet_no=target.outlet_no, stay_no=customer.stay_no + 1)
+    source = visit.books.outlets[customer.outlet_no]
+    for place in (source, target):
+        visit.closed.require_open_day(place, visit.today)
+    _change(visit, customer, stays=(*customer.stays, (visit.today, target.outlet_no)))
     receipt = CustomerMoved(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
         booked_at=visit.now,
         account=command.account,
-        source=visit.books.outlets[customer.outlet_no].code,
+        source=source.code,
         target=target.code,
     )
     visit.book(command, receipt, target)

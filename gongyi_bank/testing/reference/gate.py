@@ -18,7 +18,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from gongyi_bank.commands.base import Command
-from gongyi_bank.errors import IdempotencyConflict, UnknownStaff
+from gongyi_bank.errors import GongyiBankError, IdempotencyConflict, UnknownStaff
 from gongyi_bank.periods import business_day, require_moment
 from gongyi_bank.policies import PolicyBook
 from gongyi_bank.receipts.base import AnyReceipt
@@ -164,9 +164,15 @@ class Visit:
         """The heads of these accounts, counted from the rows as the books are at this moment."""
         return self.books.heads(accounts, self.expiry_terms)
 
-    def value_day(self, outlet: OutletFacts, day: dt.date) -> tuple[dt.date, dt.date | None]:
-        """(value date, origin date or None) of work for `day` there; see `rules.closings`."""
-        return self.closed.value_day(outlet, day, self.today, self.policies)
+    def value_day(
+        self, outlet: OutletFacts, day: dt.date, *accounts: int
+    ) -> tuple[dt.date, dt.date | None]:
+        """(value date, origin date or None) of work for `day` there; see `rules.closings`.
+
+        `accounts` are those in whose books it counts.
+        """
+        homes = [home for account_no in accounts for home in self.books.homes(account_no)]
+        return self.closed.value_day(outlet, day, self.today, self.policies, homes)
 
     def posting(self, heads: dict[int, Head]) -> Posting:
         """A posting on these heads, stamped with this act."""
@@ -229,11 +235,18 @@ class Visit:
         self.is_booked = True
 
     def _require_open_days(self, outlet: OutletFacts, posting: Posting | None) -> None:
-        """Raise DayClosed where today is closed, at every outlet that this act writes about."""
+        """Raise DayClosed where today is closed, at every outlet that this act writes about.
+
+        That is also where the accounts that it changes are registered.
+        """
         places = {place.outlet_no: place for place in (*self.outlets.values(), outlet)}
         written = {outlet.outlet_no, *(posting.outlet_nos() if posting else ())}
         for number in written & places.keys():
             self.closed.require_open_day(places[number], self.today)
+        for head in posting.heads.values() if posting else ():
+            if head.is_changed:
+                homes = self.books.homes(head.account_no)
+                self.closed.require_open_homes(homes, self.today)
 
     def _write_posting(self, posting: Posting) -> None:
         books = self.books
@@ -262,6 +275,9 @@ def perform(
         return serve(visit, command)
     except _Replayed as replayed:
         return replayed.receipt
+    except GongyiBankError as error:
+        error.in_zone(bank.zone)
+        raise
     finally:
         if visit is None or not visit.is_booked:
             # Within one transaction of several acts numbers that were drawn stay drawn.

@@ -94,7 +94,8 @@ def _outcome(visit: Visit, entry: Entry, index: int, decision: accrual.Decision)
     """Carry one row's decision out, and say what became of it."""
     ref = decision.row.ref
     if isinstance(decision, Declined):
-        return RowOutcome(index, ref, accrual.REFUSED, decision.row.account, error=decision.error)
+        error = decision.error.in_zone(visit.bank.zone)
+        return RowOutcome(index, ref, accrual.REFUSED, decision.row.account, error=error)
     if isinstance(decision, Replayed):
         made = _record_of(visit, decision.record.account_no, decision.record.record_no)
         return RowOutcome(
@@ -268,7 +269,7 @@ def approve(visit: Visit, command: ApproveHours) -> HoursDecided:
     assert waits.category is not None
     tariff_id, rate = visit.policies.rate(waits.category, waits.service_on)
     points = accrual.points_for(waits.minutes, rate, visit.bank.scale)
-    value_on, origin_on = visit.value_day(outlet, waits.service_on)
+    value_on, origin_on = visit.value_day(outlet, waits.service_on, waits.account_no)
     mark = Mark("service", value_on, outlet.outlet_no, tariff_id, _good_until(visit), origin_on)
     made = waits._replace(
         state=accrual.CREDITED,
@@ -416,7 +417,7 @@ def _take_back(
     visit: Visit, entry: Entry, wrong: HourRecord, cited: Reversible | None, outlet: OutletFacts
 ) -> Part | None:
     """Void the record, and take back what is left of its points."""
-    value_on, origin_on = visit.value_day(outlet, wrong.value_on)
+    value_on, origin_on = visit.value_day(outlet, wrong.value_on, wrong.account_no)
     if wrong.value_on != wrong.service_on:
         origin_on = wrong.service_on
     part = None

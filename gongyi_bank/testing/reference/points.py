@@ -35,7 +35,7 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     amount = command.points.to_units(visit.bank.scale)
     entry = entry_of(visit, [account_no])
     leg = Leg(internal_no("issued", outlet.outlet_no), account_no, amount)
-    entry.post(leg, _mark(visit, "grant", value_on, outlet))
+    entry.post(leg, _mark(visit, "grant", value_on, outlet, account_no))
     head = entry.heads[account_no]
     receipt = PointsGranted(
         voucher_id=visit.voucher_uuid,
@@ -50,9 +50,9 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     return receipt
 
 
-def _mark(visit: Visit, kind: str, day: dt.date, outlet: OutletFacts) -> Mark:
+def _mark(visit: Visit, kind: str, day: dt.date, outlet: OutletFacts, account_no: int) -> Mark:
     policy_id, expiry = visit.policies.in_force(PointsExpiry, visit.today)
-    value_on, origin_on = visit.value_day(outlet, day)
+    value_on, origin_on = visit.value_day(outlet, day, account_no)
     good_until = expiry.expires_on(visit.today)
     return Mark(kind, value_on, outlet.outlet_no, policy_id, good_until, origin_on)
 
@@ -131,10 +131,10 @@ def _take_over(visit: Visit, entry: Entry, opening: OpeningAccepted) -> HourReco
     """The opening line and the opening record of one account, at its own savings branch."""
     account_no, row = opening.customer.account_no, opening.row
     home = visit.books.outlets[opening.customer.outlet_no]
-    line_no = None
+    line_no, mark = None, _mark(visit, "opening", row.as_of, home, account_no)
     if opening.points:
         leg = Leg(internal_no("brought_forward", home.outlet_no), account_no, opening.points)
-        entry.post(leg, _mark(visit, "opening", row.as_of, home))
+        entry.post(leg, mark)
         line_no = entry.heads[account_no].line_no
     midnight = dt.datetime.combine(row.as_of, dt.time(), visit.bank.zone)
     made = HourRecord(
@@ -151,7 +151,7 @@ def _take_over(visit: Visit, entry: Entry, opening: OpeningAccepted) -> HourReco
         started_at=midnight,
         ended_at=midnight,
         service_on=row.as_of,
-        value_on=row.as_of,
+        value_on=mark.value_on,
         voided_on=None,
         minutes=row.minutes,
         client_rating=None,
@@ -172,18 +172,18 @@ def _take_over(visit: Visit, entry: Entry, opening: OpeningAccepted) -> HourReco
 
 
 def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
-    """Write the expiry lines of accounts whose next date has come.
+    """Write the expiry lines of accounts whose next date has come, each at its home outlet.
 
-    Each at its home outlet, or where that has closed its day already at the actor's.
+    Where that has closed its day already, on the next one.
     """
     seen = _due(visit, command.count_max)
     visit.enter(command)
     handled_at = visit.outlet_for(command.act, None)
     entry = entry_of(visit, seen)
     for account_no, head in sorted(entry.heads.items()):
-        home = _home(visit, account_no)
-        is_open = visit.closed.booking_through(home) < visit.today
-        entry.expire(head, (home if is_open else handled_at).outlet_no)
+        if visit.closed.closed_home(visit.books.homes(account_no), visit.today):
+            continue
+        entry.expire(head, _home(visit, account_no).outlet_no)
         head.is_touched = head.dates != head.seen_expiry
     changed = [head for head in entry.heads.values() if head.is_changed]
     receipt = PointsExpired(
@@ -193,7 +193,7 @@ def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
         accounts=len(changed),
         lines=len(entry.lines),
         points=Points.of_units(-sum(line[3] for line in entry.lines), visit.bank.scale),
-        may_be_more=len(seen) == command.count_max,
+        may_be_more=len(seen) == command.count_max and bool(changed),
     )
     if changed:
         visit.book(command, receipt, handled_at, posting=entry)

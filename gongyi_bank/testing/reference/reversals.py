@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gongyi_bank.commands.reversals import ReverseLine, ReverseVoucher
 from gongyi_bank.errors import NothingToReverse, PoolClosed, UnknownLine, UnknownVoucher
@@ -153,7 +154,8 @@ class _Run:
         """Carry the reversal out."""
         lines = [one for movement in movements for one in movement.lines]
         rules.note_expiries(self.entry, lines, self.outlet.outlet_no)
-        terms = terms_of(self.visit, self._mark_of)
+        codes = {pool.account_no: pool.code for pool in self.visit.books.pools.values()}
+        terms = replace(terms_of(self.visit, self._mark_of), pools=codes)
         return [
             part
             for movement in movements
@@ -164,7 +166,7 @@ class _Run:
         place = self.outlet if self.command.outlet else self.places[line.outlet_no]
         is_original = self.command.value == "original"
         day = line.value_on if is_original else self.visit.today
-        value_on, origin_on = self.visit.value_day(place, day)
+        value_on, origin_on = self.visit.value_day(place, day, line.account_no, line.contra_no)
         if is_original:
             origin_on = line.origin_on or origin_on
         return Mark(rules.REVERSAL, value_on, place.outlet_no, line.policy_id, origin_on=origin_on)

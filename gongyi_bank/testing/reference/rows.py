@@ -62,14 +62,19 @@ class Customer:
 
     account_no: int
     kind: str
-    outlet_no: int
-    stay_no: int = 1
+    #: Where it is and was registered: (since when, the outlet), in order.
+    stays: tuple[tuple[dt.date, int], ...]
     ref: str | None
     registered_on: dt.date
     state: str
     state_since_on: dt.date
     #: Kind and number of the document that was shown.
     document: tuple[str, str] | None
+
+    @property
+    def outlet_no(self) -> int:
+        """Where it is registered now."""
+        return self.stays[-1][1]
 
 
 class Line(NamedTuple):

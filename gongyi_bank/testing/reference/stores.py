@@ -35,6 +35,9 @@ def recruit(visit: Visit, command: RecruitStores) -> StoresRecruited:
     known = books.stores_named(codes)
     fresh = rules.decide_recruits(known, command.stores, visit.today)
     for part in fresh:
+        joined_on = part.joined_on or visit.today
+        visit.closed.require_open_value(outlets[part.recruited_by], joined_on)
+    for part in fresh:
         books.stores[part.code] = _new(visit, part, outlets[part.recruited_by])
     receipt = StoresRecruited(
         voucher_id=visit.voucher_uuid if fresh else None,

@@ -21,11 +21,18 @@ def points(
     Shrinks to the one nearest to zero. Raises InvalidAmount for a value with more decimals
     than the scale or beyond what a bank can hold, InvalidValue for bounds the wrong way round.
     """
+    return between(min_value, max_value, scale, ("min_value", "max_value"))
+
+
+def between(
+    least: Points | str | int, most: Points | str | int, scale: int, names: tuple[str, str]
+) -> SearchStrategy[Points]:
+    """The same for arguments that have other names."""
     decimals = require_whole("scale", scale, 0, 4)
-    low = Points(min_value, field="min_value").to_units(decimals, field="min_value")
-    high = Points(max_value, field="max_value").to_units(decimals, field="max_value")
+    low = Points(least, field=names[0]).to_units(decimals, field=names[0])
+    high = Points(most, field=names[1]).to_units(decimals, field=names[1])
     if low > high:
-        raise InvalidValue.of("max_value", max_value, f"less than min_value={min_value}")
+        raise InvalidValue.of(names[1], most, f"less than {names[0]}={least}")
     return st.integers(low, high).map(lambda units: Points.of_units(units, decimals))
 
 

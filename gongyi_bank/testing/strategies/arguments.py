@@ -8,9 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable
 from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.errors import InvalidValue
-from gongyi_bank.periods import require_day
+from gongyi_bank.periods import require_day, require_moment
+from gongyi_bank.testing.story_builder import Cast
+from gongyi_bank.values import clean_code
 
 T = TypeVar("T")
 
@@ -47,6 +53,44 @@ def require_some(field: str, values: Iterable[T]) -> tuple[T, ...]:
     if not found:
         raise InvalidValue.of(field, found, "at least one is needed")
     return found
+
+
+def require_codes(field: str, values: Iterable[str], *, length_max: int = 40) -> tuple[str, ...]:
+    """Some codes or references as the bank takes them, each once. Raises InvalidValue."""
+    codes = require_some(field, values)
+    found = tuple(clean_code(code, field=field, length_max=length_max) for code in codes)
+    for code in found:
+        if found.count(code) > 1:
+            raise InvalidValue.of(field, code, "comes twice")
+    return found
+
+
+def require_cast(cast: object) -> Cast:
+    """A cast with somebody in it, and somewhere to be served. Raises InvalidValue."""
+    if not isinstance(cast, Cast):
+        raise InvalidValue.of("cast", cast, "a Cast is needed: story.cast, or SMALL_CAST")
+    require_some("cast.accounts", cast.accounts)
+    require_some("cast.service_points", cast.service_points)
+    require_some("cast.categories", cast.categories)
+    require_moment(cast.begins_at, "cast.begins_at")
+    return cast
+
+
+def require_zone(zone: object) -> ZoneInfo:
+    """A time zone. Raises InvalidValue."""
+    if not isinstance(zone, ZoneInfo):
+        raise InvalidValue.of("zone", zone, 'a ZoneInfo is needed: ZoneInfo("Asia/Shanghai")')
+    return zone
+
+
+def texts_of(field: str, given: SearchStrategy[str] | None) -> SearchStrategy[str | None]:
+    """A strategy for texts that may be left out; None always, if none is given.
+
+    Raises InvalidValue.
+    """
+    if given is not None and not isinstance(given, SearchStrategy):
+        raise InvalidValue.of(field, given, "a strategy is needed, for example codes()")
+    return st.none() if given is None else given
 
 
 def require_words(field: str, values: Iterable[str], known: Collection[str]) -> tuple[str, ...]:

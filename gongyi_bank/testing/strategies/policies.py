@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeVar
 import annotated_types
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from pydantic.fields import FieldInfo
 
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.policies import (
@@ -26,8 +25,8 @@ from gongyi_bank.policies import (
     Tariff,
     TariffRate,
 )
-from gongyi_bank.testing.strategies.amounts import points
-from gongyi_bank.testing.strategies.arguments import require_some
+from gongyi_bank.testing.strategies.amounts import between, points
+from gongyi_bank.testing.strategies.arguments import require_codes
 from gongyi_bank.values import Points
 
 Fields = dict[str, Any]
@@ -62,8 +61,8 @@ def tariffs(
     Rates have up to four decimals, as fine as any bank's. Shrinks to one category for nothing.
     Raises InvalidValue.
     """
-    first, *others = require_some("categories", categories)
-    worth = points(0, points_per_hour_max, scale=4)
+    first, *others = require_codes("categories", categories)
+    worth = between(0, points_per_hour_max, 4, ("min_value", "points_per_hour_max"))
     more = st.lists(st.sampled_from(others), unique=True) if others else st.just([])
 
     def rates(codes: list[str]) -> SearchStrategy[Tariff]:
@@ -80,10 +79,15 @@ def _policies_of(kind: type[PolicyT]) -> SearchStrategy[PolicyT]:
     if kind is Tariff:
         made: SearchStrategy[Any] = st.one_of(st.just(Tariff()), tariffs())
         return made
-    fields = {name: _field(field) for name, field in kind.model_fields.items()}
-    agreed = _AGREED.get(kind, lambda found: found)
-    drawn = st.fixed_dictionaries(fields).map(agreed)
-    return drawn.map(lambda found: kind(**found))
+    shipped = {name: field.default for name, field in kind.model_fields.items()}
+    changes = [
+        st.tuples(st.just(name), _of_type(field.annotation, field.metadata))
+        for name, field in kind.model_fields.items()
+    ]
+    agreed = _AGREED.get(kind, dict)
+    # What is as it ships is not drawn: a policy among many can be left out if it is short.
+    drawn = st.lists(st.one_of(*changes), max_size=len(changes))
+    return drawn.map(lambda found: kind(**agreed(shipped | dict(found))))
 
 
 # --- fields that must agree with each other ------------------------------------------------
@@ -112,11 +116,6 @@ _AGREED: dict[type[Policy], Callable[[Fields], Fields]] = {
 
 
 # --- one field -----------------------------------------------------------------------------
-
-
-def _field(field: FieldInfo) -> SearchStrategy[Any]:
-    """The shipped value, or another one within the field's bounds."""
-    return st.one_of(st.just(field.default), _of_type(field.annotation, field.metadata))
 
 
 def _of_type(annotation: Any, metadata: Iterable[Any] = ()) -> SearchStrategy[Any]:

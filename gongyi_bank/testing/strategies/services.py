@@ -19,10 +19,13 @@ from gongyi_bank.periods import require_moment
 from gongyi_bank.testing.clock import SHANGHAI
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
 from gongyi_bank.testing.strategies.arguments import (
+    require_cast,
+    require_codes,
     require_range,
-    require_some,
     require_whole,
     require_words,
+    require_zone,
+    texts_of,
 )
 from gongyi_bank.values import compose_account_no
 
@@ -70,12 +73,10 @@ def _fields(
     cast: Cast, days: int, minutes: tuple[int, int], refs: SearchStrategy[str] | None
 ) -> SearchStrategy[dict[str, Any]]:
     """The fields of a good row."""
-    accounts = require_some("cast.accounts", cast.accounts)
-    places = require_some("cast.service_points", cast.service_points)
-    categories = require_some("cast.categories", cast.categories)
+    require_cast(cast)
+    accounts, places, categories = cast.accounts, cast.service_points, cast.categories
     span = require_whole("days", days, 1, 3660) * 1440
     low, high = require_range("minutes", *minutes, floor=1, ceiling=1440)
-    begins_at = require_moment(cast.begins_at, "cast.begins_at")
     if high > span:
         raise InvalidValue.of("minutes_max", high, f"longer than {days} days")
 
@@ -90,7 +91,7 @@ def _fields(
         who, account = divmod(who, len(accounts))
         place, category = divmod(who, len(categories))
         point, length = places[place], low + when % lengths
-        started_at = _after(begins_at, min(when // lengths, span - length))
+        started_at = _after(cast.begins_at, min(when // lengths, span - length))
         return {
             "account": accounts[account],
             "category": categories[category],
@@ -105,7 +106,7 @@ def _fields(
         }
 
     moments = st.integers(0, (span - low + 1) * lengths - 1)
-    given = st.none() if refs is None else refs
+    given = texts_of("refs", refs)
     return st.builds(row, st.integers(0, people - 1), moments, st.sampled_from(free), given)
 
 
@@ -222,14 +223,22 @@ def service_cells(
     The sender's references (`ref`) come from a small stock, so that some rows come twice.
     Raises InvalidValue.
     """
-    people = require_some("customer_refs", customer_refs)
+    people = require_codes("customer_refs", customer_refs, length_max=100)
     rows = service_rows(cast, days=days, minutes_max=minutes_max)
+    numbers, clocks = st.integers(0, _REFS * len(people) - 1), require_zone(zone)
+    return st.builds(lambda row, number: _numbered(row, people, number, clocks), rows, numbers)
 
-    def cells(row: ServiceRow, number: int) -> dict[str, str]:
-        ref, who = f"V{number % 99 + 1:04d}", people[number // 99]
-        return _cells(row, who, zone) | {"ref": ref}
 
-    return st.builds(cells, rows, st.integers(0, 99 * len(people) - 1))
+#: How many references a sender has.
+_REFS = 99
+
+
+def _numbered(
+    row: ServiceRow, people: tuple[str, ...], number: int, zone: ZoneInfo
+) -> dict[str, str]:
+    """The cells of a row; the number says under which reference, and which customer."""
+    who, ref = divmod(number, _REFS)
+    return _cells(row, people[who], zone) | {"ref": f"V{ref + 1:04d}"}
 
 
 def _cells(row: ServiceRow, customer_ref: str, zone: ZoneInfo) -> dict[str, str]:
@@ -267,10 +276,16 @@ def bad_service_cells(
     next row. Raises InvalidValue.
     """
     slips = [(column, cell) for column, cells in _UNREADABLE.items() for cell in cells]
-    good = service_cells(customer_refs, cast, zone=zone)
-    return st.builds(
-        lambda cells, slip: (cells | {slip[0]: slip[1]}, slip[0]), good, st.sampled_from(slips)
-    )
+    people = require_codes("customer_refs", customer_refs, length_max=100)
+    clocks = require_zone(zone)
+
+    def spoil(row: ServiceRow, number: int) -> tuple[dict[str, str], str]:
+        slip, number = divmod(number, _REFS * len(people))
+        column, cell = slips[slip]
+        return _numbered(row, people, number, clocks) | {column: cell}, column
+
+    numbers = st.integers(0, len(slips) * _REFS * len(people) - 1)
+    return st.builds(spoil, service_rows(cast), numbers)
 
 
 def csv_text(rows: Iterable[Mapping[str, str]], columns: Iterable[str] = SERVICE_COLUMNS) -> str:

@@ -11,8 +11,14 @@ from hypothesis.strategies import SearchStrategy
 from gongyi_bank.commands.redemptions import Redeem, RedemptionRow, Reserve
 from gongyi_bank.commands.stores import NewOffer, NewStore, StoreKind
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
-from gongyi_bank.testing.strategies.amounts import points
-from gongyi_bank.testing.strategies.arguments import require_some, require_whole
+from gongyi_bank.testing.strategies.amounts import between
+from gongyi_bank.testing.strategies.arguments import (
+    require_cast,
+    require_codes,
+    require_some,
+    require_whole,
+    texts_of,
+)
 from gongyi_bank.values import Points
 
 _KINDS: tuple[StoreKind, ...] = ("community_store", "charity_shop", "enterprise")
@@ -24,7 +30,7 @@ def stores(recruited_by: Iterable[str] = ("B01S01",)) -> SearchStrategy[NewStore
 
     Shrinks to P001, a community store of the first outlet. Raises InvalidValue.
     """
-    outlets = require_some("recruited_by", recruited_by)
+    outlets = require_codes("recruited_by", recruited_by)
     return st.builds(
         lambda number, kind, outlet: NewStore(
             code=f"P{number:03d}", name=f"第{number}超市", kind=kind, recruited_by=outlet
@@ -45,9 +51,10 @@ def offers(
     Shrinks to SKU-001 of the first store for the smallest amount, with nothing in stock. Raises
     InvalidValue.
     """
-    codes = require_some("stores", stores)
+    codes = require_codes("stores", stores)
     pieces = st.integers(0, require_whole("stock_max", stock_max, 0, 1_000_000))
-    prices = points(Points.of_units(1, scale), points_max, scale=scale)
+    smallest = Points.of_units(1, require_whole("scale", scale, 0, 4))
+    prices = between(smallest, points_max, scale, ("the smallest amount", "points_max"))
     return st.builds(
         lambda store, number, name, price, stock: NewOffer(
             store=store, sku=f"SKU-{number:03d}", name=name, points=price, stock=stock
@@ -63,10 +70,8 @@ def redemption_rows(
 
     Shrinks to one piece of the first article for the first customer. Raises InvalidValue.
     """
-    given = st.none() if refs is None else refs
-    return st.builds(
-        lambda fields, ref: RedemptionRow(**fields, ref=ref), _wishes(cast, quantity_max), given
-    )
+    given, wishes = texts_of("refs", refs), _wishes(cast, quantity_max)
+    return st.builds(lambda fields, ref: RedemptionRow(**fields, ref=ref), wishes, given)
 
 
 def redemption_requests(
@@ -84,7 +89,7 @@ def redemption_requests(
 
 def _wishes(cast: Cast, quantity_max: int) -> SearchStrategy[dict[str, Any]]:
     """Who wants how much of what."""
-    accounts = require_some("cast.accounts", cast.accounts)
+    accounts = require_cast(cast).accounts
     goods = require_some("cast.goods", cast.goods)
     pieces = st.integers(1, require_whole("quantity_max", quantity_max, 1, 1_000_000))
     return st.builds(

@@ -1,0 +1,26 @@
+"""A campaign of the machine gets every act of the bank done, and says so where it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from gongyi_bank.testing.machine import MAKERS
+from tests.testing.campaign import campaign, main
+
+
+@pytest.mark.slow
+def test_every_act_of_the_bank_is_booked_in_a_campaign() -> None:
+    """An act that is always refused is not tested, however often it is tried."""
+    tally = campaign(runs=80, steps=50)
+    assert tally.below(1) == [], "\n".join(tally.lines())
+
+
+def test_a_campaign_that_leaves_acts_undone_fails_and_names_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--runs", "1", "--steps", "3"]) == 1
+    *table, missing = capsys.readouterr().out.splitlines()
+    assert missing.startswith("booked less than 1 times: accounts.")
+    acts = [line.split()[0] for line in table[1:-1]]
+    assert sorted(acts) == sorted(MAKERS)
+    assert table[-1].startswith(f"{len(MAKERS)} acts: ")
