@@ -7,7 +7,8 @@ failures come from the driver's connection that it is given. The same seed gives
 
     python -m tests.simulation --seed 7 --acts 2000
 
-`wire` fails statements, `requests` makes and submits acts, `expected` says what the books must
-then hold, `clients` live, `world` schedules, audits and keeps the history, `planted` are faults
-that must be found, `seeds` those that once were, `test_found` the smallest examples of them.
+`wire` fails statements, `requests` makes acts from chance, `handles` are what clients work through,
+`clients` live, `reading` is what they read, `mirror` is the reference bank that says what the books
+must hold, `world` schedules, audits and keeps the history, `planted` are faults that must be found,
+`seeds` those that once were, `test_found` the smallest examples of them.
 """

@@ -12,19 +12,18 @@ import argparse
 import datetime as dt
 import logging
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
+from tests import memory
 from tests.simulation.planted import Planted
 from tests.simulation.world import Told, World
 
 
 def told(seed: int, acts: int, clients: int, planted: Planted | None = None) -> Told:
     """One run in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        return World(Path(folder), seed, clients=clients, planted=planted).run(acts)
+    with memory.folder("gb-simulation-") as folder:
+        return World(folder, seed, clients=clients, planted=planted).run(acts)
 
 
 def command(seed: int, given: argparse.Namespace) -> str:
@@ -43,7 +42,8 @@ def main(words: list[str]) -> int:
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     planted = Planted(given.planted) if given.planted else None
     give_up_at = _end_of(given)
-    seed, failures, totals = given.seed, Counter[str](), Counter[str]()
+    seed, totals = given.seed, Counter[str]()
+    failures, done, lines = Counter[str](), Counter[str](), Counter[str]()
     while True:
         try:
             run = told(seed, given.acts, given.clients, planted)
@@ -51,8 +51,10 @@ def main(words: list[str]) -> int:
             print(f"\nFAILED with seed {seed}; this repeats it:\n  {command(seed, given)}\n")
             raise
         failures.update(run.failures)
+        done.update(run.committed)
+        lines.update(run.lines)
         totals.update(
-            runs=1, acts=run.acts, statements=run.statements, committed=run.committed,
+            runs=1, acts=run.acts, statements=run.statements, committed=sum(run.committed.values()),
             acknowledged=run.acknowledged, reads=run.reads, refused=sum(run.refused.values()),
             audits=run.audits, days=run.days,
         )  # fmt: skip
@@ -61,10 +63,16 @@ def main(words: list[str]) -> int:
         if give_up_at is None or time.time() >= give_up_at:
             break
     print(", ".join(f"{name} {count}" for name, count in totals.items()))
-    print("failures injected:", sum(failures.values()))
-    for name, count in sorted(failures.items()):
-        print(f"  {name:22} {count}")
+    _show("committed", done)
+    _show("lines written", lines)
+    _show("failures injected", failures)
     return 0
+
+
+def _show(title: str, counts: Counter[str]) -> None:
+    print(f"{title}: {sum(counts.values())}")
+    for name, count in sorted(counts.items()):
+        print(f"  {name:28} {count}")
 
 
 def _parser() -> argparse.ArgumentParser:

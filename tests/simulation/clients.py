@@ -7,21 +7,23 @@ a client leaves behind when it dies is submitted again by its successor.
 
 from __future__ import annotations
 
+import datetime as dt
 import random
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from greenlet import greenlet
 
-from gongyi_bank.bank import Bank, Counter
+from gongyi_bank.bank import Counter
+from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import EngineError, GongyiBankError, OutcomeUnknown, RetryTransaction
-from gongyi_bank.store.engines import connect
-from tests.simulation.expected import Draft, Effect, Refused, Replay
+from gongyi_bank.testing.reference.books import Books
+from tests.simulation import reading
+from tests.simulation.handles import OwnTransactionFailed, foreign_engine, opened, own_transaction
+from tests.simulation.mirror import Draft, unlike
 from tests.simulation.planted import Planted
-from tests.simulation.requests import Request, submit
+from tests.simulation.requests import Request, by_administrator
 from tests.simulation.wire import (
     ENDS_OFTENER,
     FAILURES,
@@ -29,40 +31,17 @@ from tests.simulation.wire import (
     Killed,
     WiredConnection,
     failure,
-    wired,
 )
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+#: An accepted request with the receipt and what the reference answered.
+Answer = tuple[Request, Any, Any]
+
 
 class Abandoned(Exception):
     """The caller gave up in the middle of its own transaction."""
-
-
-class OwnTransactionFailed(Exception):
-    """BEGIN or COMMIT of the caller's own failed, and nobody knows; the same keys will tell."""
-
-
-@contextmanager
-def own_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """The caller's own: errors of its own statements are its own, all others the library's."""
-    with ExitStack() as stack:
-        try:
-            connection = stack.enter_context(engine.connect())
-            transaction = connection.begin()
-        except sa.exc.DBAPIError:
-            raise OwnTransactionFailed from None
-        try:
-            yield connection
-        except BaseException:
-            with suppress(sa.exc.DBAPIError):
-                transaction.rollback()
-            raise
-        try:
-            transaction.commit()
-        except (sa.exc.DBAPIError, sa.exc.PendingRollbackError):
-            raise OwnTransactionFailed from None
 
 
 @dataclass(slots=True)
@@ -84,16 +63,26 @@ class Client:
         self.world = world
         self.name = name
         self.connections: list[WiredConnection] = []
-        self.draft = Draft()
-        #: The request of a single act under way; decided at its COMMIT.
-        self.in_hand: Request | None = None
-        self.decided: Effect | Replay | Refused | None = None
         self.unit = dangling
+        self._forget()
         #: It died in the middle of something: no statement of it is run any more.
         self.is_dead = False
-        self.bank = self._open(connect(world.url))
-        self.foreign = self._foreign_engine()
+        self.bank = opened(world.url, self)
+        self.foreign = foreign_engine(world.url, self)
         self.revive()
+
+    def _forget(self) -> None:
+        """Nothing is under way."""
+        #: What acts that stand together have done so far.
+        self.draft: Draft | None = None
+        #: The request of a single act under way, and what became of it at its COMMIT.
+        self.in_hand: Request | None = None
+        self.decided: Any = None
+        #: When it looked at the clock, since the act began.
+        self.moment: dt.datetime | None = None
+        #: Whether it is reading; then what is committed at its first look is what it must see.
+        self.is_reading = False
+        self.picture: Books | None = None
 
     def revive(self) -> None:
         """Begin to live, when the scheduler says so."""
@@ -105,24 +94,20 @@ class Client:
         """The chance of the whole world: there is only one."""
         return self.world.chance
 
-    def _open(self, engine: sa.Engine) -> Bank:
-        wired(engine, self)
-        return Bank.open(engine, staff="admin", clock=self.world.clock, unsafe_settings="allow")
+    def clock(self) -> dt.datetime:
+        """The world's, which goes on while somebody acts; for each act it stands still.
 
-    def _foreign_engine(self) -> sa.Engine:
-        """An engine as a service makes it: BEGIN without IMMEDIATE, only the settings right."""
-        engine = sa.create_engine(self.world.url)
-        wired(engine, self)
+        Acts look for what has lapsed by the moment at which they came, and book by the moment at
+        which they had their locks. Where the lock is taken at BEGIN, these are one.
+        """
+        if self.moment is None:
+            self.moment = self.world.clock()
+        return self.moment
 
-        def set_up(connection: WiredConnection, _record: object) -> None:
-            connection.isolation_level = None
-            for pragma in ("foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=0"):
-                connection.execute("PRAGMA " + pragma)
-
-        sa.event.listen(engine, "connect", set_up)
-        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-        with engine.connect():
-            return engine
+    @property
+    def acted_at(self) -> dt.datetime:
+        """The moment by which the act under way is judged."""
+        return self.moment or self.world.clock()
 
     # --- what the wire asks -------------------------------------------------------------------
 
@@ -133,12 +118,19 @@ class Client:
         if self.is_dead:
             raise Killed
         self.world.switch(self)
+        if word == "IMMEDIATE":
+            self.moment = None  # another try, by another moment
         fails, rate = None, self.world.failure_rate * ENDS_OFTENER.get(word, 1)
         if not self.world.is_quiet and self.chance.random() < rate:
             fails = self.chance.choice(FAILURES[word])
             self.world.failures[f"{word} {fails}"] += 1
         self.world.note(self, word, sql, fails or "")
         return fails
+
+    def has_run(self, word: str) -> None:
+        """A statement was run: the first look of who reads is what they see until the end."""
+        if self.is_reading and word == "SELECT" and self.picture is None:
+            self.picture = self.world.mirror.books.copy()
 
     def wait(self) -> None:
         """Somebody holds the write lock: let them go on."""
@@ -157,15 +149,16 @@ class Client:
 
     def committed(self) -> None:
         """COMMIT was done, whether or not its answer arrives: the books hold what was in it."""
-        world, request = self.world, self.in_hand
+        world, request, draft = self.world, self.in_hand, self.draft
         if request is not None:
-            outcome = self.decided = world.expected.decide(request, Draft())
-            if isinstance(outcome, Refused):
-                world.fail(f"{request} was committed against the rules: {outcome}")
-            if isinstance(outcome, Effect):
-                self.draft.add(request, outcome)
-        world.expected.commit(self.draft)
-        self.draft = Draft()
+            self.decided = world.mirror.answer(request, self.acted_at)
+            if isinstance(self.decided, GongyiBankError):
+                world.fail(f"{request} was committed; expected {self.decided!r}")
+        elif draft is not None:
+            if draft.made_at != world.mirror.commits:
+                world.fail(f"somebody else committed while {self.name} was writing")
+            world.mirror.commit(draft)
+            self.draft = None
 
     # --- the client's life --------------------------------------------------------------------
 
@@ -180,28 +173,30 @@ class Client:
             self.world.bury(self)
 
     def _next(self) -> Unit:
-        dice, make = self.chance.random(), self.world.maker.request
+        self.world.pass_time()
+        dice = self.chance.random()
         if self.world.planted is Planted.TORN_READ and self.chance.random() < 0.4:
             return Unit("balances")
-        if dice < 0.54:
-            return Unit("single", [make()])
-        if dice < 0.82:
-            requests = [make() for _ in range(self.chance.randrange(1, 4))]
-            distinct = list({request.key: request for request in requests}.values())
+        if dice < 0.56:
+            return Unit("single", [self.world.wish()])
+        if dice < 0.84:
+            requests = [self.world.wish() for _ in range(self.chance.randrange(1, 4))]
+            distinct = by_administrator(requests)
             gives_up = self.chance.random() < 0.2
             after = self.chance.randrange(len(distinct) + 1) if gives_up else None
-            return Unit("block" if dice < 0.70 else "within", distinct, after)
+            kind = "block" if dice < 0.70 else "within" if dice < 0.82 else "trial"
+            return Unit(kind, distinct, after)
         if dice < 0.97:
-            return Unit(self.chance.choice(("balances", "balances", "trial", "statement")))
+            return Unit(self.chance.choice(reading.KINDS))
         return Unit(self.chance.choice(("verify", "day", "day")))
 
     def _is_settled(self, unit: Unit) -> bool:
         """Do it; whether there is nothing more to do about it."""
         unit.tries += 1
-        self.draft, self.in_hand, self.decided = Draft(), None, None
+        self._forget()
         planted = self.world.planted
         try:
-            getattr(self, f"_do_{unit.kind}")(unit)
+            getattr(self, f"_do_{unit.kind}", self._do_read)(unit)
         except Abandoned:
             self.world.say(self, "gave up")
         except RetryTransaction:
@@ -209,7 +204,7 @@ class Client:
         except OutcomeUnknown:
             if planted is Planted.NEW_KEY:
                 self.world.renamed.update({f"{r.key}x": r.key for r in unit.requests})
-                unit.requests = [replace(r, key=f"{r.key}x") for r in unit.requests]
+                unit.requests = [request.under(f"{request.key}x") for request in unit.requests]
             return self._again(unit, planted is Planted.UNKNOWN_IS_DONE)
         except OwnTransactionFailed:
             return self._again(unit, takes_it_for_done=False)
@@ -226,29 +221,50 @@ class Client:
         self.world.say(self, "again")
         if takes_it_for_done:
             for request in unit.requests:
-                self.world.acknowledge(self, request, None)
+                self.world.acknowledge(self, request, None, None)
         return takes_it_for_done
 
-    def _do_single(self, unit: Unit) -> None:
-        (request,) = unit.requests
-        self.in_hand = request
+    # --- acts ---------------------------------------------------------------------------------
+
+    def alone(self, request: Request, run: Callable[[Command], Any]) -> Any:
+        """An act in a transaction of its own, its answer held against the reference's."""
+        self.in_hand, self.decided = request, None
         try:
-            receipt = self._sent(self.bank, request)
+            receipt = run(self._sent(request))
         except EngineError:
             raise
         except GongyiBankError as refusal:
+            self._check(request, refusal, self.world.mirror.answer(request, self.acted_at))
+            raise
+        finally:
             self.in_hand = None
-            self._check_refusal(request, refusal.code)
-            return
-        self.in_hand = None
-        outcome = self.decided or self.world.expected.decide(request, Draft())
-        self._check_receipt(request, outcome, receipt, Draft())
-        self.world.acknowledge(self, request, receipt)
+        if self.decided is None:
+            self.world.fail(f"{request} was answered, and nothing was committed")
+        self._check(request, receipt, self.decided)
+        self.world.acknowledge(self, request, receipt, self.decided)
+        return receipt
 
-    def _sent(self, desks: Bank | Counter, request: Request) -> Any:
-        if self.world.planted is Planted.NO_KEY:
-            request = replace(request, key="")
-        return submit(desks, request, self.world.ids.get(request.about))
+    def _sent(self, request: Request) -> Command:
+        """What goes over the counter."""
+        self.moment = None
+        keyless = self.world.planted is Planted.NO_KEY
+        return (request.under(None) if keyless else request).command
+
+    def _check(self, request: Request, said: Any, answer: Any) -> None:
+        """Hold a receipt or a refusal against what the reference says."""
+        if difference := unlike(said, answer):
+            self.world.fail(f"{request}: {difference}")
+        if isinstance(said, GongyiBankError):
+            self.world.refuse(self, request, said.code)
+
+    def _do_single(self, unit: Unit) -> None:
+        (request,) = unit.requests
+        try:
+            self.bank.acting_as(request.staff).execute(request.command)
+        except EngineError:
+            raise
+        except GongyiBankError:
+            return  # which `alone` has held against the reference's
 
     def _do_block(self, unit: Unit) -> None:
         with self.bank.begin() as counter:
@@ -257,105 +273,73 @@ class Client:
                 self._acknowledge(answers)
         self._acknowledge(answers)
 
+    def _do_trial(self, unit: Unit) -> None:
+        """Acts that are really done, and always undone."""
+        with self.bank.simulate() as counter:
+            self._at_counter(counter, unit, unit.requests)
+
     def _do_within(self, unit: Unit) -> None:
         """Two blocks in a transaction of the caller's; one may be undone alone."""
         engine = self.foreign if unit.tries % 2 else self.bank.engine
-        answers: list[tuple[Request, Any]] = []
+        answers: list[Answer] = []
         with own_transaction(engine) as connection:
             for part in (unit.requests[:1], unit.requests[1:]):
-                before = self.draft.copy()
+                before = self.draft.copy() if self.draft else None
                 try:
                     with self.bank.within(connection) as counter:
-                        answers += self._at_counter(counter, unit, part)
+                        made = self._at_counter(counter, unit, part)
                 except Abandoned:
-                    answers = answers[: len(before.done)]
                     self.draft = before
+                else:
+                    answers += made
         self._acknowledge(answers)
 
-    def _at_counter(
-        self, counter: Counter, unit: Unit, requests: list[Request]
-    ) -> list[tuple[Request, Any]]:
+    def _at_counter(self, counter: Counter, unit: Unit, requests: list[Request]) -> list[Answer]:
         """Acts one after the other; refusals are part of it. What was accepted, with receipts."""
         answers = []
         for index, request in enumerate(requests):
             if index == unit.abandons_after:
                 raise Abandoned
             try:
-                receipt = self._sent(counter, request)
+                said = counter.execute(self._sent(request))
             except EngineError:
                 raise
             except GongyiBankError as refusal:
-                self._check_refusal(request, refusal.code)
-                continue
-            outcome = self.world.expected.decide(request, self.draft)
-            if isinstance(outcome, Effect):
-                self.draft.add(request, outcome)
-            self._check_receipt(request, outcome, receipt, self.draft)
-            answers.append((request, receipt))
+                said = refusal
+            # Only now: by now this client is the only writer, and what was committed stands.
+            self.draft = self.draft or Draft(self.world.mirror)
+            answer = self.draft.answer(request, self.acted_at)
+            self._check(request, said, answer)
+            if not isinstance(said, GongyiBankError):
+                answers.append((request, said, answer))
         return answers
 
-    def _acknowledge(self, answers: list[tuple[Request, Any]]) -> None:
-        for request, receipt in answers:
-            self.world.acknowledge(self, request, receipt)
+    def _acknowledge(self, answers: list[Answer]) -> None:
+        for request, receipt, answer in answers:
+            self.world.acknowledge(self, request, receipt, answer)
 
-    def _check_refusal(self, request: Request, code: str) -> None:
-        outcome = self.world.expected.decide(request, self.draft)
-        self.world.say(self, f"{request} refused: {code}")
-        self.world.refused[code] += 1
-        if not isinstance(outcome, Refused) or code not in outcome.codes:
-            self.world.fail(f"{request} was refused as {code}; expected {outcome}")
-
-    def _check_receipt(
-        self, request: Request, outcome: Effect | Replay | Refused, receipt: Any, draft: Draft
-    ) -> None:
-        if isinstance(outcome, Refused):
-            self.world.fail(f"{request} was accepted; expected {outcome}")
-        balance = getattr(receipt, "balance", None)
-        if isinstance(outcome, Effect) and outcome.account and balance is not None:
-            name = ("pool",) if request.kind == "grant" else ("balance", outcome.account)
-            expected = self.world.expected.amounts[name] + draft.changes[name]
-            if balance.to_units(2) != expected:
-                self.world.fail(f"{request}: the receipt says {balance}, expected {expected}")
+    def _do_day(self, unit: Unit) -> None:
+        """Close the days that are over, while others go on and do the same."""
+        try:
+            self.bank.closings.close(str(self.world.yesterday))
+        except EngineError:
+            raise
+        except GongyiBankError:
+            return  # a client has closed a longer period, or announced one: as the reference says
 
     # --- reading ------------------------------------------------------------------------------
 
-    def _do_balances(self, _: Unit) -> None:
-        """One statement sees one moment, and that is now: whatever was acknowledged is in it."""
-        expected = self.world.expected
-        if self.world.planted is Planted.TORN_READ:
-            found = {no: self.bank.reports.balance(no) for no in expected.accounts}
-        else:
-            found = self.bank.reports.balances(expected.accounts)
+    def _do_read(self, unit: Unit) -> None:
+        self.is_reading = True
+        wrong = reading.READS[unit.kind](self)
         self.world.reads += 1
-        for account, balance in found.items():
-            if balance.to_units(2) != expected.amounts["balance", account]:
-                now = expected.amounts["balance", account]
-                self.world.fail(f"{account} was read as {balance}, and is {now}")
-
-    def _do_trial(self, _: Unit) -> None:
-        self.world.reads += 1
-        if not self.bank.reports.trial_balance().is_balanced:
-            self.world.fail("the trial balance is not balanced")
-
-    def _do_statement(self, _: Unit) -> None:
-        account = self.chance.choice(self.world.expected.accounts)
-        page = self.bank.reports.statement(account, newest=20)
-        self.world.reads += 1
-        if page.closing.to_units(2) != self.world.expected.amounts["balance", account]:
-            self.world.fail(f"the statement of {account} ends with {page.closing}")
+        if wrong:
+            self.world.fail(wrong)
 
     def _do_verify(self, _: Unit) -> None:
         """An audit of one moment, while others go on."""
         self.world.reads += 1
-        self.world.require_clean(self.bank.verify())
-
-    def _do_day(self, unit: Unit) -> None:
-        """Close what is over, one day after the other, while others go on and do the same."""
-        if unit.tries == 1:
-            self.world.go_on_to_next_day()
-        for day in self.world.days_to_close():
-            self.bank.closings.close(str(day))
-            self.world.days_closed = max(self.world.days_closed, day)
+        self.world.require_clean(self.bank)
 
     def dispose(self) -> None:
         """Give up whatever is left; the world is quiet by now."""

@@ -1,11 +1,20 @@
-"""Faults planted in the clients or under the library: a run with one of them must go red.
+"""Faults planted in the clients, under the library or in it: a run with one of them must go red.
 
-They are switches of this harness, never of the library.
+They are switches of this harness. Where a fault is one of the library's own, a function of it is
+replaced while the run lasts.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from gongyi_bank.store import holds, ledger, reversals
+from gongyi_bank.store.transaction import Ask
+from tests.district import START
 
 
 class Planted(enum.StrEnum):
@@ -35,3 +44,40 @@ class Planted(enum.StrEnum):
     STRAY_WRITE = "stray-write"
     #: ROLLBACK commits what was written so far.
     KEPT_HALF = "kept-half"
+    #: Acts do not look whether points are past their date by now.
+    FORGOTTEN_EXPIRY = "forgotten-expiry"
+    #: Acts and the sweep overlook holds that are past their deadline.
+    FORGOTTEN_LAPSE = "forgotten-lapse"
+    #: A line is reversed as if nothing of it had been taken back before.
+    REVERSED_TWICE = "reversed-twice"
+
+
+@contextmanager
+def planting(planted: Planted | None) -> Iterator[None]:
+    """Break the library while this lasts, if the fault is one of the library's own."""
+    found = _BROKEN.get(planted) if planted else None
+    if found is None:
+        yield
+        return
+    room, name, broken = found
+    with mock.patch.object(room, name, broken):
+        yield
+
+
+def _overdue_long_ago(accounts: Any, _now: Any) -> Ask[Any]:
+    return _ask_overdue_of(accounts, START.replace(year=2000))
+
+
+def _never_reversed(lines: Any, asked: Any) -> list[Any]:
+    found = _reversibles(lines, asked)
+    for one in found:
+        one.taken = 0
+    return found
+
+
+_ask_overdue_of, _reversibles = holds.ask_overdue_of, reversals.reversibles
+_BROKEN: dict[Planted, tuple[Any, str, Any]] = {
+    Planted.FORGOTTEN_EXPIRY: (ledger, "note_passed_dates", lambda *_: None),
+    Planted.FORGOTTEN_LAPSE: (holds, "ask_overdue_of", _overdue_long_ago),
+    Planted.REVERSED_TWICE: (reversals, "reversibles", _never_reversed),
+}

@@ -1,205 +1,147 @@
-"""What clients ask for: requests made by chance, and how each is submitted at a desk."""
+"""What clients ask for: acts of every desk, made by chance from what is committed at that moment.
+
+The acts are those of the testing kit's state machine, which knows how a command of each is made.
+Here they come with keys, and are wished for by several clients at once: for the same accounts,
+holds, lines and goods, or word for word the same.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from typing import Final
 
-from gongyi_bank.bank import Desks
+from gongyi_bank.commands.base import Command
 from gongyi_bank.policies import (
     HoldRules,
+    PointsExpiry,
     Policy,
     RedemptionRules,
-    Tariff,
-    TariffRate,
-    TransferRules,
+    ReversalRules,
 )
-from gongyi_bank.values import Points
-from tests.district import START
+from gongyi_bank.testing.machine import MAKERS, Wish
+from gongyi_bank.testing.machine.choosing import Choice
+from gongyi_bank.testing.machine.furnishing import ADMINISTRATOR
+from gongyi_bank.testing.machine.needs import needed_first
+from gongyi_bank.testing.machine.subjects import Subjects
+from gongyi_bank.testing.machine.wishes import Twist
+from gongyi_bank.testing.reference import Ids
+from gongyi_bank.testing.reference.books import Books
 
-#: Every service lasts this long and pays this much; points are in the smallest part.
-MINUTES, CREDIT = 10, 100
-#: Services lie in this many slots before the clock's start.
-SLOTS = 240
-PRICE = 150
-STORE, SKU, POOL, OUTLET = "P1", "rice", "POOL", "B01S01"
-#: No hold ends by itself, and nobody may give too much: what is refused can be told in advance.
-POLICIES: tuple[Policy, ...] = (
-    Tariff(rates=(TariffRate(category="care", name="关爱", points_per_hour=Points(6)),)),
-    TransferRules(gift_points_year_max=None),
-    HoldRules(hours=8760, hours_max=8760),
-    RedemptionRules(reservation_hours=2160),
+#: Decimal places of a point.
+SCALE: Final = 2
+#: What banks are founded with, one seed after the other: points live to the end of this
+#: month or for two more, spent points that are taken back are a debt or a refusal, holds end soon.
+FOUNDINGS: Final[tuple[tuple[Policy, ...], ...]] = (
+    (PointsExpiry(mode="months", length=1), ReversalRules(spent="debt")),
+    (PointsExpiry(mode="months", length=0), HoldRules(hours=24, hours_max=100)),
+    (
+        PointsExpiry(mode="months", length=2),
+        HoldRules(hours=200, hours_max=2000),
+        RedemptionRules(reservation_hours=1000),
+        ReversalRules(spent="take_available", refund_validity="fresh"),
+    ),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One act under its key; the same key with other content is a mistake that is tried, too."""
-
-    key: str
-    kind: str
-    account: int = 0
-    target: int = 0
-    #: Points in the smallest part, pieces, or the slot of a service.
-    amount: int = 0
-    #: The key under which the hold or reservation was made that this act is about.
-    about: str = ""
-
-
-def _points(request: Request) -> Points:
-    return Points.of_units(request.amount, 2)
-
-
-def _credit(desks: Desks, request: Request, _: UUID | None) -> Any:
-    day, half_hour = divmod(request.amount, 48)
-    started_at = START - dt.timedelta(days=30 - day, minutes=-30 * half_hour)
-    return desks.hours.record(
-        account=request.account, category="care", outlet=OUTLET, started_at=started_at,
-        ended_at=started_at + dt.timedelta(minutes=MINUTES), recorded_by="T1", checked_by="K1",
-        idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-def _gift(desks: Desks, request: Request, _: UUID | None) -> Any:
-    return desks.transfers.gift(
-        account=request.account, target=request.target, points=_points(request), outlet=OUTLET,
-        idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-def _grant(desks: Desks, request: Request, _: UUID | None) -> Any:
-    return desks.transfers.grant(
-        pool=POOL, grants=[{"account": request.account, "points": _points(request)}],
-        reason="慰问", second_person="ADM2", idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-def _donate(desks: Desks, request: Request, _: UUID | None) -> Any:
-    return desks.transfers.donate(
-        account=request.account, pool=POOL, points=_points(request), outlet=OUTLET,
-        idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-def _redeem(desks: Desks, request: Request, _: UUID | None) -> Any:
-    return desks.redemptions.redeem(
-        account=request.account, store=STORE, sku=SKU, quantity=request.amount,
-        idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-def _place(desks: Desks, request: Request, _: UUID | None) -> Any:
-    return desks.holds.place(
-        account=request.account, points=_points(request), store=STORE,
-        idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-def _capture(desks: Desks, request: Request, about: UUID | None) -> Any:
-    points = _points(request) if request.amount else None
-    return desks.holds.capture(hold=about, points=points, idempotency_key=request.key or None)
-
-
-def _release(desks: Desks, request: Request, about: UUID | None) -> Any:
-    return desks.holds.release(hold=about, reason="改期", idempotency_key=request.key or None)
-
-
-def _reserve(desks: Desks, request: Request, _: UUID | None) -> Any:
-    return desks.redemptions.reserve(
-        account=request.account, store=STORE, sku=SKU, quantity=request.amount,
-        idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-def _hand_over(desks: Desks, request: Request, about: UUID | None) -> Any:
-    return desks.redemptions.capture(redemption=about, idempotency_key=request.key or None)
-
-
-def _give_up(desks: Desks, request: Request, about: UUID | None) -> Any:
-    return desks.redemptions.release(
-        redemption=about, reason="改期", idempotency_key=request.key or None
-    )
-
-
-def _restock(desks: Desks, request: Request, _: UUID | None) -> Any:
-    return desks.stores.restock(
-        store=STORE, sku=SKU, quantity=request.amount, reason="补货",
-        idempotency_key=request.key or None,
-    )  # fmt: skip
-
-
-_SUBMIT: dict[str, Callable[[Desks, Request, UUID | None], Any]] = {
-    "credit": _credit, "gift": _gift, "grant": _grant, "donate": _donate, "redeem": _redeem,
-    "place": _place, "capture": _capture, "release": _release, "reserve": _reserve,
-    "hand_over": _hand_over, "give_up": _give_up, "restock": _restock,
+#: How often an act is asked for beside the others; those not named, this often all together.
+_WEIGHTS: Final[dict[str, int]] = {
+    "hours.record": 10, "hours.record_many": 2, "hours.approve": 1, "hours.refuse": 1,
+    "hours.void": 2, "hours.correct": 4, "points.grant": 10, "points.expire_due": 2,
+    "holds.place": 8, "holds.capture": 7, "holds.capture_many": 2, "holds.extend": 3,
+    "holds.release": 2, "holds.release_many": 1, "holds.lapse_overdue": 2,
+    "redemptions.redeem": 7, "redemptions.redeem_many": 2, "redemptions.reserve": 6,
+    "redemptions.capture": 5, "redemptions.extend": 2, "redemptions.release": 2,
+    "redemptions.refund": 5, "transfers.gift": 5, "transfers.donate": 4, "transfers.grant": 4,
+    "transfers.send": 5, "reversals.reverse_line": 5, "reversals.reverse_voucher": 2,
+    "stores.restock": 4, "closings.announce": 1, "closings.drain": 1, "closings.close": 1,
 }  # fmt: skip
+_OTHERS_WEIGHT: Final = 8
+#: Who may not do most of it.
+_STRANGERS: Final = ("AUD", "T2", "K2", "C1", "VOL", "NOBODY")
+#: How many of each of a wish's numbers there are.
+_NUMBERS: Final = {"who": 12, "what": 10, "how": 10, "units": 100}
+#: How often it is the newest thing, the one before, and so on: that is what others want, too.
+_BACK: Final = (6, 4, 3, 2, 1, 1, 1)
+#: Requests as new as this may still be on their way.
+_NEWEST = 5
 
 
-def submit(desks: Desks, request: Request, about: UUID | None) -> Any:
-    """Do a request at these desks; the receipt."""
-    return _SUBMIT[request.kind](desks, request, about)
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command, and who sends it."""
 
+    staff: str
+    command: Command
 
-_KINDS = (
-    "credit credit credit credit credit gift gift gift donate donate grant redeem redeem redeem"
-    " place place capture capture release reserve hand_over give_up restock"
-).split()
-#: Kinds that say by themselves what they are about, so that any client may try the same key.
-_SHARED = ("credit", "gift", "donate", "redeem")
+    @property
+    def key(self) -> str:
+        """The key under which it is done once; empty if it has none."""
+        return self.command.idempotency_key or ""
+
+    def under(self, key: str | None) -> Request:
+        """The same request under another key, or under none."""
+        changed = self.command.model_copy(update={"idempotency_key": key})
+        return Request(self.staff, changed)
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.command.act} by {self.staff}"
 
 
 class Maker:
-    """Makes requests from chance alone."""
+    """Makes requests from chance and what the reference knows."""
 
-    def __init__(self, chance: random.Random, seed: int, accounts: Sequence[int]) -> None:
-        self.chance = chance
-        self._seed = seed
-        self._accounts = accounts
+    def __init__(self, chance: random.Random, now: Callable[[], dt.datetime]) -> None:
+        self._chance = chance
+        self._now = now
         self._made = 0
-        #: Keys of holds and reservations that may still be open, for all clients to fight over.
-        self.open: dict[str, list[str]] = {"place": [], "reserve": []}
+        others = MAKERS.keys() - _WEIGHTS.keys()
+        weights = _WEIGHTS | dict.fromkeys(sorted(others), _OTHERS_WEIGHT / len(others))
+        self._acts, self._weights = list(weights), list(weights.values())
+        #: What was asked for so far, the newest last.
         self.sent: list[Request] = []
 
-    def request(self) -> Request:
-        """A fresh one, one that others try too, one sent again, or one with a key misused."""
-        dice = self.chance.random()
-        if dice < 0.15:
-            made = self._shared(f"shared-{self._made // 40}-{self.chance.randrange(8)}")
-        elif dice < 0.23 and self.sent:
-            made = self.chance.choice(self.sent[-60:])
-        elif dice < 0.27 and self.sent:
-            key = self.chance.choice(self.sent[-60:]).key
-            made = self._of_kind("gift", self.chance, key)
+    def request(self, books: Books, ids: Ids) -> Request:
+        """A fresh one, one that others are trying too, an old one, or one with a used key."""
+        dice = self._chance.random()
+        if dice < 0.12 and self.sent:
+            made = self._chance.choice(self.sent[-_NEWEST:])
+        elif dice < 0.18 and self.sent:
+            made = self._chance.choice(self.sent[-60:])
         else:
-            made = self._of_kind(self.chance.choice(_KINDS), self.chance, f"own-{self._made}")
+            made = self._fresh(books, ids).under(f"own-{self._made}")
+            if dice < 0.22 and self.sent:
+                made = made.under(self._chance.choice(self.sent[-60:]).key)
         self._made += 1
         self.sent.append(made)
         return made
 
-    def _shared(self, key: str) -> Request:
-        chance = random.Random(f"{self._seed}:{key}")
-        return self._of_kind(chance.choice(_SHARED), chance, key)
+    def _fresh(self, books: Books, ids: Ids) -> Request:
+        """One of all acts, or what must come before it has anything to be about."""
+        (act,) = self._chance.choices(self._acts, self._weights)
+        act, wish = self._sensible(act, self._wish(), books)
+        command, make = MAKERS[act]
+        own = {other: one for one, other in ids.pairs.items()}
+        staff, fields = make(Choice(wish, books, ids=own, now=self._now(), scale=SCALE))
+        if wish.twist == Twist.BY_ANOTHER:
+            staff = self._chance.choice(_STRANGERS)
+        elif not books.people[staff].in_force:
+            staff = ADMINISTRATOR  # stands in for who has left
+        return Request(staff, command(**fields))
 
-    def _of_kind(self, kind: str, chance: random.Random, key: str) -> Request:
-        account, target = chance.sample(list(self._accounts), 2)
-        if kind == "credit":
-            return Request(key=key, kind=kind, account=account, amount=chance.randrange(SLOTS))
-        if kind in ("redeem", "reserve"):
-            return Request(key=key, kind=kind, account=account, amount=chance.randrange(1, 3))
-        if kind == "restock":
-            return Request(key=key, kind=kind, amount=chance.randrange(1, 9))
-        if kind in ("capture", "release", "hand_over", "give_up"):
-            return self._ending(kind, chance, key) or self._of_kind("credit", chance, key)
-        amount = chance.randrange(1, 400)
-        return Request(key=key, kind=kind, account=account, target=target, amount=amount)
+    def _sensible(self, act: str, wish: Wish, books: Books) -> tuple[str, Wish]:
+        subjects = Subjects(books, self._now(), SCALE)
+        missing = next(needed_first(act, wish, lambda: subjects), (act, wish))
+        return missing if missing[0] in MAKERS else (act, wish)  # time passes by itself
 
-    def _ending(self, kind: str, chance: random.Random, key: str) -> Request | None:
-        waiting = self.open["place" if kind in ("capture", "release") else "reserve"]
-        if not waiting:
-            return None
-        amount = chance.choice((0, 30, 300)) if kind == "capture" else 0
-        return Request(key=key, kind=kind, about=chance.choice(waiting[-6:]), amount=amount)
+    def _wish(self) -> Wish:
+        numbers = {name: self._chance.randrange(count) for name, count in _NUMBERS.items()}
+        (twist,) = self._chance.choices((0, Twist.BY_ANOTHER, Twist.ABSENT), (93, 4, 3))
+        (back,) = self._chance.choices(range(len(_BACK)), _BACK)
+        return Wish(twist=twist, back=back, **numbers)
+
+
+def by_administrator(requests: list[Request]) -> list[Request]:
+    """The same requests by one person, as in one transaction; each key once."""
+    distinct = {request.key: request for request in requests}
+    return [Request(ADMINISTRATOR, request.command) for request in distinct.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import EngineError, InvalidValue, RetryTransaction
 from gongyi_bank.store.engines import connect
+from gongyi_bank.values import Points
 from tests.district import District
 
 
@@ -73,3 +75,26 @@ def test_an_error_while_rows_are_fetched_is_told_as_ours(
     assert bank.accounts.freeze(**freeze) == bank.accounts.freeze(**freeze)
     assert bank.verify().is_clean
     bank.close()
+
+
+def test_a_closing_that_is_only_announced_means_the_same_to_every_handle(
+    sqlite_district: District,
+) -> None:
+    """Found by seed 42: who looked at the closings since then took the month for closed."""
+    account, october = sqlite_district.customer(), dt.date(2022, 10, 20)
+    sqlite_district.clock.advance(days=20)
+    sqlite_district.bank.closings.close("2022-10-31")
+    knew_before = sqlite_district.acting("K1")
+    knew_before.accounts.freeze(account=account, reason="挂失")
+    knew_before.accounts.unfreeze(account=account, reason="找回")
+    sqlite_district.bank.closings.announce(period="2022-10")
+    looks_now = Bank.open(sqlite_district.url, staff="K1", clock=sqlite_district.clock)
+    for bank in (knew_before, looks_now):
+        bank.points.grant(
+            account=account, points=Points(1), reason="表彰", outlet="B01",
+            second_person="K1b", value_on=october,
+        )  # fmt: skip
+    looks_now.close()
+    between = (october, october)
+    totals = sqlite_district.bank.reports.totals(account, between, dating="value")
+    assert totals.credited == Points(2)

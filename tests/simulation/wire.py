@@ -27,6 +27,7 @@ FAILURES = {
     "SAVEPOINT": ("before", "after", "rolled_back", "killed"),
     "RELEASE": ("before", "after", "rolled_back", "killed"),
     "SELECT": ("before", "fetch", "rolled_back", "busy", "killed"),
+    "PRAGMA": ("before", "killed"),  # asks for a setting
     "INSERT": ("before", "after", "half", "rolled_back", "busy", "killed"),
     "UPDATE": ("before", "after", "half", "rolled_back", "busy", "killed"),
 }
@@ -60,8 +61,15 @@ def failure(kind: str) -> sqlite3.OperationalError:
 
 def kind_of(sql: str) -> str:
     """The word of a statement that decides what may go wrong with it."""
+    if sql == "BEGIN IMMEDIATE":
+        return "IMMEDIATE"
     first = sql.lstrip(" (").split(None, 1)[0].upper()
-    return "IMMEDIATE" if sql == "BEGIN IMMEDIATE" else first
+    return "SELECT" if first == "WITH" else first  # several questions in one
+
+
+def sets_up(sql: str) -> bool:
+    """Whether a statement sets up a connection, for which no act waits."""
+    return sql.startswith("PRAGMA") and "=" in sql
 
 
 class WiredConnection(sqlite3.Connection):
@@ -93,7 +101,9 @@ class WiredConnection(sqlite3.Connection):
             self._end("ROLLBACK", super().commit if keeps else self.undo)
 
     def close(self) -> None:
+        """Whatever was begun is undone now, not when the last cursor is collected some day."""
         self.client.connections.remove(self)
+        self.undo()
         super().close()
 
     def undo(self) -> None:
@@ -134,10 +144,12 @@ class WiredCursor(sqlite3.Cursor):
     def _turn(self, sql: str, run: Any, run_half: Any = None) -> sqlite3.Cursor:
         connection, client = self.connection, self.connection.client
         word = kind_of(sql)
-        if client.world.is_quiet or word not in FAILURES:
-            return run()  # setting up a connection, or the end of the world
+        if client.world.is_quiet or sets_up(sql):
+            return run()
+        if word not in FAILURES:
+            client.world.fail(f"nobody has thought of what may go wrong with {sql}")
         fails = client.take_turn(word, sql)
-        if client.world.plays(Planted.LOST_LINE, 0.02) and "INTO gb_account_line" in sql:
+        if client.world.plays(Planted.LOST_LINE, 0.06) and "INTO gb_account_line" in sql:
             return self
         if fails == "rolled_back" and connection.in_transaction:
             connection.undo()
@@ -147,6 +159,7 @@ class WiredCursor(sqlite3.Cursor):
         self._fails_at_fetch = fails == "fetch"
         if fails in (None, "after", "fetch"):
             self._wait_for(run)
+            client.has_run(word)
         elif fails == "half" and run_half is not None:
             run_half()
         client.fail(None if fails == "fetch" else fails)
@@ -154,11 +167,12 @@ class WiredCursor(sqlite3.Cursor):
         return self
 
     def fetchall(self) -> list[Any]:
-        """SQLite reads on while rows are fetched, and may fail only then."""
+        """SQLite reads on while rows are fetched, and may fail only then; that ends the read."""
+        rows = super().fetchall()
         if self._fails_at_fetch:
             self._fails_at_fetch = False
             self.connection.client.fail("fetch")
-        return super().fetchall()
+        return rows
 
     def _wait_for(self, run: Any) -> None:
         """Run a statement, letting others go on while one of them holds the write lock."""

@@ -6,32 +6,37 @@ import datetime as dt
 import hashlib
 import random
 from collections import Counter, deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
 
-import sqlalchemy as sa
 from greenlet import GreenletExit, getcurrent
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.commands.customers import NewCustomer
-from gongyi_bank.commands.stores import NewOffer, NewStore
-from gongyi_bank.reports.faults import Verification
-from gongyi_bank.store.tables import voucher
-from gongyi_bank.values import Points
-from tests.district import OUTLETS, STAFF, START, Clock
+from gongyi_bank.periods import business_day
+from gongyi_bank.store import connections
+from gongyi_bank.testing import assert_sound
+from gongyi_bank.testing.machine.comparison import require_equal_rows, rows_of_reference
+from gongyi_bank.testing.machine.furnishing import ADMINISTRATOR, HEAD_OFFICE, furnishing
+from gongyi_bank.testing.machine.passing_time import MOMENTS
+from gongyi_bank.testing.reference import ReferenceBank
+from tests.district import Clock
 from tests.simulation.clients import Client
-from tests.simulation.expected import Expected
-from tests.simulation.planted import Planted
-from tests.simulation.requests import OUTLET, POLICIES, POOL, PRICE, SKU, STORE, Maker, Request
+from tests.simulation.mirror import Mirror, unlike
+from tests.simulation.planted import Planted, planting
+from tests.simulation.requests import FOUNDINGS, SCALE, Maker, Request
 from tests.simulation.wire import Broken
 
-ACCOUNTS, EACH, STOCK = 6, 1500, 12
-#: Days that a run may close: reservations must not lapse by themselves.
-DAYS_MAX = 60
 #: Acts between two audits of everything.
 AUDIT_EVERY = 250
+#: How often, when somebody begins something, minutes pass; and how often more.
+MINUTES_RATE, MOMENTS_RATE = 0.5, 0.03
+_MOMENTS = (
+    "midnight", "just before midnight", "the next deadline", "just before the next deadline",
+    "the next deadline", "the next expiry", "a week",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +49,13 @@ class Told:
     #: SHA-256 over every statement, failure, answer and refusal in their order.
     digest: str
     acknowledged: int
-    committed: int
     reads: int
+    #: What was committed, by act; by kind, the lines that it wrote.
+    committed: dict[str, int]
+    lines: dict[str, int]
     refused: dict[str, int]
     failures: dict[str, int]
+    #: Days that passed.
     days: int
     audits: int
 
@@ -70,60 +78,58 @@ class World:
         self.failure_rate = 0.05 if planted else 0.02
         self.chance = random.Random(seed)
         self.clock = Clock()
+        self.began_at = self.clock()
         #: Nobody takes turns and nothing fails: founding, audits, the end.
         self.is_quiet = True
         self.failures: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.answers: dict[str, tuple[Request, Any]] = {}
-        self.ids: dict[str, Any] = {}
+        #: The receipts that somebody was given, by key.
+        self.answers: dict[str, Any] = {}
         #: New keys of acts that were sent before, and the keys that they had then.
         self.renamed: dict[str, str] = {}
-        #: The newest day that somebody was told to be closed.
-        self.days_closed = START.date() - dt.timedelta(days=1)
-        self.reads = self.statements = self.audits = self.days = self.acts = 0
+        self.reads = self.statements = self.audits = self.acts = 0
+        self._asked_again: set[str] = set()
         self._digest = hashlib.sha256()
         self._newest: deque[str] = deque(maxlen=60)
         self._acts_to_come = 0
         self._buried = 0
-        self.accounts = self._found()
-        self.expected = Expected(self.accounts, EACH, STOCK)
-        self.maker = Maker(self.chance, seed, self.accounts)
+        self._found()
+        self.maker = Maker(self.chance, self.clock)
         #: Where clients go back to when they let others go on.
         self.loop = getcurrent()
         self.clients = [Client(self, f"c{number}") for number in range(clients)]
 
-    def _found(self) -> list[int]:
-        """A bank with an outlet, some customers with points, a store, a pool."""
-        bank = self._auditor = Bank.found(
-            self.url, bank="雁江", policies=POLICIES, clock=self.clock, unsafe_settings="allow"
-        )
-        bank.outlets.open(outlets=OUTLETS)
-        bank.staff.appoint(appointments=STAFF)
-        since = START.date() - dt.timedelta(days=200)
-        new = [
-            NewCustomer(outlet=OUTLET, name="张三", ref=f"C{n}", registered_on=since)
-            for n in range(ACCOUNTS)
-        ]
-        accounts = list(bank.customers.register(customers=new).accounts)
-        for account in accounts:
-            bank.points.grant(
-                account=account, points=Points.of_units(EACH, 2), reason="开户",
-                second_person="ADM2", outlet=OUTLET,
-            )  # fmt: skip
-        store = NewStore(code=STORE, name="超市", kind="community_store", recruited_by=OUTLET)
-        bank.stores.recruit(stores=(store,))
-        price = Points.of_units(PRICE, 2)
-        rice = NewOffer(store=STORE, sku=SKU, name="大米", points=price, stock=STOCK)
-        bank.stores.publish_offers(offers=(rice,))
-        bank.pools.open(code=POOL, name="爱心池", outlet="B01")
-        return accounts
+    def _found(self) -> None:
+        """A bank with one of everything, and the reference bank beside it."""
+        settings: dict[str, Any] = {
+            "bank": "雁江", "head_office": HEAD_OFFICE, "administrator": ADMINISTRATOR,
+            "policies": FOUNDINGS[self.seed % len(FOUNDINGS)], "clock": self.clock,
+            "scale": SCALE,
+        }  # fmt: skip
+        self._auditor = Bank.found(self.url, unsafe_settings="allow", **settings)
+        self.mirror = Mirror(ReferenceBank.found(**settings))
+        for command in furnishing(self.mirror.books):
+            self._ask(Request(ADMINISTRATOR, command))
+
+    def _ask(self, request: Request) -> Any:
+        """Ask both banks while everybody rests; the receipt, which must be alike."""
+        said = self._auditor.acting_as(request.staff).execute(request.command)
+        answer = self.mirror.answer(request, self.clock())
+        if difference := unlike(said, answer):
+            self.fail(f"{request}, asked in the audit: {difference}")
+        self.mirror.ids.learn(said, answer)
+        return said
 
     # --- the scheduler ------------------------------------------------------------------------
 
     def run(self, acts: int) -> Told:
         """Live until so many units of work were begun, with an audit every now and then."""
         try:
-            with mock.patch("time.sleep", self._sleep):
+            with ExitStack() as stack:
+                stack.enter_context(mock.patch("time.sleep", self._sleep))
+                # Nobody gives up because this machine is slow: only tries are counted.
+                stack.enter_context(mock.patch.object(connections, "SECONDS_MAX", float("inf")))
+                stack.enter_context(planting(self.planted))
                 while self.acts < acts:
                     self._acts_to_come = min(AUDIT_EVERY, acts - self.acts)
                     self._let_live()
@@ -169,16 +175,27 @@ class World:
         self.is_quiet = was_quiet
         self.clients[self.clients.index(client)] = heir
 
-    def go_on_to_next_day(self) -> None:
-        """Let the clock go on to the next day, if there are any left."""
-        if self.days < DAYS_MAX:
-            self.days += 1
-            self.clock.advance(days=1)
+    def pass_time(self) -> None:
+        """Let the clock go on, mostly by minutes, now and then until something is due."""
+        if self.chance.random() < MINUTES_RATE:
+            self.clock.advance(minutes=self.chance.randrange(1, 90))
+        if self.chance.random() < MOMENTS_RATE:
+            pass_until = MOMENTS[self.chance.choice(_MOMENTS)]
+            self.clock.now = pass_until(self.clock(), self.mirror.books)
 
-    def days_to_close(self) -> list[dt.date]:
-        """The days that are over and that nobody was told to be closed, in their order."""
-        count = (self.clock.now.date() - self.days_closed).days - 1
-        return [self.days_closed + dt.timedelta(days=n + 1) for n in range(count)]
+    @property
+    def today(self) -> dt.date:
+        """The bank's business day."""
+        return business_day(self.clock(), self._auditor.zone)
+
+    @property
+    def yesterday(self) -> dt.date:
+        """The day that is over."""
+        return self.today - dt.timedelta(days=1)
+
+    def wish(self) -> Request:
+        """What somebody may ask for next."""
+        return self.maker.request(self.mirror.books, self.mirror.ids)
 
     def plays(self, planted: Planted, rate: float) -> bool:
         """Whether a planted fault that comes now and then comes now."""
@@ -200,18 +217,23 @@ class World:
         self._digest.update(f"{line}\n".encode())
         self._newest.append(line)
 
-    def acknowledge(self, client: Client, request: Request, receipt: Any) -> None:
+    def refuse(self, client: Client, request: Request, code: str) -> None:
+        """A client was told that this is not done."""
+        self.say(client, f"{request} refused: {code}")
+        self.refused[code] += 1
+
+    def acknowledge(self, client: Client, request: Request, receipt: Any, answer: Any) -> None:
         """A client was told that this is done: from now on it must be, with this receipt."""
         self.say(client, f"{request} done: {getattr(receipt, 'balance', '')}")
-        known, first = self.answers.setdefault(request.key, (request, receipt))
-        if (known, first) != (request, receipt):
+        if answer is not None:
+            self.mirror.ids.learn(receipt, answer)
+        if not request.key or (receipt is not None and receipt.voucher_id is None):
+            return  # nothing was booked, and the key is free
+        first = self.answers.setdefault(request.key, receipt)
+        if first != receipt:
             self.fail(f"{request.key} was answered twice: {first} and {receipt}")
-        if self.planted is not Planted.EARLY_ANSWER and request.key not in self.expected.done:
+        if self.planted is not Planted.EARLY_ANSWER and request.key not in self.mirror.done:
             self.fail(f"{request} was acknowledged, and nothing was committed")
-        for name, kind in (("hold_id", "place"), ("redemption_id", "reserve")):
-            if request.kind == kind and request.key not in self.ids and receipt is not None:
-                self.ids[request.key] = getattr(receipt, name)
-                self.maker.open[kind].append(request.key)
 
     def fail(self, text: str) -> NoReturn:
         """End the run: something is wrong."""
@@ -221,66 +243,56 @@ class World:
     # --- audits -------------------------------------------------------------------------------
 
     def audit(self) -> None:
-        """Everybody rests: the books must hold exactly what was committed."""
+        """Everybody rests: the books must hold exactly what was committed, row by row."""
         self.audits += 1
-        self.require_clean(self._auditor.verify())
-        amounts, reports = self.expected.amounts, self._auditor.reports
-        found = {no: p.to_units(2) for no, p in reports.balances(self.accounts).items()}
-        self._require_equal("balances", found, {no: amounts["balance", no] for no in self.accounts})
-        pool = self._auditor.pools.balance(POOL).to_units(2)
-        self._require_equal("the pool", pool, amounts["pool",])
-        held = dict.fromkeys(self.accounts, 0)
-        for row in self._auditor.holds.list().rows:
-            held[row[1]] += row[6].to_units(2)
-        self._require_equal("holds", held, {no: amounts["held", no] for no in self.accounts})
-        (offer,) = self._auditor.stores.offers().rows
-        self._require_equal("free pieces", offer[5], amounts["stock",])
-        self._require_equal("keys", self._keys(), sorted(self.expected.done))
-        lost = sorted(set(self.answers) - set(self.expected.done))
-        self._require_equal("acknowledged and not committed", lost, [])
-        twice = sorted(self.renamed[key] for key in self.renamed.keys() & self.expected.done.keys())
-        twice = [key for key in twice if key in self.expected.done]
-        self._require_equal("done under two keys", twice, [])
-        self._require_heads_as_lines()
+        self.require_clean(self._auditor)
+        self._require_equal_rows()
+        lost = sorted(self.answers.keys() - self.mirror.done.keys())
+        if lost:
+            self.fail(f"acknowledged and not committed: {lost}")
+        twice = [key for new, key in self.renamed.items() if {new, key} <= self.mirror.done.keys()]
+        if twice:
+            self.fail(f"done under two keys: {twice}")
+        self._ask_for_receipts()
+        self._require_equal_rows()
 
-    def require_clean(self, found: Verification) -> None:
+    def _ask_for_receipts(self) -> None:
+        """Every key once more: the receipts are what they were, and name ids nobody was told."""
+        for key, request in self.mirror.done.items():
+            if key in self._asked_again:
+                continue
+            self._asked_again.add(key)
+            said = self._ask(request)
+            first = self.answers.get(key, said)
+            if first != said:
+                self.fail(f"{request} was answered with {first}, and now with {said}")
+
+    def require_clean(self, bank: Bank) -> None:
         """An audit of the library's own must find nothing."""
-        if not found.is_clean:
-            self.fail(f"verify() found {[str(fault) for fault in found.faults[:5]]}")
+        try:
+            assert_sound(bank)
+        except AssertionError as error:
+            self.fail(f"verify(): {error}")
 
-    def _keys(self) -> list[str]:
-        keys = sa.select(voucher.c.idempotency_key).where(
-            voucher.c.idempotency_key.is_not(None), voucher.c.act.not_like("closings.%")
-        )
-        with self._auditor.engine.connect() as connection:
-            return sorted(connection.scalars(keys))
-
-    def _require_heads_as_lines(self) -> None:
-        """Read beside the library: heads are what their lines come to, nobody is below zero."""
-        sql = (
-            "SELECT h.account_no, h.credited - h.debited, h.line_no, coalesce(sum(l.amount), 0),"
-            " count(l.line_no) FROM gb_account_head h LEFT JOIN gb_account_line l"
-            " USING (bank_id, account_no) GROUP BY h.account_no, h.credited, h.debited, h.line_no"
-        )
-        with self._auditor.engine.connect() as connection:
-            for number, balance, line_no, total, lines in connection.exec_driver_sql(sql):
-                self._require_equal(f"head {number}", (balance, line_no), (total, lines))
-                if balance < 0:
-                    self.fail(f"{number} is below zero")
-
-    def _require_equal(self, what: str, found: Any, expected: Any) -> None:
-        if found != expected:
-            self.fail(f"{what}: the books say {found}, expected {expected}")
+    def _require_equal_rows(self) -> None:
+        try:
+            require_equal_rows(self._auditor, self.mirror.books, self.mirror.ids, self.today)
+        except AssertionError as error:
+            self.fail(str(error))
 
     def _told(self) -> Told:
-        for lines in sorted(self.expected.amounts.items(), key=repr):
-            self._digest.update(repr(lines).encode())
+        books = self.mirror.books
+        for name, rows in rows_of_reference(books, self.mirror.ids, self.today).items():
+            self._digest.update(repr((name, rows)).encode())
+        lines = Counter(line.kind for lines in books.lines.values() for line in lines)
+        committed = Counter(voucher.act for voucher in books.vouchers.values())
         return Told(
             seed=self.seed, acts=self.acts, statements=self.statements,
-            digest=self._digest.hexdigest(), acknowledged=len(self.answers),
-            committed=len(self.expected.done), reads=self.reads,
+            digest=self._digest.hexdigest(), acknowledged=len(self.answers), reads=self.reads,
+            committed=dict(sorted(committed.items())), lines=dict(sorted(lines.items())),
             refused=dict(sorted(self.refused.items())),
-            failures=dict(sorted(self.failures.items())), days=self.days, audits=self.audits,
+            failures=dict(sorted(self.failures.items())),
+            days=(self.clock() - self.began_at).days, audits=self.audits,
         )  # fmt: skip
 
     def _end(self) -> None:
