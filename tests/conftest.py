@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests import mariadb
 from tests.district import District
+from tests.faults.loop_disk import NO_LOOP_DEVICE
 from tests.mariadb import MariadbMissing, MariadbServer
 from tests.postgresql import PostgresqlServer, running_server
 from tests.sqlite import SqliteFiles
@@ -41,6 +42,8 @@ ALLOWED_SKIPS: frozenset[str] = frozenset(
         *([mariadb.ABSENT] if os.environ.get("GONGYI_BANK_TEST_WITHOUT_MARIADB") else []),
         # The shim of tests/faults/io_points.py is compiled for Linux's LD_PRELOAD.
         *([] if shutil.which("cc") and sys.platform == "linux" else [NO_SHIM]),
+        # Whether this machine lets us mount and freeze a disk is tried out, not guessed.
+        NO_LOOP_DEVICE,
     ]
 )
 

@@ -30,7 +30,7 @@ SECONDS_MAX = 60.0
 #: A test server need not survive a power cut. What the library looks at stays as it should be.
 TEST_SETTINGS = (
     "--skip-networking",
-    "--innodb-flush-method=nosync",
+    "--innodb-flush-method=fsync",  # nothing in memory; and the library would refuse nosync
     "--innodb-file-per-table=OFF",  # emptying a table makes a new file otherwise
     "--debug-no-sync",
     "--innodb-buffer-pool-size=64M",

@@ -30,7 +30,19 @@ from tests import mariadb, postgresql
 #: As for the other tests, whose servers need not survive a power cut: a kill loses nothing that
 #: the system has. A deadlock is found soon.
 _POSTGRESQL = {**postgresql.TEST_SETTINGS, "deadlock_timeout": "'100ms'"}
-_MARIADB = mariadb.TEST_SETTINGS
+_MARIADB = (*mariadb.TEST_SETTINGS, "--innodb-flush-method=nosync")
+#: On a small disk. MariaDB takes room long before it needs it, and so feels no full disk; but a
+#: small table with a file of its own grows page by page.
+_ON_SMALL_DISK = {"mariadb": (*_MARIADB, "--innodb-file-per-table=ON")}
+#: For a power cut: all that a server does by itself to keep what it has acknowledged.
+DURABLE: dict[str, tuple[str, ...]] = {
+    "sqlite": (),
+    "postgresql": ("fsync=on", "full_page_writes=on", "shared_buffers=64MB"),
+    "mariadb": (
+        "--skip-networking", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M",
+        "--performance-schema=OFF", "--innodb-flush-log-at-trx-commit=1",
+    ),
+}  # fmt: skip
 #: Keeps a MariaDB until nobody holds this shell's input open any more, so also when we are killed.
 _ATTENDANT = """
 "$@" >>"$LOG" 2>&1 </dev/null & server=$!
@@ -44,14 +56,23 @@ class Server:
     """A database that can be killed: here SQLite, of which there is nothing to kill."""
 
     engine = "sqlite"
+    #: What it is told when nothing else is wished.
+    usual_settings: tuple[str, ...] = ()
 
-    def __init__(self, home: Path) -> None:
+    def __init__(
+        self, home: Path, *, data: Path | None = None, settings: tuple[str, ...] | None = None
+    ) -> None:
+        """`home` has its socket and its words, and its data too, if they lie nowhere else."""
         self.home = home
+        self.data = data or home / "data"
+        #: Told whenever it is started: `name=value` for PostgreSQL, `--name=value` for MariaDB.
+        self.settings = self.usual_settings if settings is None else settings
         #: The name of the database in use.
         self.database = ""
 
     def start(self) -> None:
         """Start it, or start it again; returns when somebody listens."""
+        self.data.mkdir(exist_ok=True)
 
     def kill(self) -> None:
         """SIGKILL to all of it."""
@@ -60,12 +81,19 @@ class Server:
         """Whether it must be started again."""
         return False
 
+    def processes(self) -> list[int]:
+        """The numbers of all its processes."""
+        return []
+
     def backends(self) -> list[int]:
         """The process numbers of those who serve clients."""
         return []
 
     def stop(self) -> None:
-        """End it for good."""
+        """End it for good; its data may be left as after a kill."""
+
+    def shut_down(self) -> None:
+        """End it in order, everything written."""
 
     def make_database(self) -> None:
         """A new, empty database, to be used from now on."""
@@ -73,43 +101,51 @@ class Server:
 
     def url(self) -> str:
         """Where the bank is."""
-        return f"sqlite:///{self.home / self.database}.db"
+        return f"sqlite:///{self.data / self.database}.db"
 
 
 class PostgresqlServer(Server):
-    """A PostgreSQL of our own, its data below `home`."""
+    """A PostgreSQL of our own. The wheel makes its data, and knows who may run it."""
 
     engine = "postgresql"
+    usual_settings = tuple(f"{key}={value}" for key, value in _POSTGRESQL.items())
 
-    def __init__(self, home: Path) -> None:
-        super().__init__(home)
-        wheel = _wheel()
-        self._server = wheel.get_server(home / "pg", start=False, cleanup_mode="delete")
+    def __init__(self, home: Path, **given: Any) -> None:
+        super().__init__(home, **given)
+        self._wheel = _wheel()
+        #: What the wheel knows of these data: whose they are, and its programs.
+        self._known: Any = None
 
     def start(self) -> None:
-        if not (self.home / "pg" / "PG_VERSION").exists():
-            self._server.ensure_pgdata_inited()
-            settings = [f"{key} = {value}\n" for key, value in _POSTGRESQL.items()]
-            with (self.home / "pg" / "postgresql.conf").open("a") as configuration:
-                configuration.writelines(settings)
-        self._server.start()
+        # The dead may stay unburied here, and no server starts while an earlier one seems alive.
+        if self.is_down():
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            (self.home / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+        self._known = self._wheel.get_server(self.data, start=False, cleanup_mode=None)
+        self._known.ensure_pgdata_inited()
+        self.home.chmod(0o777)  # it makes its socket here, and where we are root it is not
+        told = " ".join(f"-c {setting}" for setting in self.settings)
+        self._control("-o", f'-h "" -k {self.home} {told}', "-l", str(self.home / "log"), "start")
+
+    def _control(self, *words: str) -> None:
+        command = ("-w", "-t", "60", "-D", str(self.data), *words)
+        self._wheel.pgexec.pgexec(
+            "pg_ctl", command, bin_path=self._known.bin_path, user=self._known.system_user
+        )
 
     def kill(self) -> None:
         """The postmaster first, or it would start anew what dies; then all its children."""
-        postmaster = self._postmaster()
-        everybody = [postmaster, *_children(postmaster)]
-        for number in everybody:
-            _kill(number)
-        _wait_until_gone(everybody)
-        # The dead may stay unburied here, and no server starts while an earlier one seems alive.
-        for left in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            (self.home / "pg" / left).unlink(missing_ok=True)
+        kill_all(self.processes())
 
     def is_down(self) -> bool:
         try:
             return not is_running(self._postmaster())
-        except OSError:
+        except (OSError, IndexError):  # the file may be empty after a power cut
             return True
+
+    def processes(self) -> list[int]:
+        postmaster = self._postmaster()
+        return [postmaster, *_children(postmaster)]
 
     def backends(self) -> list[int]:
         found = []
@@ -121,7 +157,11 @@ class PostgresqlServer(Server):
         return found
 
     def stop(self) -> None:
-        self._server.cleanup()
+        if not self.is_down():
+            self._control("-m", "immediate", "stop")
+
+    def shut_down(self) -> None:
+        self._control("-m", "fast", "stop")
 
     def make_database(self) -> None:
         maintenance = self._place("postgres")
@@ -132,33 +172,33 @@ class PostgresqlServer(Server):
         return self._place(self.database)
 
     def _place(self, database: str) -> str:
-        place = sa.make_url(self._server.get_uri())
-        place = place.set(drivername="postgresql+psycopg", database=database)
-        return place.render_as_string(hide_password=False)
+        url = sa.URL.create("postgresql+psycopg", "postgres", database=database)
+        return url.update_query_dict({"host": str(self.home)}).render_as_string()
 
     def _postmaster(self) -> int:
-        return int((self.home / "pg" / "postmaster.pid").read_text().split()[0])
+        return int((self.data / "postmaster.pid").read_text().split()[0])
 
 
 class MariadbServer(Server):
-    """A MariaDB of our own, its data below `home`."""
+    """A MariaDB of our own."""
 
     engine = "mariadb"
+    usual_settings = _MARIADB
 
-    def __init__(self, home: Path) -> None:
-        super().__init__(home)
-        self._places = ["--no-defaults", f"--datadir={home / 'db'}", f"--user={getpass.getuser()}"]
+    def __init__(self, home: Path, **given: Any) -> None:
+        super().__init__(home, **given)
+        self._places = ["--no-defaults", f"--datadir={self.data}", f"--user={getpass.getuser()}"]
         self._attendant: subprocess.Popen[str] | None = None
         self._number = 0
 
     def start(self) -> None:
-        if not (self.home / "db").exists():
+        if not self.data.exists():
             install = mariadb.program("mariadb-install-db")
             given = ["--auth-root-authentication-method=normal", "--skip-test-db"]
             subprocess.run([install, *self._places, *given], check=True, capture_output=True)
         self.stop()
         server = mariadb.program("mariadbd")
-        command = [server, *self._places, f"--socket={self.home / 's'}", *_MARIADB]
+        command = [server, *self._places, f"--socket={self.home / 's'}", *self.settings]
         self._attendant = subprocess.Popen(
             ["/bin/sh", "-c", _ATTENDANT, "attendant", *command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -169,16 +209,23 @@ class MariadbServer(Server):
         mariadb.wait_for(self.home / "s", self._attendant)
 
     def kill(self) -> None:
-        _kill(self._number)
-        _wait_until_gone([self._number])
+        kill_all(self.processes())
 
     def is_down(self) -> bool:
         return not is_running(self._number)
+
+    def processes(self) -> list[int]:
+        return [self._number]
 
     def stop(self) -> None:
         if self._attendant is not None:
             self._attendant.communicate()  # the end of its input is its signal
             self._attendant = None
+
+    def shut_down(self) -> None:
+        os.kill(self._number, signal.SIGTERM)
+        _wait_until_gone([self._number], seconds_max=60.0)
+        self.stop()
 
     def make_database(self) -> None:
         super().make_database()
@@ -203,7 +250,8 @@ def running_server(engine: str, *, small_disk: bool = False) -> Iterator[Server]
     home = Path(tempfile.mkdtemp(prefix="gb-bank-"))
     try:
         with _disk(home, small_disk):
-            server = SERVERS[engine](home)
+            settings = _ON_SMALL_DISK.get(engine) if small_disk else None
+            server = SERVERS[engine](home, settings=settings)
             server.start()
             try:
                 yield server
@@ -265,9 +313,12 @@ def _children(number: int) -> list[int]:
     return []
 
 
-def _kill(number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(number, signal.SIGKILL)
+def kill_all(numbers: list[int]) -> None:
+    """SIGKILL to each in turn; returns when all are gone."""
+    for number in numbers:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    _wait_until_gone(numbers)
 
 
 def _wait_until_gone(numbers: list[int], seconds_max: float = 10.0) -> None:
@@ -287,3 +338,13 @@ def is_running(number: int) -> bool:
     except OSError:
         return False
     return state not in ("Z", "X")
+
+
+def is_stopped(number: int) -> bool:
+    """Whether all its threads stand still, by SIGSTOP, or there is no such process any more."""
+    try:
+        threads = [found / "stat" for found in Path(f"/proc/{number}/task").iterdir()]
+        states = [found.read_text().rpartition(")")[2].split()[0] for found in threads]
+    except OSError:  # it, or a thread, has ended meanwhile
+        return not is_running(number)
+    return all(state in "TZX" for state in states)

@@ -13,8 +13,11 @@ import sqlalchemy as sa
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import EngineSettingsUnsafe
 from gongyi_bank.store.engines import engine_for
+from tests import mariadb
 from tests.district import District
 from tests.faults.power_cut import SAFE, SETTINGS
+from tests.faults.servers import running_server
+from tests.mariadb import MariadbMissing
 
 #: What a SQLite connection of the caller's needs besides a safe journal.
 RIGHT = ("foreign_keys=ON", "recursive_triggers=ON")
@@ -129,3 +132,16 @@ def test_mariadb_that_answers_before_it_has_synced_is_refused(mariadb_url: str) 
             finally:
                 connection.exec_driver_sql(f"SET GLOBAL {name} = 1")
     engine.dispose()
+
+
+@pytest.mark.slow
+def test_mariadb_that_never_syncs_is_refused() -> None:
+    """The servers of the bank test; `loop_power_cut` shows what they lose (`nosync`)."""
+    try:
+        with running_server("mariadb") as server:
+            server.make_database()
+            District(server.url()).close()
+            with pytest.raises(EngineSettingsUnsafe, match="innodb_flush_method is nosync"):
+                Bank.open(server.url())
+    except MariadbMissing:
+        pytest.skip(mariadb.ABSENT)

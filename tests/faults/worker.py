@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.transfers import GiftPoints
 from gongyi_bank.errors import (
@@ -28,6 +30,7 @@ from gongyi_bank.errors import (
     OutcomeUnknown,
     RetryTransaction,
 )
+from gongyi_bank.store.engines import connect
 from gongyi_bank.values import Points
 from tests.district import START
 from tests.faults import errands
@@ -64,6 +67,8 @@ class Order:
     #: How long it asks for what is unresolved after that, while the bank is left in peace.
     settle_seconds: float
     planted: str | None = None
+    #: What SQLite is told after the library has set its connection up.
+    pragmas: tuple[str, ...] = ()
 
     def journal(self, predecessor: int | None = None) -> Path:
         """The file of this worker, or of one before it."""
@@ -109,7 +114,7 @@ class Worker:
             # All of them: the last one may have been killed before it could ask for the others.
             before = map(self._order.journal, range(self._order.predecessors))
             earlier = read_journals([path for path in before if path.exists()])
-            self._pending = [_errand_of(attempt) for attempt in unsettled(earlier.attempts)]
+            self._pending = [errand_of(attempt) for attempt in unsettled(earlier.attempts)]
         while time.monotonic() < self._order.stop:
             self._settle_some()
             self._step()
@@ -121,11 +126,10 @@ class Worker:
 
     def _come_in(self) -> Hand:
         """A hand at the bank's counter; the bank may be down just now."""
+        engine = engine_told(self._order.url, self._order.pragmas)
         while True:
             try:
-                bank = Bank.open(
-                    self._order.url, staff="T1", clock=self._clock, unsafe_settings="allow"
-                )
+                bank = Bank.open(engine, staff="T1", clock=self._clock, unsafe_settings="allow")
             except EngineError:
                 if time.monotonic() > self._order.stop + self._order.settle_seconds:
                     raise  # nobody is there any more, not even who asked for us
@@ -217,7 +221,21 @@ def unsettled(attempts: tuple[Attempt, ...]) -> list[Attempt]:
     return [attempt for attempt in newest.values() if not attempt.is_settled]
 
 
-def _errand_of(attempt: Attempt) -> Errand:
+def engine_told(url: str, pragmas: tuple[str, ...] = ()) -> sa.Engine:
+    """An engine as the library makes it, whose connections are then told these."""
+    engine = connect(url)
+
+    def tell(connection: Any, _record: object) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    if pragmas:
+        sa.event.listen(engine, "connect", tell)
+    return engine
+
+
+def errand_of(attempt: Attempt) -> Errand:
+    """What was asked for then, to be asked for again."""
     command = COMMANDS[attempt.act].model_validate_json(attempt.command)
     return Errand(command, attempt.lines, attempt.staff)
 
@@ -292,7 +310,8 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
     for line in sys.stdin:
         given = json.loads(line)
-        order = Order(**given | {"accounts": tuple(given["accounts"])})
+        several = {name: tuple(given[name]) for name in ("accounts", "pragmas")}
+        order = Order(**given | several)
         if order.place == NOWHERE:
             _rehearse(order)
             print(NOWHERE, flush=True)
