@@ -1,0 +1,99 @@
+"""What an account has given this month and this year, as the limits on gifts count it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.rules.transfers import DONATION, GIFT, Given
+from gongyi_bank.store.transfers import ask_given
+from gongyi_bank.values import Points
+from tests.district import SHANGHAI, District
+
+
+def on(district: District, month: int, day: int, year: int = 2022) -> None:
+    district.clock.now = dt.datetime(year, month, day, 12, tzinfo=SHANGHAI)
+
+
+def gift(district: District, account: int, target: int, points: str) -> int:
+    receipt = district.acting("T1").transfers.gift(
+        account=account, target=target, points=Points(points), outlet="B01S01"
+    )
+    return receipt.line_no
+
+
+def take_back(district: District, account: int, line_no: int, points: str | None = None) -> None:
+    district.bank.reversals.reverse_line(
+        account=account, line_no=line_no, reason="误记", second_person="ADM2",
+        points=None if points is None else Points(points),
+    )  # fmt: skip
+
+
+def given(district: District, *accounts: int) -> dict[tuple[int, str], Given]:
+    today = district.clock.now.date()
+    return district.bank.read(lambda tx: tx.look(ask_given(accounts, today)))
+
+
+def test_each_account_has_what_it_gave_in_the_month_and_the_year_by_itself(
+    sqlite_district: District,
+) -> None:
+    one, other, target = (sqlite_district.customer() for _ in range(3))
+    for account in (one, other):
+        sqlite_district.serve(account, "10-03 08:00", 480)
+    sqlite_district.acting("K1").pools.open(code="P1", name="爱心池", outlet="B01")
+    on(sqlite_district, 11, 30)
+    gift(sqlite_district, one, target, "0.10")
+    on(sqlite_district, 12, 1)
+    gift(sqlite_district, one, target, "0.20")
+    gift(sqlite_district, one, other, "0.40")
+    gift(sqlite_district, other, target, "0.05")
+    sqlite_district.acting("T1").transfers.donate(
+        account=one, pool="P1", points=Points("0.30"), outlet="B01S01"
+    )
+    assert given(sqlite_district, one, other, target) == {
+        (one, GIFT): Given(60, 2, 70, 3),
+        (one, DONATION): Given(30, 1, 30, 1),
+        (other, GIFT): Given(5, 1, 5, 1),
+    }
+    assert given(sqlite_district, other) == {(other, GIFT): Given(5, 1, 5, 1)}
+
+
+def test_a_new_year_begins_with_nothing_and_its_first_day_counts(
+    sqlite_district: District,
+) -> None:
+    account, target = sqlite_district.customer(), sqlite_district.customer()
+    sqlite_district.serve(account, "10-03 08:00", 480)
+    on(sqlite_district, 12, 31)
+    gift(sqlite_district, account, target, "0.10")
+    on(sqlite_district, 1, 1, 2023)
+    assert given(sqlite_district, account) == {}
+    gift(sqlite_district, account, target, "0.20")
+    on(sqlite_district, 2, 1, 2023)
+    assert given(sqlite_district, account) == {(account, GIFT): Given(0, 0, 20, 1)}
+
+
+def test_what_came_back_was_not_given_and_what_came_back_whole_does_not_count(
+    sqlite_district: District,
+) -> None:
+    account, target = sqlite_district.customer(), sqlite_district.customer()
+    sqlite_district.serve(account, "10-03 08:00", 480)
+    whole = gift(sqlite_district, account, target, "0.10")
+    part = gift(sqlite_district, account, target, "0.40")
+    gift(sqlite_district, account, target, "0.80")
+    take_back(sqlite_district, target, whole - 1)
+    take_back(sqlite_district, target, part - 1, "0.15")
+    assert given(sqlite_district, account) == {(account, GIFT): Given(105, 2, 105, 2)}
+
+
+def test_a_gift_of_points_with_two_dates_counts_once(sqlite_tables_url: str) -> None:
+    district = District(sqlite_tables_url, policies=(PointsExpiry(mode="months", length=3),))
+    account, target = district.customer(), district.customer()
+    district.serve(account, "10-03 08:00")
+    on(district, 11, 5)
+    district.serve(account, "10-04 08:00")
+    before = district.bank.reports.balance(account)
+    gift(district, account, target, "1.50")
+    assert before == Points(2)
+    assert len(district.bank.reports.statement(account).lines) == 4
+    assert given(district, account) == {(account, GIFT): Given(150, 1, 150, 1)}
+    district.close()

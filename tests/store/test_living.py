@@ -1,0 +1,95 @@
+"""Which points are past their date by now: each account's own, of its own bank, to the day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.rules.expiry import terms_of
+from gongyi_bank.store import policies
+from gongyi_bank.store.ledger import list_due, load_heads
+from gongyi_bank.store.tables import customer
+from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.values import NEVER
+from tests.district import SHANGHAI, District
+
+MONTH = PointsExpiry(mode="months", length=1)
+#: Of points credited on 15 October and on 5 November 2022.
+FIRST, SECOND = dt.date(2022, 11, 15), dt.date(2022, 12, 5)
+NOTHING = (0, NEVER, 0)
+
+
+def on(district: District, day: dt.date) -> None:
+    district.clock.now = dt.datetime(day.year, day.month, day.day, 12, tzinfo=SHANGHAI)
+
+
+@pytest.fixture
+def district(sqlite_tables_url: str) -> Iterator[District]:
+    """Three accounts; in another bank beside it the first two are the other way round."""
+    neighbour = District(sqlite_tables_url, policies=(MONTH,), bank="隔壁")
+    made = District(sqlite_tables_url, policies=(MONTH,))
+    for bank, minutes in ((neighbour, 240), (made, 60)):
+        pair = [bank.customer() for _ in range(3)][:2]
+        one, other = pair if bank is made else pair[::-1]
+        bank.serve(one, "10-03 08:00", minutes)
+        bank.serve(one, "10-04 08:00", minutes)
+        on(bank, dt.date(2022, 11, 5))
+        bank.serve(other, "10-05 08:00", minutes)
+        bank.serve(one, "10-06 08:00", minutes)
+    yield made
+    made.close()
+    neighbour.close()
+
+
+def accounts(tx: Transaction) -> list[int]:
+    """The bank's account numbers."""
+    query = sa.select(customer.c.account_no).where(customer.c.bank_id == tx.bank.bank_id)
+    return sorted(tx.connection.scalars(query))
+
+
+def living(district: District, day: dt.date) -> list[tuple[int, dt.date, int]]:
+    """Of the three accounts: how many points are past their date, the next date and its line."""
+    numbers = district.bank.read(accounts)
+    on(district, day)
+
+    def read(tx: Transaction) -> list[tuple[int, dt.date, int]]:
+        terms = terms_of(policies.load_book(tx, 0), day)
+        heads = load_heads(tx, numbers, terms, district.clock.now)
+        return [
+            (head.dead_no, head.next_expiry_on, head.next_expiry_line_no)
+            for head in (heads[number] for number in numbers)
+        ]
+
+    return district.bank.read(read)
+
+
+def test_on_their_last_day_points_live(district: District) -> None:
+    assert living(district, FIRST) == [(0, FIRST, 1), (0, SECOND, 1), NOTHING]
+
+
+def test_the_day_after_they_do_not_and_later_ones_live_on(district: District) -> None:
+    day = FIRST + dt.timedelta(days=1)
+    assert living(district, day) == [(200, SECOND, 3), (0, SECOND, 1), NOTHING]
+
+
+def test_after_the_last_date_nothing_lives(district: District) -> None:
+    day = SECOND + dt.timedelta(days=1)
+    assert living(district, day) == [(300, NEVER, 0), (100, NEVER, 0), NOTHING]
+
+
+def test_those_are_due_whose_date_has_come_soonest_first(district: District) -> None:
+    def due(day: dt.date, count_max: int = 9) -> list[int]:
+        return district.bank.read(
+            lambda tx: list_due(tx, terms_of(policies.load_book(tx, 0), day), count_max)
+        )
+
+    numbers = district.bank.read(accounts)
+    after = dt.timedelta(days=1)
+    assert due(FIRST) == []
+    assert due(FIRST + after) == numbers[:1]
+    assert due(SECOND + after) == numbers[:2]
+    assert due(SECOND + after, 1) == numbers[:1]
