@@ -9,27 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-import sqlalchemy as sa
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.errors import RetryTransaction
 from tests.district import District, at
+from tests.waiting import SECONDS_MAX, patiently, wait_for_lock
 
 NOW = at("11-05 12:00")
 MONTH, DAYS = "2022-10", "2022-10-31"
-#: Long enough for anything here on a busy machine.
-SECONDS_MAX = 60
 TELLERS = 6
-_WAITING = {
-    "postgresql": "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND wait_event_type = 'Lock'",
-    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
-}
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -55,30 +47,6 @@ def figures(bank: Bank) -> tuple[object, ...]:
     """What is said of October about B01."""
     book = bank.reports.ledger_book("B01", MONTH)
     return bank.ratings.indicators(MONTH, outlets=["B01"]).to_csv(), book.minutes, book.credited
-
-
-def patiently(act: Callable[[], object]) -> None:
-    """Do it, however often the bank asks to do it again."""
-    give_up_at = time.monotonic() + SECONDS_MAX
-    while True:
-        try:
-            act()
-            return
-        except RetryTransaction:
-            assert time.monotonic() < give_up_at
-
-
-def wait_for_lock(bank: Bank, future: Future[None]) -> None:
-    """Until somebody waits for a lock; whoever has finished instead did not."""
-    asked = sa.text(_WAITING[bank.engine.dialect.name])
-    give_up_at = time.monotonic() + SECONDS_MAX
-    while True:
-        with bank.engine.connect() as connection:
-            if connection.scalar(asked):
-                return
-        assert not future.done(), "nobody was waited for"
-        assert time.monotonic() < give_up_at
-        time.sleep(0.2)  # Asked more often, InnoDB would tell what it told before.
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -10,7 +10,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,13 +19,12 @@ import sqlalchemy as sa
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import DayClosed, RetryTransaction
 from tests.district import District, at
+from tests.waiting import SECONDS_MAX, patiently, wait_for_lock
 
 BEHIND = at("10-31 23:59")
 AHEAD = at("11-01 00:01")
 DAY, MONTH = "2022-10-31", "2022-10"
 CLOSED_ON = dt.date(2022, 10, 31)
-#: Long enough for anything here on a busy machine.
-SECONDS_MAX = 60
 
 
 @pytest.fixture
@@ -53,33 +52,6 @@ def serve(bank: Bank, account: int, start: dt.datetime) -> None:
         account=account, category="sanitation", outlet="B01S01", recorded_by="T1",
         checked_by="ADM2", started_at=start, ended_at=start + dt.timedelta(minutes=1),
     )  # fmt: skip
-
-
-def patiently(act: Callable[[], object]) -> None:
-    """Do it, however often the bank asks to do it again."""
-    give_up_at = time.monotonic() + SECONDS_MAX
-    while True:
-        try:
-            act()
-            return
-        except RetryTransaction:
-            assert time.monotonic() < give_up_at
-
-
-def wait_for_lock(bank: Bank, future: Future[None]) -> None:
-    """Until somebody waits for a lock; whoever has finished instead did not."""
-    asked = sa.text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    give_up_at = time.monotonic() + SECONDS_MAX
-    while True:
-        with bank.engine.connect() as connection:
-            if connection.scalar(asked):
-                return
-        assert not future.done(), "nobody was waited for"
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
 
 
 # --- one after the other -------------------------------------------------------------------
