@@ -7,7 +7,7 @@ gives them up, and loses connections. Whatever differs is found at the step that
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Literal
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
-from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
+from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue, OutcomeUnknown
 from gongyi_bank.testing.clock import START, FrozenClock
 from gongyi_bank.testing.machine.choosing import Choice
 from gongyi_bank.testing.machine.comparison import require_equal_rows
@@ -312,16 +312,25 @@ class BankMachine(RuleBasedStateMachine):
         """Several acts whose connection is lost on the way: all of them again, with their keys."""
         self._tell(f"together, {loss}:")
         prefix, before = f"loss-{len(self.sent)}", self._reached()
+        done = self.books
         try:
             with (
                 losing(self.bank.engine, loss, self.lost),
                 self._opened("kept") as (theirs, ours),
             ):
                 self._in_turn(parts, theirs, ours, prefix=prefix)
+                done = self.books.copy()
         except EngineError as error:
             if self._is_wrong:
                 raise
             self._tell(f"  lost, the answer was {told(error)}; all again:")
+            if isinstance(error, OutcomeUnknown) and loss.moment == "answer":
+                # All of it is in the books: what was refused is judged after what came later.
+                self.books.restore(done)
+                again = [command for _, command in self.sent[before[0] :]]
+                with self._opened("kept") as (theirs, ours):
+                    self._one_by_one(again, theirs, ours)
+                return
             self._go_back_to(*before)
             with self._opened("kept") as (theirs, ours):
                 self._in_turn(parts, theirs, ours, prefix=prefix)
@@ -371,11 +380,16 @@ class BankMachine(RuleBasedStateMachine):
             if prefix is not None:
                 key = f"{prefix}-{number}"
                 command = command.model_copy(update={"idempotency_key": key})
+            self._one_by_one([command], theirs, ours)
+            self.sent.append((ADMINISTRATOR, command))
+
+    def _one_by_one(self, commands: Iterable[Command], theirs: Any, ours: Any) -> None:
+        """These commands at two counters, answered alike."""
+        for command in commands:
             said = _answer(ours, command)
             if isinstance(said, EngineError):
                 raise said
             self._held_against(theirs, ADMINISTRATOR, command, said)
-            self.sent.append((ADMINISTRATOR, command))
 
     @contextmanager
     def _opened(self, end: End) -> Iterator[tuple[Any, Any]]:
