@@ -115,7 +115,7 @@ def test_an_error_without_its_facts_is_a_mistake_of_ours(cls: type[GongyiBankErr
     "facts",
     [
         {"other": 7},
-        {"other": dt.datetime(2022, 10, 3, tzinfo=dt.UTC)},
+        {"other": 7, "ended_at": dt.datetime(2022, 10, 3, tzinfo=dt.UTC)},
         {"other": Points("1.50")},
         {"other": "{braces} %s"},
         {"other": None},
@@ -175,6 +175,15 @@ def test_a_stranger_whose_picture_cannot_be_taken_is_named_by_kind() -> None:
             raise RuntimeError("no picture")
 
     assert describe_value(Stranger()) == "<Stranger>"
+
+
+NOT_A_DAY = "2022-13-45T99:99:99-08:00"
+
+
+@pytest.mark.parametrize("key", [NOT_A_DAY, "2022-10-03T08:00:00-02:00"])
+def test_a_key_that_looks_like_a_moment_is_said_as_it_is(key: str) -> None:
+    assert key in str(IdempotencyConflict(key=key))
+    assert "2022-13-45" in ServiceInFuture(ended_at=NOT_A_DAY, now=NOT_A_DAY).message("zh")
 
 
 def test_the_reasons_that_the_code_gives_are_said_in_chinese_too() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 _REASONS = {
     "Field required": "必须填写",
@@ -318,8 +319,10 @@ def said(name: str, fact: object, language: str) -> object:
         return _moment(fact)
     if type(fact) is not str:
         return fact
-    if _MOMENT.fullmatch(fact):
-        return _moment(dt.datetime.fromisoformat(fact))
+    # A key may look like a moment, and is then said letter by letter.
+    if (name == "now" or name.endswith("_at")) and _MOMENT.fullmatch(fact):
+        with suppress(ValueError):  # no day of the calendar
+            return _moment(dt.datetime.fromisoformat(fact))
     both = _BOTH.fullmatch(fact)
     if both and name in (
         "what",

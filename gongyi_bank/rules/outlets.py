@@ -1,10 +1,11 @@
 """网点: one head office, its branches, their savings branches; nothing else.
 
 Pure. The first of these that applies refuses. Opening: not permitted, then outlet by outlet a
-code that is taken, an unknown parent, a closed one, one of the wrong tier. Changing: unknown
-outlet, not permitted; moving besides an unknown or closed branch, the wrong tier of either, a
-day that is closed at either; closing one that is closed, the head office, one where something is
-left; reopening one that is open, one whose parent is closed.
+code that is taken, an unknown parent, a closed one, one of the wrong tier; then a day that is
+closed at a parent. Changing: unknown outlet, not permitted; moving besides an unknown or closed
+branch, the wrong tier of either, a day that is closed at either; closing and reopening on a day
+that is closed there; closing one that is closed, the head office, one where something is left;
+reopening one that is open, one whose parent is closed.
 """
 
 from __future__ import annotations

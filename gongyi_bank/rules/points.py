@@ -4,14 +4,15 @@ Pure. The first of these that applies refuses. A grant: unknown or closed outlet
 the second person, one's own account, unknown or closed account, a day in the future, an amount
 too fine, a closed period where the policy refuses that. An opening row: unknown customer, not
 permitted, one's own account, the same account before (replay or conflict), closed account, a
-day in the future, nothing in it, an account that has lines or hours already.
+day in the future, nothing in it, an account that has lines or hours already, a closed period
+where the policy refuses that.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from gongyi_bank.commands.points import OpeningRow
 from gongyi_bank.errors import (
@@ -42,6 +43,10 @@ class OpeningFacts:
     heads: dict[int, Head]
     #: The opening record of each account that has one.
     openings: dict[int, RecordFacts]
+    #: (value date, origin date or None) of what an account brings at its outlet for a day.
+    value_day: Callable[[OutletFacts, dt.date, int], tuple[dt.date, dt.date | None]] = field(
+        default=lambda _, day, __: (day, None)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ class OpeningAccepted:
     customer: CustomerFacts
     #: In the smallest part.
     points: int
+    #: The day in whose period it counts, and the day it is for where that is another one.
+    value_on: dt.date
+    origin_on: dt.date | None
 
 
 OpeningDecision = OpeningAccepted | Replayed[OpeningRow] | Declined[OpeningRow]
@@ -87,7 +95,8 @@ def _judge(
         customer = facts.customers_by_ref.get(row.customer_ref or "")
     if customer is None:
         raise UnknownCustomer(account=row.account or row.customer_ref)
-    require_permission(facts.actor, "points.bring_forward", facts.outlets[customer.outlet_no])
+    home = facts.outlets[customer.outlet_no]
+    require_permission(facts.actor, "points.bring_forward", home)
     require_not_own("points.bring_forward", facts.actor, customer.account_no)
     earlier = facts.openings.get(customer.account_no)
     if earlier is not None:
@@ -102,7 +111,9 @@ def _judge(
     head = facts.heads[customer.account_no]
     if head.line_no or head.record_no:
         raise NothingToTakeOver(account=customer.account_no)
-    return OpeningAccepted(row, row_digest, customer, row.points.to_units(facts.scale))
+    points = row.points.to_units(facts.scale)
+    value_on, origin_on = facts.value_day(home, row.as_of, customer.account_no)
+    return OpeningAccepted(row, row_digest, customer, points, value_on, origin_on)
 
 
 def require_past(value_on: dt.date | None, today: dt.date) -> dt.date:

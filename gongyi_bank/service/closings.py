@@ -73,6 +73,8 @@ def close(visit: Visit, command: CloseBooks) -> BooksClosed:
     steps = store.steps_to_close(place)
     if found is not None and is_drained:
         steps = ([store.ask_lock_closing(found)],)
+    else:
+        visit.require_newest_rows()
     visit.lock_to_close(*steps)
     newest = store.ask_newest_moment()
     place = _enter(visit, command, newest)

@@ -219,6 +219,7 @@ def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     source = load_outlets_by_no(visit.tx, [stored.outlet_no])[stored.outlet_no]
     for place in (source, target):
         visit.closed.require_open_day(place, visit.today)
+    visit.closed.require_open_homes(visit.homes.get(command.account, ()), visit.today)
     stay_no = stored.stay_no + 1
     store.write_customer_change(visit.writes, stored, outlet_no=target.outlet_no, stay_no=stay_no)
     stay = (command.account, stay_no, visit.today, target.outlet_no, visit.voucher_id)

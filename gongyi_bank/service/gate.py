@@ -17,6 +17,7 @@ from uuid import UUID
 
 from gongyi_bank.commands.base import DIGEST_VERSION, Command
 from gongyi_bank.errors import (
+    EngineSettingsUnsafe,
     GongyiBankError,
     IdempotencyConflict,
     RetryTransaction,
@@ -209,6 +210,16 @@ class Visit:
             self.tx.lock(*asks)
         self._is_all_kept = True
         self._stamp()
+
+    def require_newest_rows(self) -> None:
+        """Raise EngineSettingsUnsafe in an older snapshot: this act sums what others book.
+
+        Posting next to each other changes no row that two must lock, so no server would tell.
+        """
+        if not self.tx.engine.reads_newest_rows(self.tx.wire):
+            raise EngineSettingsUnsafe(
+                reason="this act sums what others book: use READ COMMITTED, or close step by step"
+            )
 
     def _keep(self, codes: set[str], accounts: set[int]) -> list[Ask[Any]]:
         """What keeps the days of these outlets and accounts, or of all, from being closed."""

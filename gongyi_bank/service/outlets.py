@@ -33,6 +33,8 @@ def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
     for outlet in (*parents, handled_at):
         require_permission(visit.staff, command.act, outlet)
     planned = rules.decide_openings(visit.outlets, [(p.code, p.parent) for p in command.outlets])
+    for outlet in parents:
+        visit.closed.require_open_day(outlet, visit.today)
     first_no = serials.draw(visit.tx, "outlet", 0, len(planned))
     numbers = {head_office.code: head_office.outlet_no}
     numbers |= {code: facts.outlet_no for code, facts in visit.outlets.items()}
@@ -99,7 +101,9 @@ def _stay(visit: Visit, outlet: OutletFacts, parent_no: int | None, state: str) 
 
 def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
     """Close an outlet where nothing is left open."""
+    visit.require_newest_rows()
     outlet = _enter(visit, command)
+    visit.closed.require_open_day(outlet, visit.today)
     left = store.load_left_open(visit.tx, outlet.outlet_no)
     rules.require_closable(outlet, left)
     _stay(visit, outlet, outlet.parent_no, "closed")
@@ -111,6 +115,7 @@ def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
 def reopen(visit: Visit, command: ReopenOutlet) -> OutletChanged:
     """Reopen a closed outlet whose parent is open."""
     outlet = _enter(visit, command)
+    visit.closed.require_open_day(outlet, visit.today)
     parent_no = outlet.parent_no
     parents = store.load_outlets_by_no(visit.tx, [parent_no]) if parent_no else {}
     rules.require_reopenable(outlet, parents.get(parent_no or 0))

@@ -15,7 +15,7 @@ from gongyi_bank.rules.customers import require_open
 from gongyi_bank.rules.expiry import terms_of
 from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts
-from gongyi_bank.rules.staff import OutletFacts, require_not_own, require_second_person
+from gongyi_bank.rules.staff import require_not_own, require_second_person
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import hours, ledger
 from gongyi_bank.store.outlets import load_outlets_by_no
@@ -46,7 +46,8 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     heads = visit.heads()
     posting = visit.posting(heads)
     leg = Leg(internal_no("issued", outlet.outlet_no), command.account, amount)
-    posting.post(leg, _mark(visit, "grant", value_on, outlet, command.account))
+    days = visit.value_day(outlet, value_on, command.account)
+    posting.post(leg, _mark(visit, "grant", days, outlet.outlet_no))
     head = heads[command.account]
     receipt = PointsGranted(
         voucher_id=visit.voucher_uuid,
@@ -61,11 +62,12 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     return receipt
 
 
-def _mark(visit: Visit, kind: str, day: dt.date, outlet: OutletFacts, account_no: int) -> Mark:
+def _mark(visit: Visit, kind: str, days: tuple[dt.date, dt.date | None], outlet_no: int) -> Mark:
+    """How the line is marked; `days` are its value date, and its origin date or None."""
+    value_on, origin_on = days
     expiry_id, expiry = visit.policies.in_force(PointsExpiry, visit.today)
-    value_on, origin_on = visit.value_day(outlet, day, account_no)
     expires_on = expiry.expires_on(visit.today)
-    return Mark(kind, value_on, outlet.outlet_no, expiry_id, expires_on, origin_on)
+    return Mark(kind, value_on, outlet_no, expiry_id, expires_on, origin_on)
 
 
 def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
@@ -90,11 +92,12 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
         customers_by_ref={ref: customers[c.account_no] for ref, c in by_ref.items()},
         heads=heads,
         openings=load_openings(visit.tx, heads),
+        value_day=visit.value_day,
     )
     decisions = rules.decide_openings(facts, rows)
     posting = visit.posting(heads)
     accepted = [decision for decision in decisions if isinstance(decision, OpeningAccepted)]
-    records = [_take_over(visit, posting, decision, homes) for decision in accepted]
+    records = [_take_over(visit, posting, decision) for decision in accepted]
     hours.write_records(visit.writes, records)
     receipt = ManyRecorded(
         voucher_id=visit.voucher_uuid if accepted else None,
@@ -110,9 +113,7 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
     return receipt
 
 
-def _take_over(
-    visit: Visit, posting: Posting, opening: OpeningAccepted, homes: dict[int, OutletFacts]
-) -> tuple[object, ...]:
+def _take_over(visit: Visit, posting: Posting, opening: OpeningAccepted) -> tuple[object, ...]:
     """The opening line and the opening record of one account, at its own savings branch.
 
     What is brought for a closed period counts in the open one, as all that comes late.
@@ -120,7 +121,7 @@ def _take_over(
     customer, row = opening.customer, opening.row
     head = posting.heads[customer.account_no]
     line_no = None
-    mark = _mark(visit, "opening", row.as_of, homes[customer.outlet_no], customer.account_no)
+    mark = _mark(visit, "opening", (opening.value_on, opening.origin_on), customer.outlet_no)
     if opening.points:
         source_no = internal_no("brought_forward", customer.outlet_no)
         posting.post(Leg(source_no, head.account_no, opening.points), mark)

@@ -112,7 +112,7 @@ def test_within_one_call_the_second_is_a_replay_with_its_line_or_a_conflict() ->
     record = RecordFacts(ANNA, 1, "credited", first.digest(), 90, 150, 1)
     anna = facts().customers[ANNA]
     assert decided == [
-        OpeningAccepted(first, first.digest(), anna, 150),
+        OpeningAccepted(first, first.digest(), anna, 150, TODAY, None),
         Replayed(again, record),
         Declined(other, IdempotencyConflict(key=ANNA)),
     ]

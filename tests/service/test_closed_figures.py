@@ -94,6 +94,58 @@ def test_a_store_joins_in_no_closed_month(district: District) -> None:
     assert figures(district, MONTH) == before
 
 
+def test_an_outlet_opened_or_opened_again_by_a_clock_that_is_behind_is_in_no_closed_league(
+    district: District,
+) -> None:
+    """The house's own outlet has closed nothing; what changes is below a branch that has."""
+    close_b01(district)
+    district.bank.outlets.close(outlet="B02S02", reason="撤并")
+    before = figures_of(district, "B01"), figures_of(district, "B02")
+    behind = district.bank.at(at("10-31 12:00"))
+    with pytest.raises(DayClosed):
+        behind.outlets.open(outlets=[NEW])
+    district.acting("K2").closings.close("2022-11-04", outlet="B02")
+    late = district.bank.at(at("11-04 12:00"))
+    with pytest.raises(DayClosed):
+        late.outlets.reopen(outlet="B02S02")
+    with pytest.raises(DayClosed):
+        late.outlets.close(outlet="B02S01", reason="撤并")
+    assert (figures_of(district, "B01"), figures_of(district, "B02")) == before
+    assert district.bank.verify().is_clean
+
+
+@pytest.mark.parametrize("points", ["1.00", "0"])
+def test_an_opening_balance_for_a_refused_period_is_refused_by_itself(
+    district: District, points: str
+) -> None:
+    late, timely = district.customer(), district.customer()
+    rules = ClosingRules(late_work="refuse")
+    district.bank.policies.adopt(policy=rules, effective_on=dt.date(2022, 10, 15))
+    close_b01(district)
+    rows = [
+        OpeningRow(account=account, points=Points(points), minutes=10, as_of=day)
+        for account, day in ((late, dt.date(2022, 10, 20)), (timely, dt.date(2022, 11, 2)))
+    ]
+    refused, taken = district.bank.points.bring_forward(rows=rows).outcomes
+    assert isinstance(refused.error, PeriodClosed)
+    assert taken.outcome == "credited"
+    assert district.bank.verify().is_clean
+
+
+def test_a_second_move_by_a_clock_that_is_behind_takes_nobody_out_of_a_closed_month(
+    district: District,
+) -> None:
+    account = district.customer("B01S01")
+    district.serve(account, "10-14 08:00")
+    close_b01(district)
+    district.bank.customers.move(account=account, outlet="B02S01")
+    before = figures_of(district, "B01")
+    with pytest.raises(DayClosed) as refused:
+        district.bank.at(at("10-31 12:00")).customers.move(account=account, outlet="B02S02")
+    assert refused.value.facts["outlet"] == "B01S01"
+    assert figures_of(district, "B01") == before
+
+
 # --- customers of a branch that closed by itself, served elsewhere -------------------------
 
 

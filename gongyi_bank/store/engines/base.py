@@ -190,6 +190,10 @@ class StoreEngine(ABC):
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         """A fresh connection set up to read one moment without holding up writers."""
 
+    def reads_newest_rows(self, wire: Wire) -> bool:
+        """Whether every statement sees what was committed before it, and no older snapshot."""
+        return True
+
     def for_one_statement(self, connection: sa.Connection) -> sa.Connection:
         """A fresh connection set up to read by one statement, with no BEGIN and no ROLLBACK
         where the driver can do without."""

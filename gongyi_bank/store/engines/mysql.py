@@ -227,8 +227,7 @@ class MysqlEngine(StoreEngine):
             raise EngineSettingsUnsafe(reason="the connection commits every statement (AUTOCOMMIT)")
         if not driver_connection.client_flag & _FOUND_ROWS:
             raise EngineSettingsUnsafe(reason="the client flag FOUND_ROWS is off")
-        is_mariadb = "MariaDB" in driver_connection.get_server_info()
-        level = wire.fetch(_LEVEL_OF_MARIADB if is_mariadb else _LEVEL, ())[0][0]
+        level = _level(wire)
         if level == "READ-COMMITTED":
             return
         if level != "SERIALIZABLE" and not _tells_of_changes(wire, level):
@@ -243,6 +242,9 @@ class MysqlEngine(StoreEngine):
             # The server undid all of the caller's transaction: nobody may go on in it.
             wire.connection.invalidate(error)
             raise
+
+    def reads_newest_rows(self, wire: Wire) -> bool:
+        return _level(wire) in ("READ-COMMITTED", "SERIALIZABLE")
 
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         wire = Wire(connection, self)
@@ -314,6 +316,14 @@ def _on_connect(connection: Any, _record: object) -> None:
     is_mariadb = "MariaDB" in connection.get_server_info()
     with connection.cursor() as cursor:
         cursor.execute(_SESSION + (_SESSION_OF_MARIADB if is_mariadb else ""))
+
+
+def _level(wire: Wire) -> str:
+    """The transaction's isolation level, as the server calls it."""
+    driver_connection: Any = wire.connection.connection.driver_connection
+    is_mariadb = "MariaDB" in driver_connection.get_server_info()
+    level: str = wire.fetch(_LEVEL_OF_MARIADB if is_mariadb else _LEVEL, ())[0][0]
+    return level
 
 
 def _tells_of_changes(wire: Wire, level: str) -> bool:

@@ -196,13 +196,16 @@ class PostgresqlEngine(StoreEngine):
         driver_connection: Any = wire.connection.connection.dbapi_connection
         if driver_connection.autocommit:
             raise EngineSettingsUnsafe(reason="the connection commits every statement (AUTOCOMMIT)")
-        level = wire.fetch("SHOW transaction_isolation", ())[0][0]
-        if level == "read committed":
+        if self.reads_newest_rows(wire):
             return
         # Whoever closes a day waits for this row: who comes then queues, and never overtakes.
         bank = (arrays.scalar(bank_id),)
         if not wire.fetch(_SHARE_BANK, bank):
             wire.fetch(_QUEUE_FOR_BANK, bank)
+
+    def reads_newest_rows(self, wire: Wire) -> bool:
+        level = wire.fetch("SHOW transaction_isolation", ())[0][0]
+        return bool(level == "read committed")
 
     def for_one_statement(self, connection: sa.Connection) -> sa.Connection:
         return connection.execution_options(isolation_level="AUTOCOMMIT")

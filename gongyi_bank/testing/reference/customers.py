@@ -163,6 +163,7 @@ def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     source = visit.books.outlets[customer.outlet_no]
     for place in (source, target):
         visit.closed.require_open_day(place, visit.today)
+    visit.closed.require_open_homes(visit.books.homes(command.account), visit.today)
     _change(visit, customer, stays=(*customer.stays, (visit.today, target.outlet_no)))
     receipt = CustomerMoved(
         voucher_id=visit.voucher_uuid,

@@ -31,6 +31,8 @@ def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
     for outlet in (*known, handled_at):
         require_permission(visit.staff, command.act, outlet)
     tiers = rules.decide_openings(visit.outlets, [(part.code, part.parent) for part in parts])
+    for outlet in sorted(known, key=lambda one: one.code):
+        visit.closed.require_open_day(outlet, visit.today)
     first_no = books.draw("outlet", count=len(parts), first=HEAD_OFFICE_NO)
     for number, (part, tier) in enumerate(zip(parts, tiers, strict=True), first_no):
         parent = books.outlet(part.parent)
@@ -73,6 +75,7 @@ def move(visit: Visit, command: MoveOutlet) -> OutletChanged:
 def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
     """Close an outlet where nothing is left open."""
     outlet = _enter(visit, command)
+    visit.closed.require_open_day(outlet, visit.today)
     rules.require_closable(outlet, left_open(visit.books, outlet.outlet_no))
     return _changed(visit, command, replace(outlet, is_open=False), command.reason)
 
@@ -102,6 +105,7 @@ def left_open(books: Books, here: int) -> dict[str, int]:
 def reopen(visit: Visit, command: ReopenOutlet) -> OutletChanged:
     """Reopen a closed outlet whose parent is open."""
     outlet = _enter(visit, command)
+    visit.closed.require_open_day(outlet, visit.today)
     rules.require_reopenable(outlet, visit.books.outlets.get(outlet.parent_no or 0))
     return _changed(visit, command, replace(outlet, is_open=True))
 

@@ -35,7 +35,8 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     amount = command.points.to_units(visit.bank.scale)
     entry = entry_of(visit, [account_no])
     leg = Leg(internal_no("issued", outlet.outlet_no), account_no, amount)
-    entry.post(leg, _mark(visit, "grant", value_on, outlet, account_no))
+    days = visit.value_day(outlet, value_on, account_no)
+    entry.post(leg, _mark(visit, "grant", days, outlet.outlet_no))
     head = entry.heads[account_no]
     receipt = PointsGranted(
         voucher_id=visit.voucher_uuid,
@@ -50,11 +51,12 @@ def grant(visit: Visit, command: GrantPoints) -> PointsGranted:
     return receipt
 
 
-def _mark(visit: Visit, kind: str, day: dt.date, outlet: OutletFacts, account_no: int) -> Mark:
+def _mark(visit: Visit, kind: str, days: tuple[dt.date, dt.date | None], outlet_no: int) -> Mark:
+    """How the line is marked; `days` are its value date, and its origin date or None."""
+    value_on, origin_on = days
     policy_id, expiry = visit.policies.in_force(PointsExpiry, visit.today)
-    value_on, origin_on = visit.value_day(outlet, day, account_no)
     good_until = expiry.expires_on(visit.today)
-    return Mark(kind, value_on, outlet.outlet_no, policy_id, good_until, origin_on)
+    return Mark(kind, value_on, outlet_no, policy_id, good_until, origin_on)
 
 
 # --- opening balances --------------------------------------------------------------------------
@@ -80,6 +82,7 @@ def bring_forward(visit: Visit, command: BringForward) -> ManyRecorded:
         customers_by_ref={ref: customers[c.account_no] for ref, c in named if ref and c},
         heads=entry.heads,
         openings=_openings(visit),
+        value_day=visit.value_day,
     )
     decisions = rules.decide_openings(facts, command.rows)
     outcomes = tuple(_outcome(visit, entry, i, d) for i, d in enumerate(decisions))
@@ -131,7 +134,8 @@ def _take_over(visit: Visit, entry: Entry, opening: OpeningAccepted) -> HourReco
     """The opening line and the opening record of one account, at its own savings branch."""
     account_no, row = opening.customer.account_no, opening.row
     home = visit.books.outlets[opening.customer.outlet_no]
-    line_no, mark = None, _mark(visit, "opening", row.as_of, home, account_no)
+    days = opening.value_on, opening.origin_on
+    line_no, mark = None, _mark(visit, "opening", days, home.outlet_no)
     if opening.points:
         leg = Leg(internal_no("brought_forward", home.outlet_no), account_no, opening.points)
         entry.post(leg, mark)
