@@ -23,6 +23,7 @@ import pytest
 from hypothesis import Phase, settings
 from mutmut.mutation import trampoline
 
+from gongyi_bank.store import transaction
 from gongyi_bank.store.transaction import Query
 from tests import sqlite
 from tests.mutation.making import function_of
@@ -31,7 +32,9 @@ from tests.mutation.making import function_of
 JOB_VARIABLE = "GONGYI_BANK_MUTATION_JOB"
 _SILENT_SECONDS = 20
 #: Files whose tests compare two banks, or all that an act leaves behind.
-_STRONG = tuple("_reference_ _audited_ _locked_before_ _exactly _given _living _neighbours".split())
+_STRONG = tuple(
+    "_reference_ _audited_ _locked_before_ _exactly _given _living _facts _neighbours".split()
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -72,6 +75,8 @@ def _forget_queries() -> None:
     """Let every query be built anew: or only the first test would seem to call who builds it."""
     for thing in _queries():
         thing._compiled.clear()
+    # Several that were asked at once were compiled into one statement, which is kept as well.
+    transaction._made.clear()
 
 
 @functools.cache

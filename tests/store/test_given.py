@@ -68,7 +68,7 @@ def test_a_new_year_begins_with_nothing_and_its_first_day_counts(
     on(sqlite_district, 1, 1, 2023)
     assert given(sqlite_district, account) == {}
     gift(sqlite_district, account, target, "0.20")
-    on(sqlite_district, 2, 1, 2023)
+    on(sqlite_district, 2, 20, 2023)
     assert given(sqlite_district, account) == {(account, GIFT): Given(0, 0, 20, 1)}
 
 

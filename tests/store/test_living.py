@@ -28,7 +28,7 @@ def on(district: District, day: dt.date) -> None:
 
 
 @pytest.fixture
-def district(sqlite_tables_url: str) -> Iterator[District]:
+def banks(sqlite_tables_url: str) -> Iterator[tuple[District, District]]:
     """Three accounts; in another bank beside it the first two are the other way round."""
     neighbour = District(sqlite_tables_url, policies=(MONTH,), bank="隔壁")
     made = District(sqlite_tables_url, policies=(MONTH,))
@@ -38,11 +38,18 @@ def district(sqlite_tables_url: str) -> Iterator[District]:
         bank.serve(one, "10-03 08:00", minutes)
         bank.serve(one, "10-04 08:00", minutes)
         on(bank, dt.date(2022, 11, 5))
-        bank.serve(other, "10-05 08:00", minutes)
+        for start in ("10-05 08:00", "10-07 08:00", "10-08 08:00"):
+            bank.serve(other, start, minutes)
         bank.serve(one, "10-06 08:00", minutes)
-    yield made
+    yield made, neighbour
     made.close()
     neighbour.close()
+
+
+@pytest.fixture
+def district(banks: tuple[District, District]) -> District:
+    """The bank, whose first account is posted to more often."""
+    return banks[0]
 
 
 def accounts(tx: Transaction) -> list[int]:
@@ -76,9 +83,28 @@ def test_the_day_after_they_do_not_and_later_ones_live_on(district: District) ->
     assert living(district, day) == [(200, SECOND, 3), (0, SECOND, 1), NOTHING]
 
 
+def test_the_neighbour_s_accounts_of_the_same_numbers_have_their_own(
+    banks: tuple[District, District],
+) -> None:
+    day = FIRST + dt.timedelta(days=1)
+    assert living(banks[1], day) == [(0, SECOND, 1), (800, SECOND, 3), NOTHING]
+
+
+def test_of_several_past_their_date_each_goes_on_from_its_own_line(district: District) -> None:
+    """One's third line lives and the third's second: both have lines of both numbers."""
+    third = district.bank.read(accounts)[2]
+    on(district, dt.date(2022, 10, 15))
+    district.serve(third, "10-03 08:00")
+    on(district, dt.date(2022, 11, 5))
+    for start in ("10-04 08:00", "10-05 08:00"):
+        district.serve(third, start)
+    day = FIRST + dt.timedelta(days=1)
+    assert living(district, day) == [(200, SECOND, 3), (0, SECOND, 1), (100, SECOND, 2)]
+
+
 def test_after_the_last_date_nothing_lives(district: District) -> None:
     day = SECOND + dt.timedelta(days=1)
-    assert living(district, day) == [(300, NEVER, 0), (100, NEVER, 0), NOTHING]
+    assert living(district, day) == [(300, NEVER, 0), (300, NEVER, 0), NOTHING]
 
 
 def test_those_are_due_whose_date_has_come_soonest_first(district: District) -> None:
