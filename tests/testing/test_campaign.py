@@ -10,9 +10,14 @@ from tests.testing.campaign import campaign, main
 
 @pytest.mark.slow
 def test_every_act_of_the_bank_is_booked_in_a_campaign() -> None:
-    """An act that is always refused is not tested, however often it is tried."""
-    tally = campaign(runs=80, steps=50)
-    assert tally.below(1) == [], "\n".join(tally.lines())
+    """An act that is always refused is not tested, however often it is tried.
+
+    What one campaign leaves out by chance, the rarest act now and then, another one does.
+    """
+    undone = set(campaign(runs=80, steps=50).below(1))
+    if undone:
+        undone &= set(campaign(runs=80, steps=50, first_seed=1_000).below(1))
+    assert not undone
 
 
 def test_a_campaign_that_leaves_acts_undone_fails_and_names_them(
