@@ -33,6 +33,7 @@ from gongyi_bank.errors import (
     UnknownStaff,
 )
 from gongyi_bank.policies import RATE_SCALE, HourLimits, PolicyBook
+from gongyi_bank.rules.closings import ValueDay, day_itself
 from gongyi_bank.rules.staff import (
     OutletFacts,
     StaffFacts,
@@ -103,9 +104,7 @@ class HourFacts:
     #: The number of the newest record of each account.
     record_nos: dict[int, int]
     #: (value date, origin date or None) of an account's service on a day at an outlet.
-    value_day: Callable[[OutletFacts, dt.date, int], tuple[dt.date, dt.date | None]] = field(
-        default=lambda _, day, __: (day, None)
-    )
+    value_day: ValueDay = day_itself
     #: Who may record together, by (sender, recorder, checker, outlet): few in a long list.
     pairs: dict[tuple[str, ...], tuple[StaffFacts, StaffFacts]] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ open; a later step besides, one that has not begun or has gone further.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,13 @@ _PARTS: Final = {"month": DAY, "quarter": "month", "year": "quarter"}
 #: Stands for the head office wherever days are kept by outlet.
 EVERYWHERE: Final = 0
 _ONE_DAY: Final = dt.timedelta(days=1)
+#: (value date, origin date or None) of what is done at an outlet, for a day and an account.
+ValueDay = Callable[[OutletFacts, dt.date, int], tuple[dt.date, dt.date | None]]
+
+
+def day_itself(_: OutletFacts, day: dt.date, __: int) -> tuple[dt.date, dt.date | None]:
+    """The value day where nothing is closed."""
+    return day, None
 
 
 @dataclass(frozen=True, slots=True)

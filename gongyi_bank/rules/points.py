@@ -11,8 +11,8 @@ where the policy refuses that.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gongyi_bank.commands.points import OpeningRow
 from gongyi_bank.errors import (
@@ -24,6 +24,7 @@ from gongyi_bank.errors import (
     UnknownCustomer,
 )
 from gongyi_bank.rules.accrual import CustomerFacts, Declined, RecordFacts, Replayed
+from gongyi_bank.rules.closings import ValueDay, day_itself
 from gongyi_bank.rules.customers import require_open
 from gongyi_bank.rules.ledger import Head
 from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_not_own, require_permission
@@ -44,9 +45,7 @@ class OpeningFacts:
     #: The opening record of each account that has one.
     openings: dict[int, RecordFacts]
     #: (value date, origin date or None) of what an account brings at its outlet for a day.
-    value_day: Callable[[OutletFacts, dt.date, int], tuple[dt.date, dt.date | None]] = field(
-        default=lambda _, day, __: (day, None)
-    )
+    value_day: ValueDay = day_itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ has settled it yet.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from gongyi_bank.commands.redemptions import RedemptionRow
@@ -37,6 +37,7 @@ from gongyi_bank.errors import (
 )
 from gongyi_bank.policies import HoldRules, PolicyBook, RedemptionRules
 from gongyi_bank.rules.accrual import Declined, require_open_outlet
+from gongyi_bank.rules.closings import ValueDay, day_itself
 from gongyi_bank.rules.customers import require_payable
 from gongyi_bank.rules.holds import Hold, latest_of
 from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_permission
@@ -98,9 +99,7 @@ class RedemptionFacts:
     #: Redemptions by their reference, whatever their state.
     refs: dict[str, EarlierRedemption]
     #: (value date, origin date or None) of goods handed over on a day at an outlet to an account.
-    value_day: Callable[[OutletFacts, dt.date, int], tuple[dt.date, dt.date | None]] = field(
-        default=lambda _, day, __: (day, None)
-    )
+    value_day: ValueDay = day_itself
 
 
 @dataclass(slots=True)
