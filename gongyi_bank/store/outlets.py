@@ -98,10 +98,11 @@ def ask_outlets(codes: Iterable[str], accounts: Iterable[int] = ()) -> Ask[dict[
     the lock tells all of them, first their numbers. Others may keep them too, but while somebody
     is closing they wait at the gate (`ask_gate`).
     """
-    names, numbers = sorted(set(codes)), sorted(set(accounts))
+    wanted, numbers = set(codes), sorted(set(accounts))
+    names = sorted(wanted)
 
     def parse(rows: Rows) -> dict[str, OutletFacts]:
-        return {facts.code: facts for facts in map(_facts, rows) if facts.code in names}
+        return {facts.code: facts for facts in map(_facts, rows) if facts.code in wanted}
 
     if not numbers:
         return _by_codes.ask(parse, codes=names).locked_by(_share)
