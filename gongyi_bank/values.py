@@ -51,8 +51,9 @@ NEVER: Final = date(9999, 12, 31)
 #: The finest scale: four decimals, as many as money and hours ever need.
 SCALE_MAX: Final = 4
 _TEN_TO: Final = (1, 10, 100, 1_000, 10_000)
-_UNITS_MAX = 10**16
-#: The largest amount, in whole points: 10^16 at four decimals, well inside 64 bits.
+_UNITS_MAX = 10**12
+#: The largest amount, in whole points: a hundred million. Of it 64 bits hold the sum of nine
+#: million, at four decimals; no bank comes near, and a slip of the pen is refused.
 POINTS_MAX: Final = _UNITS_MAX // _TEN_TO[SCALE_MAX]
 _AMOUNT = re.compile(r"^(-?[0-9]{1,13})(\.([0-9]{1,4}))?$")
 #: As much as the columns of all accounts together hold.

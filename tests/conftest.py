@@ -20,7 +20,8 @@ from sqlalchemy.exc import OperationalError
 from tests import mariadb
 from tests.district import District
 from tests.faults.loop_disk import NO_LOOP_DEVICE
-from tests.mariadb import MariadbMissing, MariadbServer
+from tests.mariadb import MariadbServer
+from tests.mysqld import MariadbMissing
 from tests.postgresql import PostgresqlServer, running_server
 from tests.sqlite import SqliteFiles
 

@@ -1,12 +1,11 @@
 """A real MariaDB for the tests: Debian's packages as a process of ours, or one that runs already.
 
 May not be imported by the package. Nothing here is durable. Needs `mariadb-server-core` and
-`mariadb-client-core` (no system service comes with them), or SERVER_URL_VARIABLE.
+`mariadb-client-core` (no system service comes with them), a MySQL (tests.mysqld), or
+SERVER_URL_VARIABLE.
 """
 
-import getpass
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -20,28 +19,21 @@ from sqlalchemy.exc import OperationalError
 
 from tests import memory
 from tests.district import District, create_tables
+from tests.mysqld import SECONDS_MAX, SERVER_URL_VARIABLE, named_or_installed
 
-#: Set to the URL of a running MariaDB or MySQL (an account that may create databases).
-SERVER_URL_VARIABLE = "GONGYI_BANK_TEST_MARIADB_URL"
 ABSENT = f"no MariaDB on this machine: install mariadb-server-core, or set {SERVER_URL_VARIABLE}"
-#: Long enough for a server that starts under load.
-SECONDS_MAX = 60.0
 
 #: A test server need not survive a power cut. What the library looks at stays as it should be.
 TEST_SETTINGS = (
     "--skip-networking",
     "--innodb-flush-method=fsync",  # nothing in memory; and the library would refuse nosync
     "--innodb-file-per-table=OFF",  # emptying a table makes a new file otherwise
-    "--debug-no-sync",
+    "--loose-debug-no-sync",  # of MariaDB
     "--innodb-buffer-pool-size=64M",
-    "--innodb-log-file-size=32M",
+    "--loose-innodb-log-file-size=32M",  # of MariaDB and older MySQL
     "--performance-schema=OFF",
     "--max-connections=300",
 )
-
-
-class MariadbMissing(Exception):
-    """There is no server here, and none was named."""
 
 
 class MariadbServer:
@@ -182,27 +174,15 @@ def _existing_url(url: str) -> Iterator[URL]:
 @contextmanager
 def _own_server_url() -> Iterator[URL]:
     """Start a server in a folder of its own, about a second; stop it and remove the folder."""
-    install, server = program("mariadb-install-db"), program("mariadbd")
+    program = named_or_installed()
     with memory.folder("gb-mariadb-") as home:
-        # Told apart from the machine's own servers by everything: settings, data, socket, no port.
-        places = ["--no-defaults", f"--datadir={home / 'data'}", f"--user={getpass.getuser()}"]
-        subprocess.run(
-            [install, *places, "--auth-root-authentication-method=normal", "--skip-test-db"],
-            check=True, capture_output=True, timeout=SECONDS_MAX,
-        )  # fmt: skip
-        command = [server, *places, f"--socket={home / 's'}", *TEST_SETTINGS]
+        program.make_data(home / "data")
+        temporary = home / "tmp"
+        temporary.mkdir()
+        command = [*program.command(home / "data", home / "s", temporary), *TEST_SETTINGS]
         with _attended(command, home) as process:
             wait_for(home / "s", process)
-            url = URL.create("mariadb+pymysql", "root", host="localhost")
-            yield url.update_query_dict({"unix_socket": str(home / "s")})
-
-
-def program(name: str) -> str:
-    """Where a program is; Debian's lie in sbin, which a user's PATH may lack."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
-    if found is None:
-        raise MariadbMissing
-    return found
+            yield program.url(home / "s")
 
 
 #: Runs a server until nobody holds this shell's input open any more, so also when the tests are

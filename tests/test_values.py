@@ -16,7 +16,7 @@ from gongyi_bank import values
 from gongyi_bank.errors import InvalidAmount, InvalidNumber, InvalidText
 from gongyi_bank.values import Points
 
-UNITS = st.integers(-(10**12), 10**12)
+UNITS = st.integers(-(10**8), 10**8)
 POINTS = st.builds(Points.of_units, UNITS, st.integers(0, 4))
 DIGITS = "0123456789"
 
@@ -39,7 +39,7 @@ class Slip(pydantic.BaseModel):
         (Decimal("1E+2"), "100"),
         (Decimal("5.000000"), "5.0000"),
         (Decimal("-0.00"), "0.00"),
-        ("1000000000000", "1000000000000"),
+        ("100000000", "100000000"),
         (Points("3.10"), "3.10"),
     ],
 )
@@ -69,9 +69,9 @@ def test_points_keep_the_decimals_they_were_written_with(given_value, shown):
         "１２",
         "١٢",
         "1.00000",
-        "1000000000000.0001",
-        "10000000000000",
-        10**12 + 1,
+        "100000000.0001",
+        "1000000000",
+        10**8 + 1,
         Decimal("NaN"),
         Decimal("sNaN"),
         Decimal("-Infinity"),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import RetryTransaction
+from tests.mysqld import engine_name
 
 #: Long enough for anything here on a busy machine.
 SECONDS_MAX = 60
@@ -32,13 +33,13 @@ def patiently(act: Callable[[], object]) -> None:
             assert time.monotonic() < give_up_at
 
 
-def wait_for_lock(bank: Bank, future: Future[Any]) -> None:
-    """Until somebody waits for a lock; whoever has finished instead did not."""
-    asked = sa.text(_WAITING[bank.engine.dialect.name])
+def wait_for_lock(bank: Bank, future: Future[Any], count: int = 1) -> None:
+    """Until so many wait for a lock; whoever has finished instead did not."""
+    asked = sa.text(_WAITING[engine_name(bank.engine.url)])
     give_up_at = time.monotonic() + SECONDS_MAX
     while True:
         with bank.engine.connect() as connection:
-            if connection.scalar(asked):
+            if connection.scalar(asked) >= count:
                 return
         assert not future.done(), "nobody was waited for"
         assert time.monotonic() < give_up_at

@@ -19,8 +19,11 @@ def ensure_schema(connection: sa.Connection, engine: StoreEngine) -> None:
 
     Raises SchemaOutdated, SchemaTooNew and SchemaUnknown where there is another.
     """
-    if not is_newest(connection):
-        create_schema(connection, engine)
+    if is_newest(connection):
+        return
+    with engine.founding_alone(connection):
+        if not is_newest(connection):
+            create_schema(connection, engine)
 
 
 def create_schema(connection: sa.Connection, engine: StoreEngine) -> None:

@@ -143,7 +143,19 @@ def _mounted(image: Path, place: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        _run("umount", str(place))  # the loop device goes with it
+        _unmount(place)
+
+
+def _unmount(place: Path) -> None:
+    """The loop device goes with it. Somebody who was killed just now may hold it for a moment."""
+    give_up = time.monotonic() + QUIET_SECONDS_MAX
+    while True:
+        try:
+            return _run("umount", str(place))
+        except OSError:
+            if time.monotonic() > give_up:
+                raise
+        time.sleep(0.05)
 
 
 def _run(*command: str) -> None:

@@ -42,7 +42,7 @@ from tests.faults.loop_disk import NO_LOOP_DEVICE, Disk, be_alone, copied, is_al
 from tests.faults.servers import DURABLE, SERVERS, Server, is_stopped, kill_all
 from tests.faults.troublemaker import Nursery
 from tests.faults.worker import NOWHERE, DrivenClock, Order, engine_told
-from tests.mariadb import MariadbMissing
+from tests.mysqld import MariadbMissing
 
 WORKERS = 6
 #: The power goes when so many acts have been acknowledged.

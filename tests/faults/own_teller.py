@@ -92,7 +92,8 @@ class OwnTeller(Hand):
         )
         found = found.order_by(account_head.c.account_no)
         # Of a small table this server would lock every row that it goes by, in its own order.
-        found = found.with_hint(account_head, "FORCE INDEX (PRIMARY)", "mariadb")
+        for dialect in ("mariadb", "mysql"):
+            found = found.with_hint(account_head, "FORCE INDEX (PRIMARY)", dialect)
         rows = connection.execute(found.with_for_update() if is_locking else found).all()
         return {row.account_no: row for row in rows}
 

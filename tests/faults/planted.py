@@ -73,9 +73,11 @@ class Overdraft(OwnTeller):
             "mariadb": "SET check_constraint_checks = OFF",
         }.get(self.engine.dialect.name)
         if switch_off is None:
-            drop = f"ALTER TABLE {account_head.name} DROP CONSTRAINT IF EXISTS"
+            is_kept = self.engine.dialect.name == "mysql"
+            how = "ALTER CHECK {} NOT ENFORCED" if is_kept else "DROP CONSTRAINT IF EXISTS {}"
             with self.engine.begin() as connection:
-                connection.exec_driver_sql(f"{drop} {account_head.name}_floor_ck")
+                named = how.format(f"{account_head.name}_floor_ck")
+                connection.exec_driver_sql(f"ALTER TABLE {account_head.name} {named}")
             return
         self.engine.dispose()
 

@@ -118,7 +118,11 @@ class Proxy:
             default = 5432 if self.url.get_backend_name() == "postgresql" else 3306
             return socket.create_connection((self.url.host, self.url.port or default))
         upstream = socket.socket(socket.AF_UNIX)
-        upstream.connect(place)
+        try:
+            upstream.connect(place)
+        except OSError:
+            upstream.close()
+            raise
         return upstream
 
     def _unix_socket(self) -> str | None:

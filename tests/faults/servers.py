@@ -1,13 +1,12 @@
 """Servers of the bank test's own, which can be killed with SIGKILL and started again.
 
-PostgreSQL comes from the wheel, MariaDB from Debian's packages, as for the other tests; here the
+PostgreSQL comes from the wheel, MariaDB is the program of tests.mysqld, as for the other tests; the
 data lie on a disk, or on a small file system of their own that can be filled up.
 """
 
 from __future__ import annotations
 
 import atexit
-import getpass
 import importlib
 import os
 import shutil
@@ -25,7 +24,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests import mariadb, postgresql
+from tests import mariadb, mysqld, postgresql
 
 #: As for the other tests, whose servers need not survive a power cut: a kill loses nothing that
 #: the system has. A deadlock is found soon.
@@ -39,7 +38,7 @@ DURABLE: dict[str, tuple[str, ...]] = {
     "sqlite": (),
     "postgresql": ("fsync=on", "full_page_writes=on", "shared_buffers=64MB"),
     "mariadb": (
-        "--skip-networking", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M",
+        "--skip-networking", "--innodb-buffer-pool-size=64M", "--loose-innodb-log-file-size=16M",
         "--performance-schema=OFF", "--innodb-flush-log-at-trx-commit=1",
     ),
 }  # fmt: skip
@@ -187,18 +186,19 @@ class MariadbServer(Server):
 
     def __init__(self, home: Path, **given: Any) -> None:
         super().__init__(home, **given)
-        self._places = ["--no-defaults", f"--datadir={self.data}", f"--user={getpass.getuser()}"]
+        self._program = mysqld.named_or_installed()
+        #: From each start to its end, and never on a small disk: only the data may meet a full one.
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._attendant: subprocess.Popen[str] | None = None
         self._number = 0
 
     def start(self) -> None:
         if not self.data.exists():
-            install = mariadb.program("mariadb-install-db")
-            given = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-            subprocess.run([install, *self._places, *given], check=True, capture_output=True)
+            self._program.make_data(self.data)
         self.stop()
-        server = mariadb.program("mariadbd")
-        command = [server, *self._places, f"--socket={self.home / 's'}", *self.settings]
+        self._temporary = tempfile.TemporaryDirectory(prefix="gb-bank-tmp-")
+        places = (self.data, self.home / "s", Path(self._temporary.name))
+        command = [*self._program.command(*places), *self.settings]
         self._attendant = subprocess.Popen(
             ["/bin/sh", "-c", _ATTENDANT, "attendant", *command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -221,6 +221,9 @@ class MariadbServer(Server):
         if self._attendant is not None:
             self._attendant.communicate()  # the end of its input is its signal
             self._attendant = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
 
     def shut_down(self) -> None:
         os.kill(self._number, signal.SIGTERM)
@@ -235,8 +238,7 @@ class MariadbServer(Server):
         return self._place(self.database)
 
     def _place(self, database: str | None) -> str:
-        url = sa.URL.create("mariadb+pymysql", "root", host="localhost", database=database)
-        return url.update_query_dict({"unix_socket": str(self.home / "s")}).render_as_string()
+        return self._program.url(self.home / "s", database).render_as_string()
 
 
 SERVERS: dict[str, type[Server]] = {

@@ -17,7 +17,7 @@ from tests import mariadb
 from tests.district import District
 from tests.faults.power_cut import SAFE, SETTINGS
 from tests.faults.servers import running_server
-from tests.mariadb import MariadbMissing
+from tests.mysqld import MariadbMissing
 
 #: What a SQLite connection of the caller's needs besides a safe journal.
 RIGHT = ("foreign_keys=ON", "recursive_triggers=ON")

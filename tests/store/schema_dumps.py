@@ -20,6 +20,7 @@ from gongyi_bank.store.migrations.version import NEWEST
 from gongyi_bank.store.tables import metadata
 from tests import mariadb, postgresql
 from tests.district import District
+from tests.mysqld import engine_name
 from tests.reports.history import EXPIRY, History
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -66,7 +67,7 @@ _TELL: dict[str, tuple[str, ...]] = {
 
 def told(connection: sa.Connection) -> list[str]:
     """The schema of our tables in the engine's own words, sorted."""
-    dialect = connection.dialect.name
+    dialect = engine_name(connection.engine.url)
     found = [
         tuple(map(str, row))
         for statement in _TELL[dialect]

@@ -23,13 +23,14 @@ from gongyi_bank.errors import (
 )
 from gongyi_bank.values import Points
 from tests.district import District
+from tests.mysqld import engine_name
 
 PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=10000", "synchronous=FULL")
 
 
 def foreign_engine(url: str, **options: Any) -> sa.Engine:
     """An engine as an application makes one, with safe settings but its own way to begin."""
-    if url.startswith("mariadb"):
+    if engine_name(url) == "mariadb":
         options = {"isolation_level": "READ COMMITTED"} | options
     engine = sa.create_engine(url, **options)
     if engine.dialect.name == "sqlite":

@@ -32,6 +32,7 @@ from gongyi_bank.store.migrations import frozen, running, version
 from gongyi_bank.store.tables import metadata
 from tests.books import everything
 from tests.district import District
+from tests.mysqld import engine_name
 from tests.store import schema_dumps, write_baseline
 from tests.store.schema_dumps import SCHEMAS, dump_rows, lived_in, load_rows, reflected, told
 from tests.tidy.house import ROOT
@@ -105,7 +106,7 @@ def seen(url: str, look: Callable[[sa.Connection], Any]) -> Any:
 @pytest.fixture
 def another_url(empty_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A second empty database of the same kind."""
-    kind = sa.make_url(empty_url).get_backend_name()
+    kind = engine_name(empty_url)
     if kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'another.db'}"
         return
@@ -496,7 +497,8 @@ def _run_by_hand(script: str, url: str) -> None:
         program = shutil.which("mariadb") or shutil.which("mysql")
         assert program is not None, "the client comes with the server"
         socket = made.query["unix_socket"]
-        arguments = [program, f"--socket={socket}", "-uroot", str(made.database)]
+        arguments = [program, "--default-character-set=utf8mb4", f"--socket={socket}", "-uroot"]
+        arguments.append(str(made.database))
         subprocess.run(arguments, input=script.encode(), check=True, env={**os.environ})
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import dialect as mysql_dialect
 from sqlalchemy.dialects.mysql import insert as mysql_insert
+from sqlalchemy.sql import visitors
 
 from gongyi_bank.errors import EngineError, EngineSettingsUnsafe, RetryTransaction
 from gongyi_bank.store.engines import grants
@@ -47,10 +48,16 @@ from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
 
 _DUPLICATE = 1062
 #: Certainly not applied: lock timeout, deadlock, a row changed since the snapshot, a cluster
-#: node that is not ready.
-_NOT_APPLIED = frozenset({1205, 1213, 1020, 1047})
-#: A key, or a table, trigger or index, that somebody else has just made; a table changed meanwhile.
-_RETRY = _NOT_APPLIED | {_DUPLICATE, 1050, 1061, 1359, 1412, 1684, 1826}
+#: node that is not ready, a group of servers whose other member was first (MySQL).
+_NOT_APPLIED = frozenset({1205, 1213, 1020, 1047, 3101})
+#: A key, or a table, trigger or index, that somebody else has just made; a table changed
+#: meanwhile; a MySQL that is being shut down, where MariaDB drops the connection.
+_RETRY = _NOT_APPLIED | {_DUPLICATE, 1050, 1053, 1061, 1359, 1412, 1684, 1826}
+#: Why an error whose number alone helps nobody comes.
+_EXPLAINED = {
+    1419: "MySQL with a binary log: making triggers wants log_bin_trust_function_creators=1,"
+    " or an account with SUPER"
+}
 #: The driver's flag by which an UPDATE counts the rows found, not those that became different.
 _FOUND_ROWS = 2
 _STRICT = ("STRICT_ALL_TABLES", "STRICT_TRANS_TABLES")
@@ -62,6 +69,12 @@ _SESSION = (
 )
 #: There CHECK can be switched off; and a list of over 1 000 would be locked out of order.
 _SESSION_OF_MARIADB = ", check_constraint_checks = ON, in_predicate_conversion_threshold = 0"
+#: There a list of some 36 000 would be no range of the index any more, and all rows be looked at.
+_SESSION_OF_MYSQL = ", range_optimizer_max_mem_size = 0"
+#: MySQL's DETECT_ONLY finds torn pages, and cannot mend them.
+_MENDS_TORN_PAGES = ("ON", "1", "DETECT_AND_RECOVER")
+#: MySQL can be told to write no redo log at all.
+_REDO_LOG = sa.text("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'")
 _SETTINGS = sa.text(
     "SHOW VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 'log_bin',"
     " 'innodb_flush_method', 'sync_binlog', 'innodb_doublewrite', 'sql_mode',"
@@ -75,9 +88,11 @@ _TRIGGERS = (
     "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
     " AND left(trigger_name, 3) = 'gb_'"
 )
-#: The lock of whoever changes the schema of this database; names are at most 64 characters.
-_TAKE_SCHEMA = "SELECT GET_LOCK(CONCAT('gb_schema_', SHA1(DATABASE())), 600)"
-_LEAVE_SCHEMA = "SELECT RELEASE_LOCK(CONCAT('gb_schema_', SHA1(DATABASE())))"
+#: The lock of whoever changes the schema of this database; names are at most 64 characters. (Newer
+#: MySQL has no SHA1 any more.)
+_SCHEMA = "CONCAT('gb_schema_', LEFT(SHA2(DATABASE(), 256), 40))"
+_TAKE_SCHEMA = f"SELECT GET_LOCK({_SCHEMA}, 600)"
+_LEAVE_SCHEMA = f"SELECT RELEASE_LOCK({_SCHEMA})"
 _LEVEL, _LEVEL_OF_MARIADB = "SELECT @@transaction_isolation", "SELECT @@tx_isolation"
 _SNAPSHOT = "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"
 #: Names in backticks, and a host's % as it is.
@@ -95,7 +110,6 @@ class MysqlEngine(StoreEngine):
     name: ClassVar[str] = "mysql"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
-            Capability.READS_WHAT_IT_LOCKS,
             Capability.GUARD_TRIGGERS,
             Capability.SHARED_ROW_LOCK,
             Capability.GRANTS,
@@ -129,19 +143,27 @@ class MysqlEngine(StoreEngine):
         A change of a table waits for whoever uses it, and everybody else then waits behind it:
         by default for a day.
         """
-        got = connection.exec_driver_sql(_TAKE_SCHEMA).scalar()
-        connection.rollback()
-        if got != 1:
-            raise RetryTransaction(reason="another migration is running")
-        connection.exec_driver_sql("SET SESSION lock_wait_timeout = 10")
-        connection.rollback()
-        try:
+        with _schema_taken(connection):
+            connection.exec_driver_sql("SET SESSION lock_wait_timeout = 10")
+            connection.rollback()
+            try:
+                yield
+            finally:
+                if _is_usable(connection):
+                    connection.exec_driver_sql("SET SESSION lock_wait_timeout = DEFAULT")
+                    connection.rollback()
+
+    @contextlib.contextmanager
+    def founding_alone(self, connection: sa.Connection) -> Iterator[None]:
+        """Under the same name's lock: a migration that met half a schema could not go on.
+
+        What was read before would keep the tables from changing. The version is a row, and must
+        be there for whoever comes next.
+        """
+        connection.exec_driver_sql("COMMIT")
+        with _schema_taken(connection):
             yield
-        finally:
-            if not connection.closed and not connection.invalidated:
-                connection.exec_driver_sql("SET SESSION lock_wait_timeout = DEFAULT")
-                connection.exec_driver_sql(_LEAVE_SCHEMA)
-                connection.rollback()
+            connection.exec_driver_sql("COMMIT")
 
     def in_a_script(self, statement: str) -> str:
         """With another sign for the end, since a trigger's body has semicolons in it."""
@@ -157,8 +179,10 @@ class MysqlEngine(StoreEngine):
             faults.append(f"innodb_flush_method is {method.lower()}")
         if found["log_bin"] in ("ON", "1") and found["sync_binlog"] != "1":
             faults.append("sync_binlog is not 1")
-        if found["innodb_doublewrite"] not in ("ON", "1"):
-            faults.append("innodb_doublewrite is off")
+        if found["innodb_doublewrite"] not in _MENDS_TORN_PAGES:
+            faults.append(f"innodb_doublewrite is {found['innodb_doublewrite'].lower()}")
+        if any(value != "ON" for _, value in connection.execute(_REDO_LOG)):
+            faults.append("the InnoDB redo log is switched off")
         if not any(mode in found["sql_mode"].split(",") for mode in _STRICT):
             faults.append("sql_mode is not strict")
         if found.get("check_constraint_checks", "ON") != "ON":
@@ -197,6 +221,9 @@ class MysqlEngine(StoreEngine):
         leading = named.subquery("leading_names")
         mine = sa.and_(column.table.c.bank_id == sa.bindparam("bank"), column == leading.c[0])
         return sa.select(*columns).select_from(leading.outerjoin(column.table, mine))
+
+    def lock(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        return super().lock(_along_the_key(statement))
 
     def adapt(self, value: Any) -> Any:
         if isinstance(value, dt.datetime):
@@ -278,11 +305,27 @@ class MysqlEngine(StoreEngine):
         number = _errno(error)
         if lost or number is None:
             return RetryTransaction(reason="connection lost")
-        reason = " ".join(filter(None, (f"errno {number}", _constraint(error))))
+        explained = _EXPLAINED.get(number) or _constraint(error)
+        reason = " ".join(filter(None, (f"errno {number}", explained)))
         return RetryTransaction(reason=reason) if number in _RETRY else EngineError(reason=reason)
 
     def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:
         return _errno(error.orig) in _NOT_APPLIED
+
+
+def _along_the_key(rows: sa.Select[Any]) -> sa.Select[Any]:
+    """Rows that are named by their key alone: looked for by it, and by no other index.
+
+    Of a list that names a good part of a table the server thinks that it had better look at all
+    of it. It would wait for everybody's rows, on MySQL in the order of any index there is.
+    """
+    froms, where = rows.get_final_froms(), rows.whereclause
+    if len(froms) != 1 or where is None or not isinstance(table := froms[0], sa.Table):
+        return rows
+    named = {found for found in visitors.iterate(where) if isinstance(found, sa.Column)}
+    named = {column for column in named if column.table is table}
+    has_others = named - set(table.primary_key.columns)
+    return rows if has_others else rows.with_hint(table, "FORCE INDEX (PRIMARY)")
 
 
 @functools.cache
@@ -303,7 +346,8 @@ def _kind_of(kind: Any) -> Hashable:
 
 def _united_cell(name: str, kind: Any) -> str:
     """A sum is a decimal number, and would make one of every other value of its column."""
-    return f"CAST({name} AS SIGNED)" if isinstance(kind, sa.Integer) else name
+    # Not a cast: that would make of a larger number the largest one there is.
+    return f"{name} DIV 1" if isinstance(kind, sa.Integer) else name
 
 
 class MariadbEngine(MysqlEngine):
@@ -312,10 +356,26 @@ class MariadbEngine(MysqlEngine):
     name: ClassVar[str] = "mariadb"
 
 
+@contextlib.contextmanager
+def _schema_taken(connection: sa.Connection) -> Iterator[None]:
+    """Alone among those who change the schema of this database, whatever is committed within."""
+    if connection.exec_driver_sql(_TAKE_SCHEMA).scalar() != 1:
+        raise RetryTransaction(reason="somebody else changes the schema")
+    try:
+        yield
+    finally:
+        if _is_usable(connection):
+            connection.exec_driver_sql(_LEAVE_SCHEMA)
+
+
+def _is_usable(connection: sa.Connection) -> bool:
+    return not connection.closed and not connection.invalidated
+
+
 def _on_connect(connection: Any, _record: object) -> None:
     is_mariadb = "MariaDB" in connection.get_server_info()
     with connection.cursor() as cursor:
-        cursor.execute(_SESSION + (_SESSION_OF_MARIADB if is_mariadb else ""))
+        cursor.execute(_SESSION + (_SESSION_OF_MARIADB if is_mariadb else _SESSION_OF_MYSQL))
 
 
 def _level(wire: Wire) -> str:
@@ -405,7 +465,7 @@ def _update_sql(
     same, fresh = (*key, *guards), changes
     kinds = [_json_type(table.c[name], collation, is_fresh=False) for name in same]
     kinds += [_json_type(table.c[name], collation, is_fresh=True) for name in fresh]
-    cells = ", ".join(f"c{i} {kind} PATH '$[{i}]'" for i, kind in enumerate(kinds))
+    cells = ", ".join(f"c{i} {kind} PATH '$[{i}]' ERROR ON ERROR" for i, kind in enumerate(kinds))
     read = [_cell(table.c[name], i) for i, name in enumerate((*same, *fresh))]
     where = " AND ".join(f"t.`{name}` = {read[i]}" for i, name in enumerate(same))
     sets = ", ".join(f"t.`{name}` = {read[i]}" for i, name in enumerate(fresh, len(same)))
@@ -423,8 +483,9 @@ def _cell(column: sa.Column[Any], number: int) -> str:
 def _json_type(column: sa.Column[Any], collation: str, *, is_fresh: bool) -> str:
     """The type in which JSON_TABLE hands a cell on.
 
-    What does not fit there it cuts off without a word; so there is room for one character or
-    digit too many, and the column, being strict, refuses it.
+    MySQL refuses what does not fit there, if it is told to (else it makes a NULL of it). MariaDB
+    cuts it off without a word; so there is room for one character or digit too many, and the
+    column, being strict, refuses that.
     """
     kind = column.type
     if isinstance(kind, Instant):

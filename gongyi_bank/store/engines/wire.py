@@ -61,7 +61,7 @@ class Wire:
                 cursor.executemany(sql, params)
             else:
                 cursor.execute(sql, params)
-        except self._driver_error as error:
+        except (self._driver_error, OverflowError) as error:  # SQLite's own, beyond 64 bits
             raise self._engine.classify(error, lost=self._is_lost(error)) from None
         except BaseException:
             # A cancelled task: rows that nobody fetched would hold their snapshot for ever.
