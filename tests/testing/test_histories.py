@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, seed, settings
 
 from gongyi_bank.commands.holds import CaptureHold, PlaceHold
 from gongyi_bank.commands.redemptions import Redeem
@@ -48,19 +47,24 @@ def test_a_bank_that_lives_a_history_is_sound(history: tuple[Step, ...]) -> None
 
 @pytest.mark.slow
 def test_every_act_of_histories_is_done_now_and_then() -> None:
-    done: Counter[str] = Counter()
+    """The rarest within a hundred lives, mostly; so they go on until all acts were done."""
+    undone = {*gb.HISTORY_ACTS} - {"again"}
 
     @given(gb.histories(steps_min=25, steps_max=40))
     @settings(
-        max_examples=120, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=20, database=None, phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow],
     )  # fmt: skip
     def run(history: tuple[Step, ...]) -> None:
-        for outcome in lived(history):
-            done[outcome.step.command.act] += outcome.code == "done"
+        undone.difference_update(
+            outcome.step.command.act for outcome in lived(history) if outcome.code == "done"
+        )
 
-    run()
-    assert [act for act in gb.HISTORY_ACTS if act != "again" and not done[act]] == []
+    for number in range(20):
+        seed(number)(run)()
+        if not undone:
+            return
+    assert not undone
 
 
 @pytest.mark.parametrize("act", [act for act in gb.HISTORY_ACTS if act != "again"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -16,6 +17,7 @@ from gongyi_bank.errors import GongyiBankError
 from gongyi_bank.policies import PointsExpiry, ReversalRules
 from gongyi_bank.values import Points
 from tests.acts import ACTS, keyed
+from tests.district import at
 from tests.refusals import RULES, shop
 from tests.refused_states import ALL
 from tests.reports.history import EXPIRY, History
@@ -187,3 +189,69 @@ def test_gifts_keep_dates_where_expiry_has_come_and_gone(
             account=giver, target=taker, points=Points(points), outlet="B01S01"
         )
     require_equal_books(mirrored)
+
+
+def test_sweeps_by_a_clock_that_is_behind_pass_over_the_same_customers(
+    mirrored: MirroredDistrict,
+) -> None:
+    """Those whose branch has closed the day, or who came to one that has on a later day."""
+    month = PointsExpiry(mode="months", length=1)
+    shop(mirrored)
+    mirrored.bank.policies.adopt(policy=month, effective_on=mirrored.clock().date())
+    places = ("B02S01", "B01S01", "B02S02", "B01S02", "B01S01")
+    accounts = [mirrored.customer(place) for place in places]
+    for account in accounts:
+        mirrored.serve(account, "10-03 08:00")
+        mirrored.bank.holds.place(account=account, points=Points("0.20"), store="P1", hours=1)
+        mirrored.clock.advance(hours=1)
+    mirrored.clock.advance(days=40)
+    today = mirrored.clock().date()
+    mirrored.clock.advance(days=2)
+    mirrored.bank.customers.move(account=accounts[3], outlet="B02S01")
+    mirrored.bank.closings.close(today.isoformat(), outlet="B02")
+    mirrored.clock.advance(days=-2)
+    # Points of one day are swept by the number of the account, holds by their deadline.
+    for sweep, left_out in (
+        (mirrored.bank.points.expire_due, [0, 0, 3]),
+        (mirrored.bank.holds.lapse_overdue, [1, 3, 3]),
+    ):
+        seen = [sweep(count_max=1) for _ in range(3)]
+        assert [one.left_out for one in seen] == left_out
+        assert [one.may_be_more for one in seen] == [True, True, False]
+    require_equal_books(mirrored)
+    mirrored.clock.advance(days=2)
+    for sweep in (mirrored.bank.points.expire_due, mirrored.bank.holds.lapse_overdue):
+        assert (sweep().left_out, sweep(count_max=9).left_out) == (0, 0)
+    require_equal_books(mirrored)
+
+
+@pytest.mark.parametrize("spent", ["refuse", "take_available", "debt"])
+def test_what_lapsed_unswept_is_taken_back_alike(
+    spent: Literal["refuse", "take_available", "debt"],
+) -> None:
+    month = PointsExpiry(mode="months", length=1)
+    district = MirroredDistrict("sqlite://", policies=(ReversalRules(spent=spent), month))
+    shop(district)
+    accounts = [district.customer() for _ in range(3)]
+    for account in accounts:
+        district.serve(account, "10-03 08:00")
+        district.serve(account, "10-04 08:00")
+    district.clock.advance(days=20)
+    for account in accounts:
+        district.serve(account, "10-05 08:00")
+        district.bank.holds.place(account=account, points=Points("2.50"), store="P1", hours=300)
+    district.clock.advance(days=15)
+    first, second, third = accounts
+    words = {"reason": "误记", "second_person": "K1b"}
+    keeper = district.acting("K1")
+    keeper.reversals.reverse_line(account=first, line_no=1, points=Points("0.60"), **words)
+    keeper.hours.void(account=second, record_no=2, **words)
+    keeper.hours.correct(
+        account=third, record_no=3, reason="时间有误", category="sanitation",
+        started_at=at("10-05 08:00"), ended_at=at("10-05 08:30"), recorded_by="T1",
+        checked_by="K1",
+    )  # fmt: skip
+    assert district.bank.holds.lapse_overdue().hold_ids == ()
+    require_equal_books(district)
+    assert district.bank.verify().is_clean, str(district.bank.verify())
+    district.close()
