@@ -97,3 +97,7 @@ class HoldsLapsed(BulkReceipt):
     """The holds that lapsed, in the order of their deadlines; a reservation's has its own id."""
     points: PointsSum
     """Points that are no longer held."""
+    may_be_more: bool
+    """Whether the act stopped at its limit: do it again, under another key."""
+    left_out: int
+    """How many it passed over: the customer's outlet has closed this day; the next day has them."""

@@ -30,3 +30,5 @@ class PointsExpired(BulkReceipt):
     """How many points expired."""
     may_be_more: bool
     """Whether the act stopped at its limit: do it again, under another key."""
+    left_out: int
+    """How many accounts it passed over: their outlet has closed this day; the next day has them."""

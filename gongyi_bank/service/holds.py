@@ -1,12 +1,13 @@
 """预留: points put aside for a payee, captured in parts, extended, released, swept.
 
-Whoever asks what may be spent gives free first what of the same customer has lapsed unswept
-(`free`), so that a deadline means the same before and after a sweep.
+Whoever asks what may be spent, or taken back, gives free first what of the same customer has
+lapsed unswept (`Overdue`), so that a deadline means the same before and after a sweep.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,8 +43,10 @@ from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.staff import OutletFacts, require_permission
 from gongyi_bank.rules.stores import OfferFacts, OfferKey
 from gongyi_bank.service.gate import Visit
+from gongyi_bank.service.sweeps import closed_today, find_due
 from gongyi_bank.store import holds as store
-from gongyi_bank.store import hours, passbooks, redemptions, stores
+from gongyi_bank.store import hours, outlets, passbooks, redemptions, stores
+from gongyi_bank.store.policies import load_stamp
 from gongyi_bank.values import Points
 
 _Settling = CaptureHold | CaptureHolds | ReleaseHold | ReleaseHolds | ExtendHold
@@ -123,9 +126,9 @@ class Settled:
         """For the voucher."""
         return facts_on_lapses(self.holds)
 
-    def write(self, visit: Visit, posting: Posting, outlet: OutletFacts) -> None:
-        """Write what became of them; what they no longer keep past its date expires."""
-        write(visit, posting, self.holds, outlet)
+    def write(self, visit: Visit, posting: Posting, outlet: OutletFacts, *placed: Hold) -> None:
+        """Write what became of them, and of new ones; what is free and past its date expires."""
+        write(visit, posting, [*self.holds, *placed], outlet)
         stores.write_stock(visit.writes, self.offers.values(), visit.voucher_id)
 
 
@@ -137,22 +140,20 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
     digest = command.request_digest()
     account_no = command.account
     known = stores.ask_stores([command.store])
-    overdue = store.ask_overdue_of([account_no], visit.now)
-    visit.tx.gather(known, overdue)
-    keys = goods_of(overdue.answer)
+    visit.tx.gather(known)
     places = {found.outlet_code for found in known.answer.values()}
-    offers = [stores.ask_offers(keys)] if keys else []
-    visit.lock([account_no], *offers, outlets_at=places)
+    visit.lock([account_no], outlets_at=places)
+    overdue = Overdue(visit, [account_no])
     customers = hours.ask_customers([account_no])
     frozen = passbooks.ask_frozen([account_no], visit.now)
     is_fixed = visit.tx.engine.locks_at_begin
     facing = known if is_fixed else stores.ask_stores([command.store])
-    again = () if is_fixed else (facing, overdue)
+    again = () if is_fixed else (facing,)
     earlier = [store.ask_by_ref(command.ref)] if command.ref is not None else []
     visit.enter(
         command,
         outlets_at=places,
-        asks=(customers, frozen, *offers, *earlier, *again),
+        asks=(customers, frozen, *earlier, *again, *overdue.asks),
     )
     for ask in earlier:
         if ask.answer is not None and rules.is_replay(ask.answer, digest, command.ref):
@@ -163,10 +164,7 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
         )
     visit.require_role(command.act)
     posting = visit.posting(visit.heads())
-    # Asked again behind the locks: what somebody settled meanwhile is no longer among them.
-    lapsed = [hold for hold in overdue.answer if goods_of([hold]) <= keys]
-    offered = offers[0].answer if offers else {}
-    free(posting.heads, offered, lapsed)
+    lapsed = overdue.settle(posting)
     placing = rules.decide_placing(
         rules.PlacingFacts(
             now=visit.now,
@@ -185,7 +183,7 @@ def place(visit: Visit, command: PlaceHold) -> HoldPlaced:
         hours=command.hours,
         deadline_at=command.deadline_at,
     )
-    return _place(visit, command, posting, placing, lapsed, offered)
+    return _place(visit, command, posting, placing, lapsed)
 
 
 def _place(
@@ -193,8 +191,7 @@ def _place(
     command: PlaceHold,
     posting: Posting,
     placing: Placing,
-    lapsed: list[Hold],
-    offers: Mapping[OfferKey, OfferFacts],
+    lapsed: Settled,
 ) -> HoldPlaced:
     head, outlet = posting.heads[command.account], placing.outlet
     hold = Hold(
@@ -213,8 +210,7 @@ def _place(
     )
     posting.expire(head, outlet.outlet_no)
     hold.place(head)
-    write(visit, posting, [*lapsed, hold], outlet)
-    stores.write_stock(visit.writes, offers.values(), visit.voucher_id)
+    lapsed.write(visit, posting, outlet, hold)
     scale = visit.tx.bank.scale
     receipt = HoldPlaced(
         voucher_id=visit.voucher_uuid,
@@ -229,7 +225,7 @@ def _place(
         balance=Points.of_units(head.balance, scale),
         available=Points.of_units(head.available, scale),
     )
-    visit.book(command, receipt, outlet, posting=posting, facts=facts_on_lapses(lapsed))
+    visit.book(command, receipt, outlet, posting=posting, facts=lapsed.facts)
     return receipt
 
 
@@ -406,18 +402,28 @@ def _book(
 
 def lapse_overdue(visit: Visit, command: LapseOverdue) -> HoldsLapsed:
     """Sweep holds past their deadline; nobody decides here, the clock has."""
-    seen = store.load_overdue(visit.tx, visit.now, command.count_max)
+    _, closed = visit.shelf.of(visit.tx, load_stamp(visit.tx))
+    came_at = visit.now
+
+    def list_after(last: Hold | None, size: int) -> list[Hold]:
+        return store.load_overdue(visit.tx, came_at, last, size)
+
+    of_account = operator.attrgetter("account_no")
+    seen, left_out = find_due(visit, closed, list_after, of_account, command.count_max)
     numbers = {hold.account_no for hold in seen}
-    visit.lock(numbers)
+    if numbers:  # or nothing will be written, and whoever closes a day waits for no lock
+        visit.lock(numbers)
     wanted = {hold.hold_id for hold in seen}
     overdue = visit.tx.look(store.ask_overdue_of(numbers, visit.now))
-    lapsing = [hold for hold in overdue if hold.hold_id in wanted]
-    keys = goods_of(lapsing)
-    offered = stores.ask_offers(keys)
+    found = [hold for hold in overdue if hold.hold_id in wanted]
+    offered, places = stores.ask_offers(goods_of(found)), outlets.ask_places(numbers)
     visit.tx.lock(offered)
-    visit.enter(command, asks=(offered,))
+    visit.enter(command, asks=(offered, places))
     handled_at = visit.outlet_for(command.act, None)
     posting = visit.posting(visit.heads())
+    # Asked again behind the locks: a branch may have closed, or somebody moved, meanwhile.
+    shut = closed_today(visit, visit.closed, numbers, visit.homes, places.answer)
+    lapsing = [hold for hold in found if hold.account_no not in shut]
     offers = offered.answer
     freed = sum(hold.left for hold in lapsing)
     free(posting.heads, offers, lapsing)
@@ -429,6 +435,8 @@ def lapse_overdue(visit: Visit, command: LapseOverdue) -> HoldsLapsed:
         booked_at=visit.now,
         hold_ids=tuple(UUID(bytes=hold.hold_id) for hold in lapsing),
         points=Points.of_units(freed, visit.tx.bank.scale),
+        may_be_more=len(seen) == command.count_max,
+        left_out=left_out + len(found) - len(lapsing),
     )
     if lapsing:
         visit.book(command, receipt, handled_at, posting=posting)

@@ -17,9 +17,10 @@ from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.points import OpeningAccepted, OpeningFacts
 from gongyi_bank.rules.staff import require_not_own, require_second_person
 from gongyi_bank.service.gate import Visit
-from gongyi_bank.store import hours, ledger
+from gongyi_bank.service.sweeps import closed_today, find_due
+from gongyi_bank.store import hours, ledger, outlets
 from gongyi_bank.store.outlets import load_outlets_by_no
-from gongyi_bank.store.points import load_homes, load_openings
+from gongyi_bank.store.points import load_openings
 from gongyi_bank.store.policies import load_stamp
 from gongyi_bank.values import Points
 
@@ -141,7 +142,8 @@ def _outcome(
     visit: Visit, heads: dict[int, Head], index: int, decision: rules.OpeningDecision
 ) -> RowOutcome:
     if isinstance(decision, Declined):
-        return RowOutcome(index, None, accrual.REFUSED, decision.row.account, error=decision.error)
+        zone = visit.tx.bank.zone
+        return RowOutcome.refusal(index, None, decision.row.account, decision.error, zone)
     scale = visit.tx.bank.scale
     if isinstance(decision, Replayed):
         record = decision.record
@@ -165,18 +167,27 @@ def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
 
     Each at its home outlet; where that has closed its day already, on the next one.
     """
-    book, _ = visit.shelf.of(visit.tx, load_stamp(visit.tx))
-    seen = ledger.list_due(visit.tx, terms_of(book, visit.today), command.count_max)
-    visit.lock(seen)
+    book, closed = visit.shelf.of(visit.tx, load_stamp(visit.tx))
+    terms = terms_of(book, visit.today)
+
+    def list_after(last: ledger.Due | None, size: int) -> list[ledger.Due]:
+        return ledger.list_due(visit.tx, terms, last or ledger.BEFORE_ALL, size)
+
+    seen, left_out = find_due(visit, closed, list_after, lambda due: due[1], command.count_max)
+    numbers = [account_no for _, account_no in seen]
+    if numbers:  # or nothing will be written, and whoever closes a day waits for no lock
+        visit.lock(numbers)
     visit.enter(command)
     handled_at = visit.outlet_for(command.act, None)
     heads = visit.heads()
-    homes = load_homes(visit.tx, seen)
+    places = visit.tx.look(outlets.ask_places(numbers).settled_if(has_none=not numbers))
+    # Asked again behind the locks: a branch may have closed, or somebody moved, meanwhile.
+    shut = closed_today(visit, visit.closed, numbers, visit.homes, places)
     posting = visit.posting(heads)
     for account_no, head in sorted(heads.items()):
-        if visit.closed.closed_home(visit.homes.get(account_no, ()), visit.today):
+        if account_no in shut:
             continue
-        posting.expire(head, homes[account_no])
+        posting.expire(head, places[account_no].outlet_no)
         now_noted = (head.dead_no, head.next_expiry_on, head.next_expiry_line_no)
         head.is_touched = now_noted != head.seen_expiry
     changed = [head for head in heads.values() if head.is_changed]
@@ -187,7 +198,8 @@ def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
         accounts=len(changed),
         lines=len(posting.lines),
         points=Points.of_units(-sum(line[3] for line in posting.lines), visit.tx.bank.scale),
-        may_be_more=len(seen) == command.count_max and bool(changed),
+        may_be_more=len(seen) == command.count_max,
+        left_out=left_out + len(shut),
     )
     if changed:
         visit.book(command, receipt, handled_at, posting=posting)

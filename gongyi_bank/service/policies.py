@@ -11,6 +11,7 @@ from gongyi_bank.rules.staff import require_permission
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import policies as store
 from gongyi_bank.store import serials
+from gongyi_bank.store.closings import ask_newest_moment
 from gongyi_bank.store.hours import newest_service_on
 from gongyi_bank.store.outlets import ask_lock_house, load_head_office
 
@@ -21,7 +22,10 @@ _BY_SERVICE_DAY = (Tariff.kind, HourLimits.kind)
 def adopt(visit: Visit, command: AdoptPolicy) -> PolicyAdopted:
     """Adopt a policy; the newest of its kind must begin on an earlier day."""
     visit.lock((), ask_lock_house())
-    visit.enter(command)
+    newest = ask_newest_moment()
+    visit.enter(command, asks=[newest])
+    # Days that others have decided on already are over, whatever this host's clock says.
+    visit.go_by(newest.answer)
     handled_at = load_head_office(visit.tx)
     require_permission(visit.staff, command.act, handled_at)
     kind = command.policy.kind

@@ -25,6 +25,7 @@ from gongyi_bank.rules.staff import (
     require_second_person,
 )
 from gongyi_bank.service.gate import Visit
+from gongyi_bank.service.holds import Overdue, Settled
 from gongyi_bank.store import hours, pools
 from gongyi_bank.store import reversals as store
 from gongyi_bank.store.outlets import ask_outlets_by_no
@@ -93,6 +94,9 @@ class _Run:
         self.lines = lines
         self.accounts = sorted({line.account_no for line in lines})
         visit.lock(self.accounts)
+        # What a lapsed hold keeps is not spent, swept or not: it is there to be taken back.
+        self._overdue = Overdue(visit, self.accounts)
+        self._lapsed = Settled((), {})
         before = store.asks_before(lines)
         customers = hours.ask_customers(self.accounts)
         codes = [command.outlet] if command.outlet else []
@@ -100,7 +104,7 @@ class _Run:
         pooled = [no for no in self.accounts if internal_kind(no) == "pool"]
         named = [pools.ask_pools_of(pooled)] if pooled else []
         places = ask_outlets_by_no(line.outlet_no for line in lines)
-        asks: tuple[Ask[Any], ...] = (customers, *before, *named, places)
+        asks: tuple[Ask[Any], ...] = (customers, *before, *named, places, *self._overdue.asks)
         visit.enter(command, outlets_at=codes, people=people, asks=asks)
         self.reversibles: list[Reversible] = store.reversibles(lines, before)
         self.posting: Posting = visit.posting(visit.heads())
@@ -137,6 +141,7 @@ class _Run:
 
     def reverse(self, movements: Iterable[rules.Movement], wanted: int | None) -> list[Part]:
         """Carry the reversal out on the working copies."""
+        self._lapsed = self._overdue.settle(self.posting)
         movements = list(movements)
         lines = [one for movement in movements for one in movement.lines]
         rules.note_expiries(self.posting, lines, self.outlet.outlet_no)
@@ -175,9 +180,10 @@ class _Run:
     def book(self, receipt: LineReversed | VoucherReversed, parts: Iterable[Part]) -> None:
         """Write everything."""
         cited = {str(UUID(bytes=part.line.voucher_id)) for part in parts}
+        self._lapsed.write(self.visit, self.posting, self.outlet)
         self.visit.book(
             self.command, receipt, self.outlet, posting=self.posting, second=self.second,
-            reason=self.command.reason, facts={"reversed": sorted(cited)},
+            reason=self.command.reason, facts={"reversed": sorted(cited), **self._lapsed.facts},
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gongyi_bank.commands.redemptions import RedemptionRow
+from gongyi_bank.errors import LockOutOfOrder, RetryTransaction
 from gongyi_bank.rules.holds import Hold
 from gongyi_bank.rules.redemptions import RedemptionFacts
 from gongyi_bank.rules.stores import OfferKey, StoreFacts
@@ -22,7 +23,11 @@ from gongyi_bank.store.transaction import Ask, Transaction
 
 
 class Scene:
-    """What the books say around rows: stores and lapsed holds first, the rest behind the locks."""
+    """What the books say around rows: stores and lapsed holds first, the rest behind the locks.
+
+    While the locks are waited for, further holds may lapse: they are asked for again by the moment
+    that decides, and goods that they keep are then locked last.
+    """
 
     def __init__(
         self,
@@ -60,9 +65,7 @@ class Scene:
         """Whether what was remembered is what the books say; called when all was asked."""
         found, known = self._facing.answer, visit.shelf.stores
         known.update(found)
-        if not self._is_recalled:
-            return
-        for code, remembered in self.stores.items():
+        for code, remembered in self.stores.items() if self._is_recalled else ():
             if code not in found or found[code].place != remembered.place:
                 # It was recruited in a transaction that was rolled back.
                 known.pop(code, None)
@@ -71,8 +74,8 @@ class Scene:
         if more:
             self._keys |= more
             offers = stores.ask_offers(more)
-            visit.tx.lock(offers)
-            visit.tx.gather(offers, self._overdue)
+            _lock_late(visit.tx, offers)
+            visit.tx.gather(offers)
             self._offers.append(offers)
 
     def asks_before(self) -> list[Ask[Any]]:
@@ -94,7 +97,10 @@ class Scene:
         self._customers = hours.ask_customers(self.numbers)
         self._frozen = passbooks.ask_frozen(self.numbers, visit.now)
         self._refs = store.ask_by_ref(row.ref for row in self.rows if row.ref)
-        self._facing = self._known if self._is_fixed else stores.ask_stores(self.stores)
+        self._facing = self._known
+        if not self._is_fixed:
+            self._facing = stores.ask_stores(self.stores)
+            self._overdue = hold_store.ask_overdue_of(self.numbers, visit.now)
         again = () if self._is_fixed else (self._facing, self._overdue)
         return [self._customers, self._frozen, *self._offers, self._refs, *again]
 
@@ -117,8 +123,19 @@ class Scene:
         )
 
     def lapsed(self) -> list[Hold]:
-        """Lapsed holds unswept; what somebody settled meanwhile is no longer among them."""
-        return [hold for hold in self._overdue.answer if holds.goods_of([hold]) <= self._keys]
+        """Holds that have lapsed unswept by the moment that decides."""
+        return self._overdue.answer
+
+
+def _lock_late(tx: Transaction, offers: Ask[Any]) -> None:
+    """Lock goods that nobody could name before. Raises RetryTransaction if the order forbids it.
+
+    Whoever comes again finds the reservation lapsed before anything is locked.
+    """
+    try:
+        tx.lock(offers)
+    except LockOutOfOrder:
+        raise RetryTransaction(reason="a reservation lapsed meanwhile") from None
 
 
 def _keys(known: Mapping[str, StoreFacts], rows: Iterable[RedemptionRow]) -> set[OfferKey]:

@@ -27,6 +27,8 @@ from gongyi_bank.store.writing import Row, Writes, columns_of
 
 #: How many holds one statement finds by their ids.
 IDS_MAX = 50
+#: Before any deadline; every engine can store it.
+_BEFORE_ALL = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _HOLD_COLUMNS = columns_of(hold)
 _EVENT_COLUMNS = columns_of(hold_event)
 #: The columns of a `Hold`, in its order.
@@ -76,10 +78,22 @@ def _overdue_holds() -> sa.Select[Any]:
     return _holds().where(hold.c.state == HELD, hold.c.deadline_at <= sa.bindparam("now"))
 
 
+def _is_after() -> sa.ColumnElement[bool]:
+    """Whether a hold stands behind this deadline and id."""
+    return sa.or_(
+        hold.c.deadline_at > sa.bindparam("after_at"),
+        sa.and_(
+            hold.c.deadline_at == sa.bindparam("after_at"),
+            hold.c.hold_id > sa.bindparam("after_id"),
+        ),
+    )
+
+
 @query
 def _overdue(_: StoreEngine) -> sa.Select[Any]:
     in_order = _overdue_holds().order_by(hold.c.deadline_at, hold.c.hold_id)
-    return in_order.limit(sa.bindparam("count_max"))
+    from_there = hold.c.deadline_at >= sa.bindparam("after_at")
+    return in_order.where(from_there, _is_after()).limit(sa.bindparam("count_max"))
 
 
 @query
@@ -120,16 +134,9 @@ def _listed() -> sa.Select[Any]:
 
 @query
 def _listed_open(_: StoreEngine) -> sa.Select[Any]:
-    is_next = sa.or_(
-        hold.c.deadline_at > sa.bindparam("after_at"),
-        sa.and_(
-            hold.c.deadline_at == sa.bindparam("after_at"),
-            hold.c.hold_id > sa.bindparam("after_id"),
-        ),
-    )
     return (
         _listed()
-        .where(hold.c.state == HELD, is_next)
+        .where(hold.c.state == HELD, _is_after())
         .order_by(hold.c.deadline_at, hold.c.hold_id)
         .limit(sa.bindparam("count_max"))
     )
@@ -157,9 +164,14 @@ def asks_by_ids(hold_ids: Iterable[bytes]) -> list[Ask[list[Hold]]]:
     return asks
 
 
-def load_overdue(tx: Transaction, now: dt.datetime, count_max: int) -> list[Hold]:
-    """Holds past their deadline that still keep something, longest overdue first."""
-    return _holds_of(_overdue(tx, now=now, count_max=count_max))
+def load_overdue(
+    tx: Transaction, now: dt.datetime, after: Hold | None, count_max: int
+) -> list[Hold]:
+    """Holds past their deadline that still keep something, longest overdue first, after one."""
+    after_at = after.deadline_at if after else _BEFORE_ALL
+    after_id = after.hold_id if after else bytes(16)
+    found = _overdue(tx, now=now, after_at=after_at, after_id=after_id, count_max=count_max)
+    return _holds_of(found)
 
 
 def ask_overdue_of(accounts: Iterable[int], now: dt.datetime) -> Ask[list[Hold]]:

@@ -36,6 +36,44 @@ def years(length: int) -> PointsExpiry:
     return PointsExpiry(mode="calendar_years", length=length)
 
 
+# --- dates ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "booked_on", "last_on"),
+    [
+        (months(1), (2023, 1, 31), (2023, 2, 28)),
+        (months(1), (2024, 1, 31), (2024, 2, 29)),
+        (months(1), (2023, 2, 28), (2023, 3, 28)),
+        (months(12), (2024, 2, 29), (2025, 2, 28)),
+        (months(48), (2024, 2, 29), (2028, 2, 29)),
+        (months(0), (2024, 2, 29), (2024, 2, 29)),
+        (years(0), (2024, 12, 31), (2024, 12, 31)),
+        (years(1), (2024, 1, 1), (2025, 12, 31)),
+        (NONE, (2024, 2, 29), (9999, 12, 31)),
+    ],
+)
+def test_the_last_day_at_the_ends_of_months_and_years(
+    policy: PointsExpiry, booked_on: tuple[int, int, int], last_on: tuple[int, int, int]
+) -> None:
+    assert policy.expires_on(dt.date(*booked_on)) == dt.date(*last_on)
+
+
+BOOKED = st.dates(dt.date(1990, 1, 1), dt.date(2200, 12, 31))
+
+
+@given(
+    BOOKED, BOOKED, st.integers(0, 600).flatmap(lambda n: st.sampled_from([months(n), years(n)]))
+)
+@example(dt.date(2024, 2, 29), dt.date(2024, 3, 1), months(12))
+@example(dt.date(2023, 1, 28), dt.date(2023, 1, 31), months(1))
+def test_what_is_booked_later_never_ends_earlier_and_nothing_before_it_is_booked(
+    one: dt.date, other: dt.date, policy: PointsExpiry
+) -> None:
+    first, second = sorted((one, other))
+    assert first <= policy.expires_on(first) <= policy.expires_on(second)
+
+
 # --- introductions ---------------------------------------------------------------------------
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+import sqlalchemy as sa
 
 from gongyi_bank.errors import AccountNotEmpty, InsufficientPoints
-from gongyi_bank.policies import ReversalRules
+from gongyi_bank.policies import PointsExpiry, ReversalRules
+from gongyi_bank.store.tables import account_head
 from gongyi_bank.values import Points
-from tests.district import District
+from tests.district import District, at
+from tests.racing import at_once
 from tests.service.test_holds import require_holds_agree
 from tests.service.test_holds_at_once import HOUR, errors, placed
 from tests.service.test_redemptions import saver
-from tests.service.test_redemptions_at_once import at_once
 from tests.service.test_statement_counts import statements
 from tests.service.test_stores import a_shop, new_offer
 
@@ -135,4 +137,89 @@ def test_a_debt_that_a_lapsed_hold_made_does_not_keep_an_account_open(
     closed = district.acting("T1").accounts.close(account=account, reason="销户")
     assert closed.paid_out == Points(0)
     assert district.bank.verify().is_clean
+    district.close()
+
+
+# --- taking back: what a lapsed hold keeps is not spent ----------------------------------------
+
+
+def reverse_line(district: District, account: int) -> Any:
+    return district.acting("K1").reversals.reverse_line(
+        account=account, line_no=1, reason="误记", second_person="K1b"
+    )
+
+
+def reverse_voucher(district: District, account: int) -> Any:
+    line = district.bank.reports.statement(account, newest=9).lines[0]
+    return district.acting("K1").reversals.reverse_voucher(
+        voucher=line.voucher_id, reason="误记", second_person="K1b"
+    )
+
+
+def void(district: District, account: int) -> Any:
+    return district.acting("K1").hours.void(
+        account=account, record_no=1, reason="误记", second_person="K1b"
+    )
+
+
+def correct(district: District, account: int) -> Any:
+    return district.acting("K1").hours.correct(
+        account=account, record_no=1, reason="时间有误", category="sanitation",
+        started_at=at("10-03 08:00"), ended_at=at("10-03 08:30"), recorded_by="T1",
+        checked_by="K1",
+    )  # fmt: skip
+
+
+def state(district: District, account: int) -> tuple[Any, ...]:
+    shown = district.bank.reports.customer_summary(account)
+    columns = account_head.c
+    query = sa.select(columns.credited, columns.debited, columns.held, columns.debt)
+    with district.bank.engine.connect() as connection:
+        head = connection.execute(query.where(columns.account_no == account)).one()
+    return shown.available, shown.balance, *head
+
+
+@pytest.mark.parametrize("spent", ["refuse", "take_available", "debt"])
+def test_what_lapsed_unswept_is_taken_back_as_after_a_sweep(
+    district: District, spent: Literal["refuse", "take_available", "debt"]
+) -> None:
+    """Otherwise a wrong record's points would stay with whoever once put them aside."""
+    a_shop(district, new_offer(stock=100))
+    today = district.clock().date()
+    district.bank.policies.adopt(policy=ReversalRules(spent=spent), effective_on=today)
+    for take in (reverse_line, reverse_voucher, void, correct):
+        found = []
+        for is_swept in (False, True):
+            account = saver(district, 120)
+            placed(district, account, "1.20", hours=1)
+            district.bank.redemptions.reserve(account=account, store="P1", sku="A", quantity=1)
+            district.clock.advance(days=30)
+            if is_swept:
+                assert len(district.bank.holds.lapse_overdue().hold_ids) == 2
+            take(district, account)
+            found.append(state(district, account))
+            assert district.bank.holds.lapse_overdue().hold_ids == ()
+        assert found[0] == found[1], take.__name__
+    require_holds_agree(district)
+    assert district.bank.verify().is_clean, str(district.bank.verify())
+
+
+def test_a_correction_revives_nothing_that_a_lapsed_hold_kept(sqlite_url: str) -> None:
+    """The hold honoured points past their date; once it has lapsed they have expired."""
+    month = PointsExpiry(mode="months", length=1)
+    district = District(sqlite_url, policies=(month,))
+    a_shop(district)
+    found = []
+    for is_swept in (False, True):
+        account = saver(district, 120)
+        district.clock.advance(days=30)
+        placed(district, account, "2.00", hours=1)
+        district.clock.advance(days=2)
+        if is_swept:
+            district.bank.holds.lapse_overdue()
+        correct(district, account)
+        found.append(state(district, account))
+    assert found[0] == found[1]
+    assert found[0][0] == 0
+    assert district.bank.verify().is_clean, str(district.bank.verify())
     district.close()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.rules.expiry import terms_of
 from gongyi_bank.store import policies
-from gongyi_bank.store.ledger import list_due, load_heads
+from gongyi_bank.store.ledger import BEFORE_ALL, Due, list_due, load_heads
 from gongyi_bank.store.tables import customer
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import NEVER
@@ -108,14 +108,19 @@ def test_after_the_last_date_nothing_lives(district: District) -> None:
 
 
 def test_those_are_due_whose_date_has_come_soonest_first(district: District) -> None:
-    def due(day: dt.date, count_max: int = 9) -> list[int]:
+    def due(day: dt.date, count_max: int = 9, after: Due = BEFORE_ALL) -> list[Due]:
         return district.bank.read(
-            lambda tx: list_due(tx, terms_of(policies.load_book(tx, 0), day), count_max)
+            lambda tx: list_due(tx, terms_of(policies.load_book(tx, 0), day), after, count_max)
         )
 
     numbers = district.bank.read(accounts)
+    first, second = (FIRST, numbers[0]), (SECOND, numbers[1])
     after = dt.timedelta(days=1)
     assert due(FIRST) == []
-    assert due(FIRST + after) == numbers[:1]
-    assert due(SECOND + after) == numbers[:2]
-    assert due(SECOND + after, 1) == numbers[:1]
+    assert due(FIRST + after) == [first]
+    assert due(SECOND + after) == [first, second]
+    assert due(SECOND + after, 1) == [first]
+    assert due(SECOND + after, 1, first) == [second]
+    assert due(SECOND + after, 9, (FIRST, numbers[0] - 1)) == [first, second]
+    assert due(SECOND + after, 9, (SECOND, numbers[0])) == [second]
+    assert due(SECOND + after, 9, second) == []

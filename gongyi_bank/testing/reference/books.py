@@ -173,6 +173,13 @@ class Books:
         stays = customer.stays if customer is not None else ()
         return homes_of((since_on, self.outlets[number]) for since_on, number in stays)
 
+    def place(self, account_no: int) -> OutletFacts:
+        """Where a customer belongs now, or the outlet of a pool."""
+        if account_no in self.customers:
+            return self.outlets[self.customers[account_no].outlet_no]
+        pool = next(pool for pool in self.pools.values() if pool.account_no == account_no)
+        return self.outlets[pool.outlet_no]
+
     def voucher_of_key(self, key: str) -> Voucher | None:
         """The act that was booked under this key."""
         return next((found for found in self.vouchers.values() if found.key == key), None)

@@ -164,7 +164,8 @@ def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     for place in (source, target):
         visit.closed.require_open_day(place, visit.today)
     visit.closed.require_open_homes(visit.books.homes(command.account), visit.today)
-    _change(visit, customer, stays=(*customer.stays, (visit.today, target.outlet_no)))
+    since_on = max(visit.today, customer.stays[-1][0])
+    _change(visit, customer, stays=(*customer.stays, (since_on, target.outlet_no)))
     receipt = CustomerMoved(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,7 @@ from gongyi_bank.testing.reference.rows import Line, LinePart, Move, Voucher
 #: What serves a command: takes the visit and the command, answers with the receipt.
 Serve = Callable[[Any, Any], AnyReceipt]
 Acts = dict[type[Command], Serve]
+ItemT = TypeVar("ItemT")
 #: Of a head, what must be the same whether an act added it up or the rows are counted anew.
 _COUNTED = ("credited", "debited", "held", "debt", "line_no", "record_no", "verified_minutes")
 
@@ -85,6 +86,11 @@ class Visit:
         return UUID(bytes=self.voucher_id)
 
     # --- facts ---
+
+    def go_by(self, moment: dt.datetime) -> None:
+        """Go by the books' clock where it is ahead of this host's."""
+        self.now = max(self.now, moment)
+        self.today = business_day(self.now, self.bank.zone)
 
     def enter(
         self,
@@ -185,6 +191,28 @@ class Visit:
             fresh_until=self.expiry_terms.fresh_until,
         )
 
+    # --- what acts do that go over many accounts ---
+
+    def sweepable(
+        self, due: Iterable[ItemT], account_of: Callable[[ItemT], int], count_max: int
+    ) -> tuple[list[ItemT], int]:
+        """The first so many that can be swept today, and how many come before whose day is closed.
+
+        Closed it is where they were registered on the day, or where they belong by now.
+        """
+        found: list[ItemT] = []
+        left_out = 0
+        for item in due:
+            number = account_of(item)
+            home = self.closed.closed_home(self.books.homes(number), self.today)
+            if home or self.today <= self.closed.booking_through(self.books.place(number)):
+                left_out += 1
+                continue
+            found.append(item)
+            if len(found) == count_max:
+                break
+        return found, left_out
+
     # --- what every act does that asks what may be spent ---
 
     def free_lapsed(self, accounts: Iterable[int]) -> set[int]:
@@ -241,7 +269,9 @@ class Visit:
         """
         places = {place.outlet_no: place for place in (*self.outlets.values(), outlet)}
         written = {outlet.outlet_no, *(posting.outlet_nos() if posting else ())}
-        for number in written & places.keys():
+        if self.closed.is_by_branch:
+            places |= {number: self.books.outlets[number] for number in written}
+        for number in sorted(written & places.keys()):
             self.closed.require_open_day(places[number], self.today)
         for head in posting.heads.values() if posting else ():
             if head.is_changed:
@@ -276,8 +306,10 @@ def perform(
     except _Replayed as replayed:
         return replayed.receipt
     except GongyiBankError as error:
-        error.in_zone(bank.zone)
-        raise
+        told = error.in_zone(bank.zone)
+        if told is error:
+            raise
+        raise told from error.__cause__
     finally:
         if visit is None or not visit.is_booked:
             # Within one transaction of several acts numbers that were drawn stay drawn.

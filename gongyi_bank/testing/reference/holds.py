@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -241,7 +242,9 @@ def lapse_overdue(visit: Visit, command: LapseOverdue) -> HoldsLapsed:
     visit.enter(command)
     handled_at = visit.outlet_for(command.act, None)
     books = visit.books
-    lapsing = books.overdue(books.lines, visit.now)[: command.count_max]
+    overdue = books.overdue(books.lines, visit.now)
+    of_account = operator.attrgetter("account_no")
+    lapsing, left_out = visit.sweepable(overdue, of_account, command.count_max)
     freed = sum(hold.left for hold in lapsing)
     entry = entry_of(visit, {hold.account_no for hold in lapsing})
     for hold in lapsing:
@@ -255,6 +258,8 @@ def lapse_overdue(visit: Visit, command: LapseOverdue) -> HoldsLapsed:
         booked_at=visit.now,
         hold_ids=tuple(UUID(bytes=hold.hold_id) for hold in lapsing),
         points=_points(visit, freed),
+        may_be_more=len(lapsing) == command.count_max,
+        left_out=left_out,
     )
     if lapsing:
         visit.book(command, receipt, handled_at, posting=entry)

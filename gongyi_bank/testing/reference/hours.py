@@ -94,8 +94,8 @@ def _outcome(visit: Visit, entry: Entry, index: int, decision: accrual.Decision)
     """Carry one row's decision out, and say what became of it."""
     ref = decision.row.ref
     if isinstance(decision, Declined):
-        error = decision.error.in_zone(visit.bank.zone)
-        return RowOutcome(index, ref, accrual.REFUSED, decision.row.account, error=error)
+        zone = visit.bank.zone
+        return RowOutcome.refusal(index, ref, decision.row.account, decision.error, zone)
     if isinstance(decision, Replayed):
         made = _record_of(visit, decision.record.account_no, decision.record.record_no)
         return RowOutcome(
@@ -308,6 +308,7 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
     second = require_second_person(command.act, visit.staff, named, code, outlet)
     for person in (visit.staff, second):
         require_not_own(command.act, person, wrong.account_no)
+    freed = _free_lapsed(visit, wrong)
     entry = entry_of(visit, [wrong.account_no])
     cited = _cited(visit, entry, wrong)
     if cited is not None and cited.due:
@@ -316,6 +317,7 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
     moved, line_no = (part.moved, part.by_line_no) if part else (0, None)
     made = _record_of(visit, wrong.account_no, wrong.record_no)
     receipt = _decided(visit, made, moved, line_no, entry.heads[made.account_no].balance)
+    visit.expire_freed(entry, freed, outlet)
     visit.book(command, receipt, outlet, posting=entry, second=second, reason=command.reason)
     return receipt
 
@@ -340,6 +342,7 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     if isinstance(decision, Declined):
         raise decision.error
     assert isinstance(decision, Accepted)
+    freed = _free_lapsed(visit, wrong)
     entry = entry_of(visit, [wrong.account_no])
     cited = _cited(visit, entry, wrong)
     # What has expired of the wrong record stays expired: to correct is not to revive.
@@ -347,6 +350,7 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     made = _add(visit, entry, decision, replaces=wrong.record_no)
     _take_back(visit, entry, wrong, cited, outlet)
     receipt = _recorded(visit, entry, made)
+    visit.expire_freed(entry, freed, outlet)
     visit.book(
         command, receipt, outlet, posting=entry, second=decision.checker, reason=command.reason
     )
@@ -401,6 +405,11 @@ def _require_decider(visit: Visit, act: str, waits: HourRecord, outlet: OutletFa
 def _require_credited(found: HourRecord) -> None:
     if found.state != accrual.CREDITED:
         raise RecordNotCredited(record=f"{found.account_no}/{found.record_no}", state=found.state)
+
+
+def _free_lapsed(visit: Visit, wrong: HourRecord) -> set[int]:
+    """What lapsed holds kept is there to be taken back, if anything was credited."""
+    return visit.free_lapsed([wrong.account_no]) if wrong.line_no is not None else set()
 
 
 def _cited(visit: Visit, entry: Entry, wrong: HourRecord) -> Reversible | None:

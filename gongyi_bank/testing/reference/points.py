@@ -14,7 +14,7 @@ from gongyi_bank.rules.accrual import Declined, RecordFacts, Replayed
 from gongyi_bank.rules.customers import require_open
 from gongyi_bank.rules.ledger import Leg, Mark, internal_kind, internal_no
 from gongyi_bank.rules.points import OpeningAccepted, OpeningDecision, OpeningFacts
-from gongyi_bank.rules.staff import OutletFacts, require_not_own, require_second_person
+from gongyi_bank.rules.staff import require_not_own, require_second_person
 from gongyi_bank.testing.reference.gate import Acts, Visit
 from gongyi_bank.testing.reference.lots import Entry, entry_of
 from gongyi_bank.testing.reference.rows import HourRecord
@@ -114,7 +114,8 @@ def _openings(visit: Visit) -> dict[int, RecordFacts]:
 def _outcome(visit: Visit, entry: Entry, index: int, decision: OpeningDecision) -> RowOutcome:
     """Carry one row's decision out, and say what became of it."""
     if isinstance(decision, Declined):
-        return RowOutcome(index, None, accrual.REFUSED, decision.row.account, error=decision.error)
+        zone = visit.bank.zone
+        return RowOutcome.refusal(index, None, decision.row.account, decision.error, zone)
     scale = visit.bank.scale
     if isinstance(decision, Replayed):
         record = decision.record
@@ -180,14 +181,12 @@ def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
 
     Where that has closed its day already, on the next one.
     """
-    seen = _due(visit, command.count_max)
+    seen, left_out = visit.sweepable(_due(visit), int, command.count_max)
     visit.enter(command)
     handled_at = visit.outlet_for(command.act, None)
     entry = entry_of(visit, seen)
     for account_no, head in sorted(entry.heads.items()):
-        if visit.closed.closed_home(visit.books.homes(account_no), visit.today):
-            continue
-        entry.expire(head, _home(visit, account_no).outlet_no)
+        entry.expire(head, visit.books.place(account_no).outlet_no)
         head.is_touched = head.dates != head.seen_expiry
     changed = [head for head in entry.heads.values() if head.is_changed]
     receipt = PointsExpired(
@@ -197,33 +196,24 @@ def expire_due(visit: Visit, command: ExpireDue) -> PointsExpired:
         accounts=len(changed),
         lines=len(entry.lines),
         points=Points.of_units(-sum(line[3] for line in entry.lines), visit.bank.scale),
-        may_be_more=len(seen) == command.count_max and bool(changed),
+        may_be_more=len(seen) == command.count_max,
+        left_out=left_out,
     )
     if changed:
         visit.book(command, receipt, handled_at, posting=entry)
     return receipt
 
 
-def _home(visit: Visit, account_no: int) -> OutletFacts:
-    """Where a customer is now, or the outlet of a pool."""
-    books = visit.books
-    if account_no in books.customers:
-        return books.outlets[books.customers[account_no].outlet_no]
-    pool = next(pool for pool in books.pools.values() if pool.account_no == account_no)
-    return books.outlets[pool.outlet_no]
-
-
-def _due(visit: Visit, count_max: int) -> list[int]:
+def _due(visit: Visit) -> list[int]:
     """The accounts that a bank's sweep would look at, by what it has noted of their dates.
 
     First those whose noted date has come, then, while points expire, those with points for
     which no date is noted yet.
     """
     noted = [(day, no) for no, (_, day, line_no) in visit.books.noted.items() if line_no]
-    due = [no for day, no in sorted(noted) if day < visit.today][:count_max]
+    due = [no for day, no in sorted(noted) if day < visit.today]
     if visit.expiry_terms.is_in_force:
-        undated = sorted(no for day, no in noted if day == NEVER and internal_kind(no) is None)
-        due += undated[: count_max - len(due)]
+        due += sorted(no for day, no in noted if day == NEVER and internal_kind(no) is None)
     return due
 
 

@@ -181,7 +181,8 @@ class _Run:
         """Carry one row's decision out, and say what became of it."""
         row = decision.row
         if isinstance(decision, Declined):
-            return RowOutcome(index, row.ref, rules.REFUSED, row.account, error=decision.error)
+            zone = self.visit.bank.zone
+            return RowOutcome.refusal(index, row.ref, row.account, decision.error, zone)
         record, balance, said = decision.record, None, rules.REPLAYED
         if isinstance(decision, RedemptionAccepted):
             made, units = self.redeem(decision)
@@ -194,6 +195,7 @@ class _Run:
             line_no=record.line_no,
             points=_points(self.visit, record.points),
             balance=balance,
+            redemption_id=UUID(bytes=record.redemption_id),
         )
 
 

@@ -113,6 +113,8 @@ class _Run:
         self.command = command
         self.accounts = sorted({line.account_no for line in lines})
         self.reversibles: list[Reversible] = reversibles_of(visit.books, lines)
+        # What a lapsed hold keeps is not spent: it is there to be taken back.
+        self.freed = visit.free_lapsed(self.accounts)
         self.entry: Entry = entry_of(visit, self.accounts)
         numbers = sorted({line.outlet_no for line in lines})
         self.places = {number: visit.books.outlets[number] for number in numbers}
@@ -187,6 +189,7 @@ class _Run:
 
     def book(self, receipt: LineReversed | VoucherReversed) -> None:
         """Write everything."""
+        self.visit.expire_freed(self.entry, self.freed, self.outlet)
         self.visit.book(
             self.command, receipt, self.outlet, posting=self.entry, second=self.second,
             reason=self.command.reason,

@@ -132,6 +132,7 @@ def adopt(visit: Visit, command: AdoptPolicy) -> PolicyAdopted:
     """Adopt a policy; the newest of its kind must begin on an earlier day."""
     books = visit.books
     visit.enter(command)
+    visit.go_by(max(made.booked_at for made in books.vouchers.values()))
     require_permission(visit.staff, command.act, books.head_office)
     kind = command.policy.kind
     newest_on = visit.policies.newest_on(kind)
