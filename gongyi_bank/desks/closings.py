@@ -50,7 +50,7 @@ class ClosingsDesk(Desk):
     def _prepare(self, command: CloseBooks, name: str) -> None:
         """Announce and drain, as far as that was not done before."""
         period, outlet = command.period, command.outlet
-        state = self._house.read(lambda tx: reports.state_of(tx, period, outlet))
+        state = self._house.glance(lambda tx: reports.state_of(tx, period, outlet))
         if state in (None, CLOSING) and outlet is None and Period.parse(period).kind == DAY:
             self._expire_due()
         if state is None:

@@ -16,7 +16,7 @@ from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.rules.outlets import Stays
 from gongyi_bank.store import closings as store
 from gongyi_bank.store.closings import AuditClosing
-from gongyi_bank.store.outlets import list_subtree, load_head_office, load_outlets
+from gongyi_bank.store.outlets import ask_place, list_subtree, load_head_office
 from gongyi_bank.store.totals import compare_totals
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import clean_code
@@ -38,17 +38,17 @@ _COLUMNS = (
 
 
 def state_of(tx: Transaction, label: str, outlet: str | None) -> str | None:
-    """The state of the closing that ends with a period; None before it is announced."""
+    """The state of the closing that ends with a period; None before it is announced.
+
+    One statement. Raises UnknownOutlet.
+    """
     period = Period.parse(label)
-    if outlet is None:
-        place = load_head_office(tx)
-    else:
-        found = load_outlets(tx, [outlet]).get(outlet)
-        if found is None:
-            raise UnknownOutlet(outlet=outlet)
-        place = found
-    closing = store.load_closing(tx, place.outlet_no, str(period.kind), period.last_on)
-    return closing.state if closing else None
+    place = ask_place(outlet)
+    closing = store.ask_closing(outlet, str(period.kind), period.last_on)
+    tx.gather(place, closing)
+    if place.answer is None:
+        raise UnknownOutlet(outlet=outlet)
+    return closing.answer.state if closing.answer else None
 
 
 def register(tx: Transaction, outlet: str | None, newest: int) -> Table:

@@ -14,13 +14,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final, Literal
 
 from gongyi_bank.periods import business_day
 from gongyi_bank.rules.ledger import GENESIS_HASH
 from gongyi_bank.values import canonical
 
+_sha256: Final = hashlib.sha256
 #: Version of the form of leaves and seals.
 SEAL_VERSION: Final = 1
 #: The root of no rows at all (RFC 6962).
@@ -28,6 +30,7 @@ EMPTY_ROOT: Final = hashlib.sha256().digest()
 FIRST_PREVIOUS: Final = GENESIS_HASH
 _CLAIMS: Final = 2**256
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 #: Later than any act, and in every zone a day that the calendar has.
 _END: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
@@ -99,6 +102,39 @@ def _joined(
     return left[0] + right[0], node_hash(left[1], right[1]), left[2] or right[2]
 
 
+class MerkleRoot:
+    """The root alone, of leaves that come many at a time: as `MerkleTree` makes it, but sooner."""
+
+    def __init__(self) -> None:
+        #: On each level, lowest first, the node that waits for the one to its right.
+        self._waiting: list[bytes | None] = []
+
+    def add(self, leaves: list[bytes]) -> None:
+        """Add the hashes of the next leaves."""
+        nodes, level = leaves, 0
+        while nodes:
+            if level == len(self._waiting):
+                self._waiting.append(None)
+            waiting = self._waiting[level]
+            if waiting is not None:
+                nodes = [waiting, *nodes]
+            self._waiting[level] = nodes[-1] if len(nodes) % 2 else None
+            one = iter(nodes)
+            nodes = [
+                _sha256(b"\1" + left + right).digest()
+                for left, right in zip(one, one, strict=False)
+            ]
+            level += 1
+
+    def root(self) -> bytes:
+        """The root over all leaves so far."""
+        node: bytes | None = None
+        for waiting in self._waiting:
+            if waiting is not None:
+                node = waiting if node is None else node_hash(waiting, node)
+        return EMPTY_ROOT if node is None else node
+
+
 def is_included(content: bytes, path: Iterable[Step], root: bytes) -> bool:
     """Whether the path leads from this leaf to the root."""
     found = leaf_hash(content)
@@ -115,6 +151,60 @@ def seal_hash(
     if seal_key is not None:
         return hmac.digest(seal_key, message, "sha256")
     return hashlib.sha256(message).digest()
+
+
+# --- many leaves at once --------------------------------------------------------------------
+
+
+def leaf_hashes(
+    bank_id: int, part: str, columns: Iterable[Sequence[Any]], ends: Iterable[str] = repeat("")
+) -> list[bytes]:
+    """The leaves' hashes of rows that are given by their columns.
+
+    Each is `leaf_hash` of `leaf_content` of a row, at a third of the cost. `ends` are the texts
+    of what some of the rows have besides, as `row_ends` makes them.
+    """
+    start = "\0" + canonical(SEAL_VERSION, bank_id, part)[:-1].decode()
+    rows = zip(repeat(start), *map(canonical_column, columns), ends)
+    return [_sha256(text.encode()).digest() for text in map(";".join, rows)]
+
+
+def row_ends(columns: Iterable[Sequence[Any]]) -> list[str]:
+    """What the texts of rows end with that have these columns besides."""
+    return list(map(";".join, zip(*map(canonical_column, columns), repeat(""))))
+
+
+def canonical_column(values: Sequence[Any]) -> list[str]:
+    """What each of these values becomes within `canonical`; a column has few types."""
+    kinds = set(map(type, values))
+    if len(kinds) == 1:
+        return _COLUMNS.get(kinds.pop(), _one_by_one)(values)
+    if type(None) in kinds:
+        texts = iter(canonical_column([value for value in values if value is not None]))
+        return ["n" if value is None else next(texts) for value in values]
+    return _one_by_one(values)
+
+
+def _one_by_one(values: Sequence[Any]) -> list[str]:
+    return [canonical(value)[len("gb1;") : -1].decode() for value in values]
+
+
+def _days(values: Sequence[dt.date]) -> list[str]:
+    """Days come again and again, and are slow to write."""
+    known = {day: f"d{day.isoformat()}" for day in set(values)}
+    return [known[day] for day in values]
+
+
+#: By the type of all values. Moments are too many to remember, and two that are equal in
+#: Python may be an hour apart.
+_COLUMNS: Final[Mapping[type, Callable[[Sequence[Any]], list[str]]]] = {
+    int: lambda values: [f"i{value}" for value in values],
+    str: lambda values: [f"s{len(value)}:{value}" for value in values],
+    bytes: lambda values: [f"b{len(value)}:{value.hex()}" for value in values],
+    dt.date: _days,
+    dt.datetime: lambda values: [f"t{(moment - _EPOCH) // _MICROSECOND}" for moment in values],
+    type(None): lambda values: ["n"] * len(values),
+}
 
 
 # --- claims ---------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ summed in peace.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import datetime as dt
+from typing import Any, Self, TypeVar
 
 from gongyi_bank.commands.closings import AnnounceClosing, CloseBooks, DrainClosing
 from gongyi_bank.errors import (
@@ -23,12 +24,13 @@ from gongyi_bank.receipts.closings import BooksClosed, ClosingAnnounced, Closing
 from gongyi_bank.rules import closings as rules
 from gongyi_bank.rules.staff import OutletFacts, require_permission
 from gongyi_bank.service.gate import Visit
-from gongyi_bank.service.seals import seal_days
+from gongyi_bank.service.seals import Sealing
 from gongyi_bank.store import closings as store
 from gongyi_bank.store import totals as roll_ups
 from gongyi_bank.store.closings import ClosingFacts
-from gongyi_bank.store.outlets import load_head_office, load_outlets
+from gongyi_bank.store.outlets import ask_place, load_head_office
 from gongyi_bank.store.policies import write_stamp
+from gongyi_bank.store.seals import ask_newest_seal
 from gongyi_bank.store.transaction import Ask
 
 Closing = AnnounceClosing | DrainClosing | CloseBooks
@@ -38,7 +40,7 @@ ReceiptT = TypeVar("ReceiptT", ClosingAnnounced, ClosingDrained, BooksClosed)
 def announce(visit: Visit, command: AnnounceClosing) -> ClosingAnnounced:
     """Say that a period will be closed: from now on whoever posts there queues."""
     visit.lock(())
-    place = _enter(visit, command)
+    place, _ = _enter(visit, command)
     made = _begin(visit, command, place, rules.CLOSING)
     store.write_closing(visit.writes, made, visit.voucher_id)
     receipt = _receipt(ClosingAnnounced, visit, place, made)
@@ -48,9 +50,10 @@ def announce(visit: Visit, command: AnnounceClosing) -> ClosingAnnounced:
 
 def drain(visit: Visit, command: DrainClosing) -> ClosingDrained:
     """Bar the period, and wait for everybody who was under way in it."""
-    visit.lock_to_close(*store.steps_to_close(_place(visit, command)))
-    place = _enter(visit, command)
-    found = _found(visit, command, place)
+    # Every statement before the locks lets more of the tellers pass the gate first.
+    place = _look(visit, command)[0] if command.outlet is not None else None
+    visit.lock_to_close(*store.steps_to_close(place))
+    place, found = _enter(visit, command)
     if found is None or found.state != rules.CLOSING:
         raise WrongClosingState(
             outlet=place.code, kind=str(Period.parse(command.period).kind),
@@ -66,8 +69,7 @@ def drain(visit: Visit, command: DrainClosing) -> ClosingDrained:
 
 def close(visit: Visit, command: CloseBooks) -> BooksClosed:
     """Close a period for good, whatever steps towards it were taken before."""
-    place = _place(visit, command)
-    found = _found(visit, command, place)
+    place, found = _look(visit, command)
     is_drained = found is not None and found.state in (rules.DRAINED, rules.CLOSED)
     # Who comes second must find the days sealed, and the voucher of a twin with the same key.
     steps = store.steps_to_close(place)
@@ -76,69 +78,105 @@ def close(visit: Visit, command: CloseBooks) -> BooksClosed:
     else:
         visit.require_newest_rows()
     visit.lock_to_close(*steps)
-    newest = store.ask_newest_moment()
-    place = _enter(visit, command, newest)
+    newest, day = store.ask_newest_moment(), _WholeDay.of(command, place)
+    place, found = _enter(visit, command, newest, *(day.facts if day else ()))
     # Nothing that was booked before is younger than the closing, whatever this host's clock says.
     visit.go_by(newest.answer)
-    found = _found(visit, command, place)
     if found is None or found.state == rules.CLOSED:
         made = _begin(visit, command, place, rules.CLOSED)
         store.write_closing(visit.writes, made, visit.voucher_id, visit.voucher_id)
     else:
         made = found
         store.write_closing_state(visit.writes, found, rules.CLOSED, visit.voucher_id)
-    receipt = _receipt(BooksClosed, visit, place, made, **_summed(visit, place, made))
+    receipt = _receipt(BooksClosed, visit, place, made, **_summed(visit, made, day))
     visit.book(command, receipt, place)
     if not is_drained:
         write_stamp(visit.tx, visit.voucher_id)
     return receipt
 
 
-def _summed(visit: Visit, place: OutletFacts, made: ClosingFacts) -> dict[str, object]:
+class _WholeDay:
+    """What closing a day of the whole bank needs besides: it is rolled up, and sealed."""
+
+    def __init__(self, last_on: dt.date) -> None:
+        self.since = roll_ups.ask_rolled_up_through(last_on)
+        self.newest = ask_newest_seal()
+
+    @classmethod
+    def of(cls, command: CloseBooks, place: OutletFacts) -> Self | None:
+        """None for a longer period, or an outlet's."""
+        period = Period.parse(command.period)
+        is_it = str(period.kind) == rules.DAY and place.parent_no is None
+        return cls(period.last_on) if is_it else None
+
+    @property
+    def facts(self) -> tuple[Ask[Any], ...]:
+        """Its first questions."""
+        return self.since, self.newest
+
+
+def _summed(visit: Visit, made: ClosingFacts, day: _WholeDay | None) -> dict[str, object]:
     """With a day of the whole bank: roll up its internal accounts, and seal it."""
-    overdue = store.count_overdue_holds(visit.tx, visit.now)
-    if made.kind != rules.DAY or place.parent_no is not None:
-        return {"totals": 0, "overdue_holds": overdue, "root": None}
-    totals = roll_ups.load_new_totals(visit.tx, made.last_on)
+    overdue = store.ask_overdue_holds(visit.now)
+    if day is None:
+        return {"totals": 0, "overdue_holds": visit.tx.look(overdue), "root": None}
+    rolled_up, moved = roll_ups.asks_of_internal(day.since.answer, made.last_on)
+    sealing = Sealing(visit, day.newest.answer, made.first_on, made.last_on)
+    visit.tx.gather(overdue, rolled_up, moved, sealing.tables)
+    totals = roll_ups.new_totals(rolled_up.answer, moved.answer)
     roll_ups.write_totals(visit.writes, totals, made.last_on, visit.voucher_id)
-    sealed = seal_days(visit, made.closing_no, made.first_on, made.last_on)
-    return {"totals": len(totals), "overdue_holds": overdue, "root": sealed.root.hex()}
+    seal = sealing.seal(made.closing_no)
+    return {"totals": len(totals), "overdue_holds": overdue.answer, "root": seal.root.hex()}
 
 
-def _place(visit: Visit, command: Closing) -> OutletFacts:
-    """The outlet that is closed with everything below it. Raises UnknownOutlet."""
-    if command.outlet is None:
-        return load_head_office(visit.tx)
-    found = load_outlets(visit.tx, [command.outlet]).get(command.outlet)
-    if found is None:
-        raise UnknownOutlet(outlet=command.outlet)
-    return found
+Standing = tuple[OutletFacts, ClosingFacts | None]
 
 
-def _enter(visit: Visit, command: Closing, *asks: Ask[Any]) -> OutletFacts:
-    visit.enter(command, asks=asks)
-    place = _place(visit, command)
-    require_permission(visit.staff, command.act, place)
-    return place
-
-
-def _found(visit: Visit, command: Closing, place: OutletFacts) -> ClosingFacts | None:
+def _asked(command: Closing) -> tuple[Ask[OutletFacts | None], Ask[ClosingFacts | None]]:
+    """The outlet that is closed with everything below it, and how far its closing has come."""
     period = Period.parse(command.period)
-    return store.load_closing(visit.tx, place.outlet_no, str(period.kind), period.last_on)
+    closing = store.ask_closing(command.outlet, str(period.kind), period.last_on)
+    return ask_place(command.outlet), closing
+
+
+def _look(visit: Visit, command: Closing) -> Standing:
+    """Both, before anything is locked. Raises UnknownOutlet."""
+    place, closing = _asked(command)
+    visit.tx.gather(place, closing)
+    return _require_known(command, place.answer), closing.answer
+
+
+def _enter(visit: Visit, command: Closing, *asks: Ask[Any]) -> Standing:
+    """Both, as the facts of an actor who may close there. Raises UnknownOutlet, NotPermitted."""
+    asked = _asked(command)
+    visit.enter(command, asks=[*asked, *asks])
+    place = _require_known(command, asked[0].answer)
+    require_permission(visit.staff, command.act, place)
+    return place, asked[1].answer
+
+
+def _require_known(command: Closing, place: OutletFacts | None) -> OutletFacts:
+    if place is None:
+        raise UnknownOutlet(outlet=command.outlet)
+    return place
 
 
 def _begin(visit: Visit, command: Closing, place: OutletFacts, state: str) -> ClosingFacts:
     """A new closing, from where the one before it ended."""
     period = Period.parse(command.period)
-    head_no = load_head_office(visit.tx).outlet_no
-    reached = store.load_reached(visit.tx, place, head_no, visit.closed.stays_of(place))
+    head_no = place.outlet_no
+    if place.parent_no is not None:
+        head_no = load_head_office(visit.tx).outlet_no
+    reached = store.ask_reached(place, head_no, visit.closed.stays_of(place))
+    closing_no = store.ask_next_closing_no()
+    visit.tx.gather(reached, closing_no)
     zone = visit.tx.bank.zone
     founded_on = business_day(visit.tx.bank.founded_at, zone)
     try:
         # What is over, is over by the clock of whoever asks: others' may be ahead.
         today = business_day(visit.asked_at, zone)
         first_on = rules.decide_first_day(
-            place, period, reached, today=today, founded_on=founded_on
+            place, period, reached.answer, today=today, founded_on=founded_on
         )
     except (ClosingUnfinished, PeriodAlreadyClosed):
         # Nothing keeps out a twin with the same key, that may have begun it since the key was
@@ -146,7 +184,7 @@ def _begin(visit: Visit, command: Closing, place: OutletFacts, state: str) -> Cl
         visit.enter(command)
         raise
     return ClosingFacts(
-        closing_no=store.next_closing_no(visit.tx),
+        closing_no=closing_no.answer,
         outlet_no=place.outlet_no,
         kind=str(period.kind),
         first_on=first_on,

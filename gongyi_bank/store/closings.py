@@ -18,11 +18,11 @@ from gongyi_bank.rules.closings import (
     closed_through,
 )
 from gongyi_bank.rules.ledger import EARLIEST
-from gongyi_bank.rules.outlets import Stay
+from gongyi_bank.rules.outlets import HEAD_OFFICE, Stay
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.locks import Place
-from gongyi_bank.store.outlets import ask_gate, ask_lock_outlets, load_stays
+from gongyi_bank.store.outlets import ask_gate, ask_lock_outlets, ask_stays
 from gongyi_bank.store.tables import (
     bank,
     closing,
@@ -38,7 +38,6 @@ from gongyi_bank.store.writing import Writes, columns_of
 #: The series of the counter row that cold acts share to keep days open.
 SERIES = "closing"
 _CLOSING_COLUMNS = columns_of(closing)
-_HEAD_OFFICE = 1
 
 
 # --- which days are closed -----------------------------------------------------------------
@@ -69,7 +68,9 @@ def load_closed(tx: Transaction) -> ClosedDays:
     All stays are read, not only those of outlets that have moved: facts that an act reads later
     may know of a move that the closings do not, and a new place without its past is wrong.
     """
-    return ClosedDays(_newest(tx), load_stays(tx))
+    newest, stays = _newest.ask(list), ask_stays()
+    tx.gather(newest, stays)
+    return ClosedDays(newest.answer, stays.answer)
 
 
 @query
@@ -93,30 +94,30 @@ def _reached(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def load_reached(
-    tx: Transaction, place: OutletFacts, head_no: int, stays: Sequence[Stay]
-) -> dict[str, Reached]:
+def ask_reached(place: OutletFacts, head_no: int, stays: Sequence[Stay]) -> Ask[dict[str, Reached]]:
     """How far closings of each kind have come at an outlet and, in its stays, above it."""
     above = {place.outlet_no, head_no} | ({stay.parent_no for stay in stays} - {None})
-    begun: dict[str, dict[int, dt.date]] = {}
-    closed: dict[str, dict[int, dt.date]] = {}
-    unfinished: dict[str, dt.date] = {}
-    for outlet_no, kind, begun_on, closed_on, unfinished_on in _reached(
-        tx, outlet=place.outlet_no, outlets=sorted(above)
-    ):
-        where = EVERYWHERE if outlet_no == head_no else outlet_no
-        begun.setdefault(kind, {})[where] = begun_on
-        closed.setdefault(kind, {})[where] = closed_on or EARLIEST
-        if unfinished_on is not None:
-            unfinished[kind] = unfinished_on
-    return {
-        kind: Reached(
-            closed_through(begun[kind], place.outlet_no, stays),
-            closed_through(closed[kind], place.outlet_no, stays),
-            unfinished.get(kind),
-        )
-        for kind in begun
-    }
+
+    def parse(rows: Rows) -> dict[str, Reached]:
+        begun: dict[str, dict[int, dt.date]] = {}
+        closed: dict[str, dict[int, dt.date]] = {}
+        unfinished: dict[str, dt.date] = {}
+        for outlet_no, kind, begun_on, closed_on, unfinished_on in rows:
+            where = EVERYWHERE if outlet_no == head_no else outlet_no
+            begun.setdefault(kind, {})[where] = begun_on
+            closed.setdefault(kind, {})[where] = closed_on or EARLIEST
+            if unfinished_on is not None:
+                unfinished[kind] = unfinished_on
+        return {
+            kind: Reached(
+                closed_through(begun[kind], place.outlet_no, stays),
+                closed_through(closed[kind], place.outlet_no, stays),
+                unfinished.get(kind),
+            )
+            for kind in begun
+        }
+
+    return _reached.ask(parse, outlet=place.outlet_no, outlets=sorted(above))
 
 
 # --- one closing ---------------------------------------------------------------------------
@@ -134,22 +135,40 @@ class ClosingFacts:
     state: str
 
 
-@query
-def _one(_: StoreEngine) -> sa.Select[Any]:
+def _place_of(code: str | None) -> sa.ScalarSelect[Any]:
+    """The number of the outlet with the code that is given, or of the head office."""
+    is_it = outlet.c.head_mark == 1 if code is None else outlet.c.code == sa.bindparam("code")
+    return sa.select(outlet.c.outlet_no).where(of_bank(outlet), is_it).scalar_subquery()
+
+
+def _one(code: str | None) -> sa.Select[Any]:
     return sa.select(*(closing.c[name] for name in ClosingFacts.__slots__)).where(
         of_bank(closing),
-        closing.c.outlet_no == sa.bindparam("outlet"),
+        closing.c.outlet_no == _place_of(code),
         closing.c.kind == sa.bindparam("kind"),
         closing.c.last_on == sa.bindparam("last_on"),
     )
 
 
-def load_closing(
-    tx: Transaction, outlet_no: int, kind: str, last_on: dt.date
-) -> ClosingFacts | None:
-    """The closing of an outlet that ends with this day."""
-    rows = _one(tx, outlet=outlet_no, kind=kind, last_on=last_on)
-    return ClosingFacts(*rows[0]) if rows else None
+@query
+def _one_of_head_office(_: StoreEngine) -> sa.Select[Any]:
+    return _one(None)
+
+
+@query
+def _one_of_outlet(_: StoreEngine) -> sa.Select[Any]:
+    return _one("code")
+
+
+def ask_closing(code: str | None, kind: str, last_on: dt.date) -> Ask[ClosingFacts | None]:
+    """The closing of the outlet with this code, or of the head office, that ends with a day."""
+
+    def parse(rows: Rows) -> ClosingFacts | None:
+        return ClosingFacts(*rows[0]) if rows else None
+
+    if code is None:
+        return _one_of_head_office.ask(parse, kind=kind, last_on=last_on)
+    return _one_of_outlet.ask(parse, code=code, kind=kind, last_on=last_on)
 
 
 @query
@@ -157,13 +176,13 @@ def _newest_no(_: StoreEngine) -> sa.Select[Any]:
     return sa.select(sa.func.max(closing.c.closing_no)).where(of_bank(closing))
 
 
-def next_closing_no(tx: Transaction) -> int:
+def ask_next_closing_no() -> Ask[int]:
     """One more than the highest number.
 
     No counter is locked for it: that row is shared by who keeps days open, and they would
     starve whoever wants to announce. Of two at once, one finds the number taken and retries.
     """
-    return (_newest_no(tx)[0][0] or 0) + 1
+    return _newest_no.ask(lambda rows: (rows[0][0] or 0) + 1)
 
 
 @query
@@ -178,9 +197,8 @@ def ask_newest_moment() -> Ask[dt.datetime]:
     return _newest_moment.ask(_only)
 
 
-def _only(rows: Rows) -> dt.datetime:
-    moment: dt.datetime = rows[0][0]
-    return moment
+def _only(rows: Rows) -> Any:
+    return rows[0][0]
 
 
 def write_closing(
@@ -238,10 +256,9 @@ def _overdue(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def count_overdue_holds(tx: Transaction, now: dt.datetime) -> int:
-    """Holds past their deadline that nobody has swept."""
-    count: int = _overdue(tx, now=now)[0][0]
-    return count
+def ask_overdue_holds(now: dt.datetime) -> Ask[int]:
+    """How many holds past their deadline nobody has swept."""
+    return _overdue.ask(_only, now=now)
 
 
 # --- audit ---------------------------------------------------------------------------------
@@ -309,19 +326,6 @@ def _alone(engine: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _lock_gate(engine: StoreEngine) -> sa.Select[Any]:
-    return engine.lock(
-        sa.select(closing.c.closing_no)
-        .where(
-            of_bank(closing),
-            closing.c.outlet_no == sa.bindparam("outlet"),
-            closing.c.state == CLOSING,
-        )
-        .order_by(closing.c.closing_no)
-    )
-
-
-@query
 def _lock_bank(engine: StoreEngine) -> sa.Select[Any]:
     return engine.lock(sa.select(bank.c.bank_id).where(of_bank(bank)))
 
@@ -371,19 +375,19 @@ def asks_to_keep(tx: Transaction) -> list[Ask[Rows]]:
     return [*ask_gate(tx), _share.ask(list, series=SERIES)]
 
 
-def steps_to_close(place: OutletFacts) -> tuple[list[Ask[Rows]], ...]:
+def steps_to_close(place: OutletFacts | None) -> tuple[list[Ask[Rows]], ...]:
     """What locks out everybody who keeps a day open at an outlet or below it, step by step.
 
-    The bank's own row first: transactions with an older snapshot share it for as long as they
-    last, and new outlets and moves change it, so the last step sees who belongs here. Then the
-    gate, so that only who is under way is waited for, and no queue at any outlet.
+    Without an outlet, in the whole bank. The bank's own row first: transactions with an older
+    snapshot share it for as long as they last, and new outlets and moves change it, so the last
+    step sees who belongs here. It is also the gate (`outlets.ask_gate`), so that only who is
+    under way is waited for, and no queue at any outlet.
     """
     below = _lock_all.ask(list)
-    if place.tier != _HEAD_OFFICE:
+    if place is not None and place.tier != HEAD_OFFICE:
         below = _lock_below.ask(list, outlet=place.outlet_no)
-    gate = _lock_gate.ask(list, outlet=place.outlet_no)
     first = _lock_bank.ask(list).locking(Place.OUTLETS, [0])
-    return [first, gate], [_alone.ask(list, series=SERIES), below]
+    return [first], [_alone.ask(list, series=SERIES), below]
 
 
 def steps_to_move(codes: Iterable[str]) -> tuple[list[Ask[Rows]], ...]:

@@ -17,6 +17,8 @@ from gongyi_bank.store.engines import Capability, StoreEngine
 from gongyi_bank.store.hours import is_waiting
 from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import (
+    account,
+    bank,
     closing,
     customer,
     customer_stay,
@@ -127,6 +129,15 @@ def load_outlets_by_no(tx: Transaction, numbers: Iterable[int]) -> dict[int, Out
     return tx.look(ask_outlets_by_no(numbers))
 
 
+def ask_place(code: str | None) -> Ask[OutletFacts | None]:
+    """The outlet with this code, or without one 总行."""
+
+    def parse(rows: Rows) -> OutletFacts | None:
+        return next((facts for facts in map(_facts, rows) if code in (None, facts.code)), None)
+
+    return _head_office.ask(parse) if code is None else _by_codes.ask(parse, codes=[code])
+
+
 def load_head_office(tx: Transaction) -> OutletFacts:
     """总行."""
     return _facts(_head_office(tx)[0])
@@ -178,6 +189,28 @@ def _homes_by_account(rows: Rows) -> dict[int, tuple[Home, ...]]:
     return {account_no: homes_of(own) for account_no, own in stays.items()}
 
 
+@query
+def _places(engine: StoreEngine) -> sa.Select[Any]:
+    its_customer = sa.and_(
+        customer.c.bank_id == account.c.bank_id, customer.c.account_no == account.c.account_no
+    )
+    home = sa.func.coalesce(customer.c.outlet_no, account.c.outlet_no)
+    place = sa.and_(outlet.c.bank_id == account.c.bank_id, outlet.c.outlet_no == home)
+    return (
+        sa.select(account.c.account_no, *_FACTS)
+        .select_from(account.outerjoin(customer, its_customer).join(outlet, place))
+        .where(of_bank(account), engine.among(account.c.account_no, "accounts"))
+    )
+
+
+def ask_places(accounts: Iterable[int]) -> Ask[dict[int, OutletFacts]]:
+    """The outlet that each account belongs to now: a pool's, or where a customer has moved."""
+    return _places.ask(
+        lambda rows: {number: _facts(tuple(facts)) for number, *facts in rows},
+        accounts=sorted(set(accounts)),
+    )
+
+
 OUTLET_COLUMNS = columns_of(outlet)
 STAY_COLUMNS = columns_of(outlet_stay)
 
@@ -201,11 +234,8 @@ def write_stays(writes: Writes, rows: list[tuple[Any, ...]]) -> None:
 
 @query
 def _stays(_: StoreEngine) -> sa.Select[Any]:
-    stay = outlet_stay
-    return (
-        sa.select(*(stay.c[name] for name in StoredStay.__slots__))
-        .where(of_bank(stay))
-        .order_by(stay.c.outlet_no, stay.c.stay_no)
+    return sa.select(*(outlet_stay.c[name] for name in StoredStay.__slots__)).where(
+        of_bank(outlet_stay)
     )
 
 
@@ -233,13 +263,22 @@ class StoredStay:
 def list_stays(tx: Transaction, outlet_no: int | None = None) -> list[StoredStay]:
     """The stays of one outlet or of all of them, in order."""
     rows = _stays(tx) if outlet_no is None else _stays_of_one(tx, outlet=outlet_no)
-    return [StoredStay(*row) for row in rows]
+    return [StoredStay(*row) for row in sorted(rows)]
+
+
+def ask_stays() -> Ask[Stays]:
+    """Below which outlet each of them was when."""
+
+    def parse(rows: Rows) -> Stays:
+        stays = (StoredStay(*row) for row in sorted(rows))
+        return stays_of((stay.outlet_no, stay.parent_no, stay.since_on) for stay in stays)
+
+    return _stays.ask(parse)
 
 
 def load_stays(tx: Transaction) -> Stays:
     """Below which outlet each of them was when."""
-    rows = list_stays(tx)
-    return stays_of((stay.outlet_no, stay.parent_no, stay.since_on) for stay in rows)
+    return tx.look(ask_stays())
 
 
 def write_outlet_change(writes: Writes, outlet_no: int, **changes: Any) -> None:
@@ -309,12 +348,13 @@ def _lock(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _gate(engine: StoreEngine) -> sa.Select[Any]:
-    """The closings that wait for who is under way: whoever comes later waits for them."""
-    return engine.lock(
-        sa.select(closing.c.closing_no)
-        .where(of_bank(closing), closing.c.state == CLOSING)
-        .order_by(closing.c.closing_no)
-    )
+    """The bank's own row while a closing waits for who is under way: whoever comes later queues.
+
+    Not the closing's row: who queued still holds it, one after the other, when the closing goes
+    on, and whoever closes would wait for each of them to post.
+    """
+    waits = sa.exists().where(closing.c.bank_id == bank.c.bank_id, closing.c.state == CLOSING)
+    return engine.lock(sa.select(bank.c.bank_id).where(of_bank(bank), waits))
 
 
 def ask_gate(tx: Transaction) -> list[Ask[Rows]]:

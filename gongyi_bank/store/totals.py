@@ -29,7 +29,7 @@ from gongyi_bank.store.tables import (
     outlet,
 )
 from gongyi_bank.store.tables.columns import Day
-from gongyi_bank.store.transaction import Transaction, of_bank, query
+from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
 _TOTAL_COLUMNS = columns_of(account_total)
@@ -223,18 +223,23 @@ def _rolled_up_through(_: StoreEngine) -> sa.Select[Any]:
 Totals = dict[int, tuple[int, int]]
 
 
-def _load_internal(tx: Transaction, day: dt.date) -> tuple[list[Any], list[Any]]:
-    """Internal accounts' rolled up totals, and what came since and up to a day."""
-    since = _rolled_up_through(tx, day=day)[0][0] or EARLIEST
-    return _internal_rolled_up(tx, since=since), _internal_moved(tx, since=since, day=day)
+def ask_rolled_up_through(day: dt.date) -> Ask[dt.date]:
+    """The newest day up to this one through which internal accounts are rolled up."""
+    return _rolled_up_through.ask(lambda rows: rows[0][0] or EARLIEST, day=day)
 
 
-def load_new_totals(tx: Transaction, day: dt.date) -> Totals:
+def asks_of_internal(since: dt.date, day: dt.date) -> tuple[Ask[Rows], Ask[Rows]]:
+    """Internal accounts' totals rolled up through `since`, and what came then and up to a day."""
+    return _internal_rolled_up.ask(list, since=since), _internal_moved.ask(
+        list, since=since, day=day
+    )
+
+
+def new_totals(rolled_up: Rows, moved: Rows) -> Totals:
     """(debits, credits) through a day of every internal account that moved since the last one.
 
     Accounts that did not move keep their older totals: these hold on.
     """
-    rolled_up, moved = _load_internal(tx, day)
     totals = {row[0]: [0, 0] for row in moved}
     for number, _, _, debits, credits_ in (*rolled_up, *moved):
         if number in totals:
@@ -260,8 +265,10 @@ def list_account_sums(tx: Transaction, as_of: dt.date | None) -> list[AccountSum
         rows = _floored_to_date(tx)
     else:
         rows = _floored_then(tx, last_on=as_of) + _floored_after(tx, last_on=as_of)
-    rolled_up, moved = _load_internal(tx, as_of or dt.date.max)
-    rows += [row[1:] for row in (*rolled_up, *moved)]
+    day = as_of or dt.date.max
+    internal = asks_of_internal(tx.look(ask_rolled_up_through(day)), day)
+    tx.gather(*internal)
+    rows += [row[1:] for ask in internal for row in ask.answer]
     return [AccountSum(*row) for row in rows]
 
 
@@ -282,13 +289,11 @@ def _all_totals(engine: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _with_totals(_: StoreEngine) -> sa.Select[Any]:
-    return (
-        sa.select(account_total.c.account_no)
-        .where(of_bank(account_total))
-        .group_by(account_total.c.account_no)
-        .order_by(account_total.c.account_no)
-    )
+def _internal(_: StoreEngine) -> sa.CompoundSelect[Any]:
+    """The bank's own accounts, and whatever else was rolled up."""
+    rolled_up = sa.select(account_total.c.account_no).where(of_bank(account_total))
+    own = sa.select(account.c.account_no).where(of_bank(account), ~_is_floored())
+    return sa.union(own, rolled_up).order_by("account_no")
 
 
 @query
@@ -317,8 +322,13 @@ def _by_day(engine: StoreEngine) -> sa.CompoundSelect[Any]:
 def compare_totals(
     tx: Transaction,
 ) -> Iterator[tuple[int, dt.date, tuple[int, int], tuple[int, int]]]:
-    """(account, day, rolled up, recomputed) of every roll-up, a few accounts at a time."""
-    numbers = [row[0] for row in _with_totals(tx)]
+    """(account, day, rolled up, recomputed) of every roll-up, a few accounts at a time.
+
+    And of accounts that moved before the last closed day and were not rolled up since: balances
+    begin with the roll-ups, so one that is not there is missing in every figure.
+    """
+    numbers = [row[0] for row in _internal(tx)]
+    closed_on = _rolled_up_through(tx, day=dt.date.max)[0][0] or EARLIEST
     for start in range(0, len(numbers), _ACCOUNTS_MAX):
         part = numbers[start : start + _ACCOUNTS_MAX]
         days: dict[int, list[tuple[dt.date, int, int]]] = {}
@@ -333,3 +343,9 @@ def compare_totals(
                 _, debits, credits_ = rest.pop()
                 made[number] = (made[number][0] + debits, made[number][1] + credits_)
             yield number, through_on, (found[0], found[1]), made[number]
+        for number, rest in days.items():
+            left = [moved for moved in rest if moved[0] <= closed_on]
+            if left and number in made:
+                last = made[number]
+                sums = (sum(one[1] for one in left), sum(one[2] for one in left))
+                yield number, closed_on, last, (last[0] + sums[0], last[1] + sums[1])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gongyi_bank.rules.seals import (
     EMPTY_ROOT,
     FIRST_PREVIOUS,
+    MerkleRoot,
     MerkleTree,
     claim_text,
     claims_differ,
@@ -20,7 +21,9 @@ from gongyi_bank.rules.seals import (
     is_included,
     leaf_content,
     leaf_hash,
+    leaf_hashes,
     node_hash,
+    row_ends,
     row_number,
     seal_hash,
     voucher_day,
@@ -203,3 +206,48 @@ def test_an_id_that_no_calendar_has_counts_as_the_end_of_it() -> None:
 
 def test_before_1970_nothing_is_below_the_first_voucher() -> None:
     assert voucher_floor(dt.datetime(1900, 1, 1, tzinfo=dt.UTC)) == bytes(16)
+
+
+# --- many leaves at once -------------------------------------------------------------------
+
+
+@given(st.lists(LEAVES, max_size=6))
+def test_leaves_that_come_many_at_a_time_give_the_same_root(batches: list[list[bytes]]) -> None:
+    root = MerkleRoot()
+    for contents in batches:
+        root.add([leaf_hash(content) for content in contents])
+    assert root.root() == root_by_definition([one for contents in batches for one in contents])
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+MOMENTS = st.integers(0, 10**10).map(lambda second: dt.datetime.fromtimestamp(second, SHANGHAI))
+KINDS = (st.integers(), TEXTS, st.binary(max_size=4), st.dates(), MOMENTS, st.none())
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[tuple[object, ...]]:
+    """Rows of columns that hold one type, some of them nothing here and there, or anything."""
+    columns = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=5))
+    cells = [draw(st.sampled_from([kind, kind | st.none(), st.one_of(*KINDS)])) for kind in columns]
+    return draw(st.lists(st.tuples(*cells), min_size=1, max_size=6))
+
+
+@given(tables(), tables())
+def test_columns_hashed_together_are_the_leaves_of_their_rows(
+    rows: list[tuple[object, ...]], more: list[tuple[object, ...]]
+) -> None:
+    rows, more = rows[: len(more)], more[: len(rows)]
+    columns, ends = (list(zip(*part, strict=True)) for part in (rows, more))
+    alone = [leaf_hash(leaf_content(7, "part", row)) for row in rows]
+    assert leaf_hashes(7, "part", columns) == alone
+    together = zip(rows, more, strict=True)
+    longer = [leaf_hash(leaf_content(7, "part", (*row, *end))) for row, end in together]
+    assert leaf_hashes(7, "part", columns, row_ends(ends)) == longer
+
+
+def test_equal_moments_an_hour_apart_are_different_leaves() -> None:
+    """Python calls two moments of one zone equal in the hour that the clock repeats."""
+    berlin = ZoneInfo("Europe/Berlin")
+    moment = dt.datetime(2022, 10, 30, 2, 30, tzinfo=berlin)
+    one, other = leaf_hashes(1, "line", [[moment, moment.replace(fold=1)]])
+    assert one != other

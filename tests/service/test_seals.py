@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -12,11 +13,13 @@ import sqlalchemy as sa
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import InvalidValue, LineNotSealed, UnknownLine
 from gongyi_bank.reports.faults import Fault
-from gongyi_bank.service import seals as service
+from gongyi_bank.rules.seals import day_floor, leaf_hash
 from gongyi_bank.service.gate import HouseShelf, Visit
+from gongyi_bank.service.seals import Sealing
 from gongyi_bank.store import seals as store
 from gongyi_bank.store.seals import StoredSeal
 from gongyi_bank.store.tables import metadata
+from gongyi_bank.store.transaction import Transaction
 from tests.district import District
 from tests.reports.sealed_life import SealedLife
 
@@ -47,6 +50,32 @@ def test_the_bank_is_clean_and_every_day_has_its_seal(life: SealedLife) -> None:
     assert counted["seal"] == 1, "a seal covers the row of the one before it"
     assert {"hour_record", "hour_record.decided", "hour_record.voided"} <= counted.keys()
     assert not {"person", "account_head", "passbook"} & counted.keys()
+
+
+@pytest.mark.parametrize("size", [1, 3, 5000])
+def test_leaves_hashed_together_are_those_that_are_read_one_by_one(
+    life: SealedLife, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SEALED_TOGETHER", size)
+
+    def compare(tx: Transaction, low: bytes, high: bytes) -> Counter[str]:
+        seen = Counter[str]()
+        for name in store.SEALED:
+            leaves = list(store.stream(tx, name, low, high))
+            hashes, counts = [], Counter[str]()
+            for some, found in store.hash_leaves(tx, name, low, high):
+                hashes += some
+                counts.update(found)
+            assert hashes == [leaf_hash(leaf.content) for leaf in leaves]
+            assert counts == Counter(leaf.part.name for leaf in leaves)
+            seen += counts
+        return seen
+
+    day = day_floor(dt.date(2022, 10, 16), life.bank.zone)
+    before = life.bank.read(lambda tx: compare(tx, bytes(16), day))
+    since = life.bank.read(lambda tx: compare(tx, day, store.END))
+    parts = {part.name for parts in store.SEALED.values() for part in parts}
+    assert {"hour_record.decided", "redemption.settled"} <= (before + since).keys() <= parts
 
 
 def test_a_proof_holds_for_every_sealed_line_and_for_no_other_root(life: SealedLife) -> None:
@@ -111,7 +140,7 @@ def test_faults_are_told_one_by_one(sqlite_tables_url: str) -> None:
     assert {fault.kind for fault in told} == {"offer_stock"}
     assert found.faults == ()
     assert not found.is_clean
-    assert found.told == len(told) == 3
+    assert found.told == len(told) == 6
     life.district.close()
 
 
@@ -178,8 +207,12 @@ def test_only_days_that_are_over_are_sealed_and_once(
     district.clock.advance(days=1)
     district.bank.closings.close("2022-10-15")
     days = dt.date.fromisoformat(first_on), dt.date.fromisoformat(last_on)
+
+    def seal(tx: Transaction) -> None:
+        Sealing(Visit(tx, "admin", HouseShelf()), tx.look(store.ask_newest_seal()), *days)
+
     with pytest.raises(ValueError, match="sealed"), district.bank.begin() as counter:
-        counter.read(lambda tx: service.seal_days(Visit(tx, "admin", HouseShelf()), 1, *days))
+        counter.read(seal)
     district.close()
 
 
