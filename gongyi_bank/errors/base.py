@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import functools
 import string
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
-from gongyi_bank.errors.words import said
+from gongyi_bank.errors.words import moment_in, said
 
 Fact = Any
 _PARSE = string.Formatter().parse
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - beside the clock's reading in UTC
 
 
 def _names_in(*templates: str) -> frozenset[str]:
@@ -21,7 +24,8 @@ class GongyiBankError(Exception):
     """The root of everything that this library raises on purpose.
 
     `code` is stable and meant for programs, `facts` says what was found, `str()`
-    is one line in Chinese and English that ends with what to do next.
+    is one line in Chinese and English that ends with what to do next. Two are equal that say
+    the same of the same moments, wherever they come from: a call, a pickle or a bulk receipt.
     """
 
     code: ClassVar[str] = "error"
@@ -46,27 +50,41 @@ class GongyiBankError(Exception):
         super().__init__(facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (type(self), self.facts))
+        # What others have hung on it, like the notes of `add_note`, goes along.
+        added = {name: value for name, value in vars(self).items() if name != "facts"}
+        return (_rebuild, (type(self), self.facts), added or None)
 
     def __eq__(self, other: object) -> bool:
         """Equal when the same is said: same kind and same facts, also after a round trip."""
         if type(self) is not type(other) or not isinstance(other, GongyiBankError):
             return NotImplemented
-        return self.shown_facts() == other.shown_facts()
+        return self._compared() == other._compared()
 
     def __hash__(self) -> int:
-        return hash((type(self), tuple(sorted(self.shown_facts().items()))))
+        return hash((type(self), self._compared()))
+
+    def _compared(self) -> frozenset[tuple[str, str]]:
+        """The facts by which two errors are the same: one moment is one, in every zone."""
+        return frozenset((name, _compared(name, value)) for name, value in self.facts.items())
 
     def shown_facts(self) -> dict[str, str]:
         """The facts as text, for logs and JSON; moments in ISO 8601 with their offset."""
         return {name: _as_text(value) for name, value in self.facts.items()}
 
     def in_zone(self, zone: dt.tzinfo) -> Self:
-        """The same error, whose moments go by this zone's clock: the one on the bank's wall."""
-        for name, fact in self.facts.items():
-            if isinstance(fact, dt.datetime) and fact.tzinfo is not None:
-                self.facts[name] = fact.astimezone(zone)
-        return self
+        """The same error as this zone's clock tells its moments: the one on the bank's wall.
+
+        Itself where it tells none; otherwise a copy, which is equal to it.
+        """
+        facts = {name: _on_clock(fact, zone) for name, fact in self.facts.items()}
+        if all(facts[name] is fact for name, fact in self.facts.items()):
+            return self
+        told = copy.copy(self)
+        told.facts.update(facts)
+        # Where it came from is told of the copy as of the first one.
+        told.__cause__, told.__context__ = self.__cause__, self.__context__
+        told.__suppress_context__ = self.__suppress_context__
+        return told.with_traceback(self.__traceback__)
 
     def message(self, language: str = "en", *, with_advice: bool = True) -> str:
         """The sentence and the advice in one language, "zh" or "en"."""
@@ -83,6 +101,22 @@ class GongyiBankError(Exception):
 
 def _as_text(fact: Fact) -> str:
     return fact.isoformat() if isinstance(fact, dt.datetime) else str(fact)
+
+
+def _on_clock(fact: Fact, zone: dt.tzinfo) -> Fact:
+    if isinstance(fact, dt.datetime) and fact.utcoffset() is not None:
+        with suppress(OverflowError):  # at the ends of the calendar it may have no date there
+            return fact.astimezone(zone)
+    return fact
+
+
+def _compared(name: str, fact: Fact) -> str:
+    moment = moment_in(name, fact)
+    offset = moment.utcoffset() if moment is not None else None
+    if moment is None or offset is None:
+        return _as_text(fact)
+    # In UTC, but as a distance: at the ends of the calendar it may have no date there.
+    return f"moment {moment.replace(tzinfo=None) - _EPOCH - offset}"
 
 
 def _rebuild(cls: type[GongyiBankError], facts: dict[str, Fact]) -> GongyiBankError:

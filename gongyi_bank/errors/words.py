@@ -309,21 +309,30 @@ _SAID: dict[str, Callable[[str], str]] = {
 }  # fmt: skip
 
 
+def moment_in(name: str, fact: object) -> dt.datetime | None:
+    """The moment that a fact is, also where it was read back from a receipt, as text."""
+    if isinstance(fact, dt.datetime):
+        return fact
+    # A key may look like a moment, and is then taken letter by letter.
+    is_moment = name == "now" or name.endswith("_at")
+    if is_moment and type(fact) is str and _MOMENT.fullmatch(fact):
+        with suppress(ValueError):  # no day of the calendar
+            return dt.datetime.fromisoformat(fact)
+    return None
+
+
 def said(name: str, fact: object, language: str) -> object:
     """A fact as a message in "zh" or "en" says it; a thing in both languages in one.
 
     A moment is said as the clock showed it where it was taken from: the bank's, whose staff
     read this. Only UTC, which no wall shows, is named.
     """
-    if isinstance(fact, dt.datetime):
-        return _moment(fact)
-    if type(fact) is not str:
-        return fact
-    # A key may look like a moment, and is then said letter by letter.
-    if (name == "now" or name.endswith("_at")) and _MOMENT.fullmatch(fact):
-        with suppress(ValueError):  # no day of the calendar
-            return _moment(dt.datetime.fromisoformat(fact))
-    both = _BOTH.fullmatch(fact)
+    moment = moment_in(name, fact)
+    if moment is not None:
+        return _moment(moment)
+    # Read back from a receipt every fact is text, and says the same.
+    text = str(fact)
+    both = _BOTH.fullmatch(text)
     if both and name in (
         "what",
         "tier",
@@ -335,4 +344,4 @@ def said(name: str, fact: object, language: str) -> object:
         "period",
     ):
         return both[1] if language == "zh" else both[2]
-    return _SAID[name](fact) if language == "zh" and name in _SAID else fact
+    return _SAID[name](text) if language == "zh" and name in _SAID else fact

@@ -12,6 +12,8 @@ from gongyi_bank.errors import GongyiBankError, error_of
 from gongyi_bank.receipts.base import Receipt
 from gongyi_bank.values import Points, PointsSum
 
+_REFUSED = "refused"
+
 
 class HoursRecorded(Receipt):
     """A service was recorded: credited, or waiting for somebody's approval."""
@@ -70,20 +72,36 @@ class RowOutcome:
     balance: Points | None = None
     #: Why it was refused; None otherwise.
     error: GongyiBankError | None = None
+    #: The redemption that the row stands for, new or replayed: what a refund asks for.
+    redemption_id: UUID | None = None
+
+    @classmethod
+    def refusal(
+        cls,
+        index: int,
+        ref: str | None,
+        account: int | None,
+        error: GongyiBankError,
+        zone: dt.tzinfo,
+    ) -> Self:
+        """A row that was refused, its times told by the clock of the bank's zone."""
+        return cls(index, ref, _REFUSED, account, error=error.in_zone(zone))
 
     def to_list(self) -> list[Any]:
         """A compact JSON form."""
         error = self.error and [self.error.code, self.error.shown_facts()]
         points, balance = (None if p is None else str(p) for p in (self.points, self.balance))
+        more = [str(self.redemption_id)] if self.redemption_id else []
         return [
             self.index, self.ref, self.outcome, self.account, self.record_no, self.line_no,
-            self.minutes, points, balance, error,
+            self.minutes, points, balance, error, *more,
         ]  # fmt: skip
 
     @classmethod
     def of_list(cls, parts: list[Any]) -> Self:
         """The outcome that `to_list` wrote."""
-        index, ref, outcome, account, record_no, line_no, minutes, points, balance, error = parts
+        first, more = parts[:10], parts[10:]
+        index, ref, outcome, account, record_no, line_no, minutes, points, balance, error = first
         return cls(
             index=index,
             ref=ref,
@@ -95,6 +113,7 @@ class RowOutcome:
             points=None if points is None else Points.of_sum(points),
             balance=None if balance is None else Points.of_sum(balance),
             error=error_of(*error) if error else None,
+            redemption_id=UUID(more[0]) if more else None,
         )
 
 

@@ -52,6 +52,10 @@ class AuditRules:
     introductions: tuple[Introduction, ...]
     #: Which periods were closed where, and when.
     closed: ClosedPeriods
+    #: By whose clock days begin.
+    zone: dt.tzinfo
+    #: (business day, moment) of the vouchers cited.
+    moments: Mapping[bytes, tuple[dt.date, dt.datetime]]
 
 
 def rates_of(book: PolicyBook) -> dict[tuple[int, str], int]:
@@ -124,6 +128,8 @@ class AccountAudit:
         if digest is None:
             self.note("voucher_missing", what, line.voucher_id.hex(), "a voucher")
             return
+        found = (line.business_day, line.booked_at)
+        self.differ("line_day", what, found, self.rules.moments[line.voucher_id])
         made = line_hash(before.head_hash, line.content, digest, self.rules.seal_key)
         self.differ("line_hash", what, line.line_hash.hex(), made.hex())
 

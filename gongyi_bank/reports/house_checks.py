@@ -5,13 +5,15 @@ Pure, over rows as they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gongyi_bank.reports.faults import Fault
-from gongyi_bank.rules.ledger import internal_no
+from gongyi_bank.rules.customers import opening_outlet_no
+from gongyi_bank.rules.ledger import OUTLET_KINDS, internal_kind, internal_no
+from gongyi_bank.store.closings import SERIES as CLOSINGS
+from gongyi_bank.store.house import AuditOffer, AuditOutlet
 from gongyi_bank.store.outlets import StoredStay
 from gongyi_bank.store.pools import AuditPool
-from gongyi_bank.store.verification import AuditOffer, AuditOutlet
 from gongyi_bank.values import format_account_no
 
 
@@ -118,18 +120,43 @@ def check_detached(detached: Iterable[tuple[int, int]]) -> list[Fault]:
     ]
 
 
+def check_accounts(
+    accounts: Iterable[tuple[int, str, int, int | None]], outlets: Iterable[AuditOutlet]
+) -> Iterator[Fault]:
+    """Every account is what its number says, where it belongs; no outlet lacks one of its own."""
+    lacking = {internal_no(kind, o.outlet_no) for o in outlets for kind in OUTLET_KINDS}
+    for number, kind, outlet_no, recruited_by_no in accounts:
+        named = internal_kind(number) or "customer"
+        if named in OUTLET_KINDS:
+            place = number - internal_no(named, 0)
+        elif named == "customer":
+            place = opening_outlet_no(number)
+        else:  # A pool's outlet is told by the pool.
+            place = outlet_no if named == "pool" else recruited_by_no or 0
+        if (kind, outlet_no) != (named, place):
+            where = f"账户 {format_account_no(number)}"
+            yield Fault("account", where, f"{kind} of {outlet_no}", f"{named} of {place}")
+        lacking.discard(number)
+    for number in sorted(lacking):
+        yield Fault("account", f"账户 {format_account_no(number)}", "no account", "one")
+
+
 def check_counters(
     counters: Mapping[tuple[str, int], int],
     newest: Mapping[str, int],
     newest_accounts: Mapping[int, int],
 ) -> list[Fault]:
-    """No counter lies behind a number that is in use; passbooks count without check digit."""
+    """No counter lies behind a number that is in use; passbooks count without check digit.
+
+    The counter of closings counts nothing: its row is what many acts lock, so it must be there.
+    """
     used = {(series, 0): number for series, number in newest.items()}
     used["passbook", 0] = newest["passbook"] // 10
     used |= {("account", outlet_no): serial for outlet_no, serial in newest_accounts.items()}
+    used[CLOSINGS, 0] = 0
     return [
         Fault("serial_counter", f"{series} {owner_no}", str(counters.get(key, 0)), f">= {number}")
         for key, number in sorted(used.items())
         for series, owner_no in [key]
-        if counters.get(key, 0) < number
+        if counters.get(key, -1 if series == CLOSINGS else 0) < number
     ]

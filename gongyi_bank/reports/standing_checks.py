@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 
 from gongyi_bank.reports.faults import Fault
+from gongyi_bank.store import agreements
 from gongyi_bank.store import constraints as store
+from gongyi_bank.store import stay_checks as stays
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import format_account_no
 
@@ -24,6 +26,9 @@ def faults_of_standing(tx: Transaction, counters: Mapping[tuple[str, int], int])
     for account_no in store.list_unlike_stays(tx):
         where = f"账户 {format_account_no(account_no)}"
         yield Fault("customer_stay", where, "registered elsewhere", "as its newest stay says")
+    for name, count in agreements.list_disagreements(tx):
+        yield Fault("disagreement", name, f"{count} rows say another thing", "none")
+    yield from _stays(tx)
     for redemption_id in store.list_wrong_prices(tx):
         where = f"兑换 {redemption_id.hex()}"
         yield Fault("redemption_points", where, "another price", "what its pieces cost")
@@ -33,6 +38,20 @@ def faults_of_standing(tx: Transaction, counters: Mapping[tuple[str, int], int])
     if printed != counted:
         yield Fault("passbook_count", "存折", f"{counted}", f"{printed}")
     yield from _founding(tx)
+
+
+def _stays(tx: Transaction) -> Iterator[Fault]:
+    """Stays follow each other by their acts' days, at outlets that were there; nothing is open
+    at an outlet that is closed."""
+    for stay in stays.list_stays_of_customers(tx):
+        if (expected := stay.expected()) is not None:
+            where = f"账户 {format_account_no(stay.owner_no)}"
+            yield Fault("customer_stay", where, str(stay), expected)
+    for stay in stays.list_stays_of_outlets(tx):
+        if (expected := stay.expected()) is not None:
+            yield Fault("outlet_stay", f"网点 {stay.owner_no}", str(stay), expected)
+    for code, what, count in stays.list_left_open(tx):
+        yield Fault("outlet_left", f"网点 {code}", f"{count} {what}", "nothing open: it is closed")
 
 
 def _founding(tx: Transaction) -> Iterator[Fault]:

@@ -17,10 +17,17 @@ from gongyi_bank.periods import business_day
 from gongyi_bank.policies import POLICIES, PolicyBook
 from gongyi_bank.reports import house_checks
 from gongyi_bank.reports.account_checks import AccountAudit, AuditRules, rates_of
+from gongyi_bank.reports.change_checks import check_changes
 from gongyi_bank.reports.closings import ClosedPeriods, check_closings, check_totals
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.reports.hold_checks import check_holds, check_reservations
 from gongyi_bank.reports.part_checks import check_debt, check_parts, check_refunds, check_voided
+from gongyi_bank.reports.record_checks import (
+    check_overlaps,
+    check_places,
+    check_record_days,
+    check_record_states,
+)
 from gongyi_bank.reports.seal_checks import BooksAudit
 from gongyi_bank.reports.standing_checks import faults_of_standing
 from gongyi_bank.rules.closings import Home
@@ -28,7 +35,7 @@ from gongyi_bank.rules.expiry import introductions_of
 from gongyi_bank.rules.ledger import EARLIEST, internal_kind, voucher_hash
 from gongyi_bank.rules.outlets import stays_of
 from gongyi_bank.rules.seals import day_floor, voucher_moment
-from gongyi_bank.store import pools, transfers
+from gongyi_bank.store import house, pools, transfers
 from gongyi_bank.store import verification as store
 from gongyi_bank.store.closings import list_audited
 from gongyi_bank.store.outlets import ask_homes, list_stays, load_stays
@@ -36,7 +43,9 @@ from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.seals import StoredSeal, list_seals
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.store.verification import Batch
+from gongyi_bank.store.writing import VOUCHER_COLUMNS
 
+_DAY, _MOMENT = map(VOUCHER_COLUMNS.index, ("business_day", "booked_at"))
 #: Voucher digests kept in mind, since many accounts cite the same bulk voucher.
 _DIGESTS_MAX = 100_000
 
@@ -90,6 +99,7 @@ class _Audit:
         self._seal = _seal_of(tx, since, trusted_root)
         self._books = BooksAudit(tx, since=self._seal, trusted_root=_root_of(trusted_root))
         self._digests: dict[bytes, bytes] = {}
+        self._moments: dict[bytes, tuple[dt.date, dt.datetime]] = {}
         self._faults: list[Fault] = []
         book = self._policies = self._policy_book()
         self._rules = AuditRules(
@@ -100,6 +110,8 @@ class _Audit:
             digests=self._digests,
             introductions=introductions_of(book),
             closed=ClosedPeriods(list_audited(tx), load_stays(tx)),
+            zone=tx.bank.zone,
+            moments=self._moments,
         )
         self._counts: Counter[str] = Counter()
         self._newest_accounts: dict[int, int] = {}
@@ -172,7 +184,9 @@ class _Audit:
         yield from self._found()
 
     def _standing(self) -> Iterator[Fault]:
-        yield from faults_of_standing(self._tx, store.load_counters(self._tx))
+        yield from faults_of_standing(self._tx, house.load_counters(self._tx))
+        if not self._books.is_partial:  # what changed before is told by vouchers that are not read
+            yield from check_changes(self._tx)
 
     def _batches(self) -> Iterator[Batch]:
         """All accounts, or those with lines since the seal; the others' heads are looked at."""
@@ -191,12 +205,14 @@ class _Audit:
         """Bring in the hashes of the vouchers that these accounts' lines cite."""
         if len(self._digests) > _DIGESTS_MAX:
             self._digests.clear()
+            self._moments.clear()
         cited = {line.voucher_id for lines in batch.lines.values() for line in lines}
         cited |= {step.voucher_id for steps in batch.hold_steps.values() for step in steps}
         bank_id = self._tx.bank.bank_id
         wanted = sorted(cited - self._digests.keys())
         for fields, _ in store.list_vouchers(self._tx, wanted):
             self._digests[fields[0]] = voucher_hash(bank_id, fields, self._rules.seal_key)
+            self._moments[fields[0]] = (fields[_DAY], fields[_MOMENT])
 
     def _load_homes(self, batch: Batch) -> dict[int, tuple[Home, ...]]:
         """Where these accounts were registered when, if a branch has closed by itself."""
@@ -219,7 +235,11 @@ class _Audit:
             audit.check_head(head, made, lines, batch.held.get(account_no, 0))
             by_no = {line.line_no: line for line in lines}
             audit.check_records(head, records, by_no)
+            check_record_days(audit, records, by_no)
+            check_record_states(audit, records)
+            check_overlaps(audit, records)
             audit.check_redemptions(redemptions, by_no)
+            check_places(audit, redemptions, by_no)
             holds = batch.holds.get(account_no, [])
             check_holds(audit, holds, batch.hold_steps, by_no)
             check_reservations(audit, redemptions, holds, batch.hold_steps)
@@ -246,7 +266,7 @@ class _Audit:
 
     def _check_house(self) -> None:
         tx = self._tx
-        outlets, offers = store.list_outlets(tx), store.list_offers(tx)
+        outlets, offers = house.list_outlets(tx), house.list_offers(tx)
         self._faults += house_checks.check_pairs(transfers.list_unpaired(tx))
         self._faults += house_checks.check_transit(transfers.list_in_transit(tx))
         self._faults += house_checks.check_pools(pools.list_audited(tx))
@@ -254,8 +274,9 @@ class _Audit:
         self._faults += house_checks.check_outlets(outlets)
         self._faults += house_checks.check_stays(outlets, stays)
         self._faults += house_checks.check_offers(offers)
+        self._faults += house_checks.check_accounts(house.stream_accounts(tx), outlets)
         self._faults += house_checks.check_counters(
-            store.load_counters(tx), store.load_newest_numbers(tx), self._newest_accounts
+            house.load_counters(tx), house.load_newest_numbers(tx), self._newest_accounts
         )
         closings = list_audited(tx)
         rows = ((stay.outlet_no, stay.parent_no, stay.since_on) for stay in stays)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.ledger import Head
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.sums import total_of
+from gongyi_bank.store.sums import whole
 from gongyi_bank.store.tables import (
     account,
     account_head,
@@ -21,20 +21,12 @@ from gongyi_bank.store.tables import (
     hold_event,
     hour_record,
     line_part,
-    offer,
-    outlet,
-    partner_store,
     passbook,
-    policy,
     pool,
     redemption,
     refund,
-    serial_counter,
-    staff,
-    stock_move,
     voucher,
 )
-from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, columns_of
 
@@ -47,7 +39,9 @@ VOUCHERS_MAX = 50
 _LAST = 2**62
 _HEAD_FIELDS = columns_of(account_head)
 _LINE_COLUMNS = columns_of(account_line)
-_VALUE_ON, _OUTLET_NO = map(_LINE_COLUMNS.index, ("value_on", "outlet_no"))
+_VALUE_ON, _ORIGIN_ON, _OUTLET_NO, _POLICY_ID = map(
+    _LINE_COLUMNS.index, ("value_on", "origin_on", "outlet_no", "policy_id")
+)
 Row = tuple[Any, ...]
 
 
@@ -77,9 +71,21 @@ class AuditLine:
         return day
 
     @property
+    def origin_on(self) -> dt.date | None:
+        """The day to which it belongs, where that is another."""
+        day: dt.date | None = self.content[_ORIGIN_ON]
+        return day
+
+    @property
     def outlet_no(self) -> int:
         """The outlet that handled it."""
         number: int = self.content[_OUTLET_NO]
+        return number
+
+    @property
+    def policy_id(self) -> int | None:
+        """The policy that decided it."""
+        number: int | None = self.content[_POLICY_ID]
         return number
 
     @classmethod
@@ -107,6 +113,10 @@ class AuditRecord:
     voucher_id: bytes
     decided_voucher_id: bytes | None
     voided_voucher_id: bytes | None
+    first_state: str
+    outlet_no: int
+    service_on: dt.date
+    value_on: dt.date
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,10 @@ class AuditRedemption:
     line_no: int | None
     hold_id: bytes | None
     quantity: int
+    store_no: int
+    redeemed_on: dt.date
+    voucher_id: bytes
+    settled_voucher_id: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,29 +206,6 @@ class AuditBook:
     state: str
     first_line_no: int
     printed_line_no: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuditOutlet:
-    """An outlet's place in the tree."""
-
-    outlet_no: int
-    code: str
-    tier: int
-    parent_no: int | None
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditOffer:
-    """An offer with what its moves and reservations add up to."""
-
-    store_no: int
-    sku: str
-    stock: int
-    reserved: int
-    moved: int
-    held: int
 
 
 @dataclass(slots=True)
@@ -322,7 +313,7 @@ def _redemptions(_: StoreEngine) -> sa.Select[Any]:
 @query
 def _held(_: StoreEngine) -> sa.Select[Any]:
     return (
-        sa.select(hold.c.account_no, sa.cast(sa.func.sum(hold.c.amount - hold.c.captured), Big))
+        sa.select(hold.c.account_no, whole(sa.func.sum(hold.c.amount - hold.c.captured)))
         .where(of_bank(hold), _within(hold.c.account_no), hold.c.state == "held")
         .group_by(hold.c.account_no)
     )
@@ -390,68 +381,6 @@ def _vouchers(_: StoreEngine) -> sa.Select[Any]:
     return sa.select(*(voucher.c[name] for name in VOUCHER_COLUMNS)).where(
         of_bank(voucher), voucher.c.voucher_id.in_(wanted)
     )
-
-
-@query
-def _outlets(_: StoreEngine) -> sa.Select[Any]:
-    columns = (outlet.c[name] for name in AuditOutlet.__slots__)
-    return sa.select(*columns).where(of_bank(outlet)).order_by(outlet.c.outlet_no)
-
-
-@query
-def _offers(_: StoreEngine) -> sa.Select[Any]:
-    def total(column: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> Any:
-        return sa.select(total_of(column)).where(*conditions).scalar_subquery()
-
-    move, taken = stock_move.c, redemption.c
-    moved = total(
-        move.quantity,
-        move.bank_id == offer.c.bank_id,
-        move.store_no == offer.c.store_no,
-        move.sku == offer.c.sku,
-    )
-    held = total(
-        taken.quantity,
-        taken.bank_id == offer.c.bank_id,
-        taken.store_no == offer.c.store_no,
-        taken.sku == offer.c.sku,
-        taken.state == "reserved",
-    )
-    return sa.select(
-        offer.c.store_no, offer.c.sku, offer.c.stock, offer.c.reserved, moved.label("moved"),
-        held.label("held"),
-    ).where(of_bank(offer))  # fmt: skip
-
-
-@query
-def _counters(_: StoreEngine) -> sa.Select[Any]:
-    counter = serial_counter
-    return sa.select(counter.c.series, counter.c.owner_no, counter.c.last_no).where(
-        of_bank(counter)
-    )
-
-
-@query
-def _newest_numbers(_: StoreEngine) -> sa.Select[Any]:
-    """In the order of NUMBERED."""
-
-    def newest(column: sa.Column[Any]) -> Any:
-        table = column.table
-        mine = table.c.bank_id == sa.bindparam("bank")
-        return sa.select(sa.func.max(column)).where(mine).scalar_subquery()
-
-    return sa.select(
-        newest(outlet.c.outlet_no).label("a"),
-        newest(staff.c.staff_no).label("b"),
-        newest(policy.c.policy_id).label("c"),
-        newest(partner_store.c.store_no).label("d"),
-        newest(passbook.c.passbook_no).label("e"),
-        newest(pool.c.pool_no).label("f"),
-    )
-
-
-#: The series of the bank as a whole.
-NUMBERED = ("outlet", "staff", "policy", "store", "passbook", "pool")
 
 
 @query
@@ -574,23 +503,3 @@ def list_vouchers(tx: Transaction, voucher_ids: list[bytes]) -> Iterator[tuple[R
         part += part[-1:] * (VOUCHERS_MAX - len(part))
         for row in _vouchers(tx, **{f"voucher_{number}": v for number, v in enumerate(part)}):
             yield row[:-2], row[-2]  # after the hash comes only the place in the outbox
-
-
-def list_outlets(tx: Transaction) -> list[AuditOutlet]:
-    """Every outlet's place."""
-    return [AuditOutlet(*row) for row in _outlets(tx)]
-
-
-def list_offers(tx: Transaction) -> list[AuditOffer]:
-    """Every offer with what its moves and reservations add up to."""
-    return [AuditOffer(*row) for row in _offers(tx)]
-
-
-def load_counters(tx: Transaction) -> dict[tuple[str, int], int]:
-    """The last number drawn of each series and owner."""
-    return {(series, owner): last for series, owner, last in _counters(tx)}
-
-
-def load_newest_numbers(tx: Transaction) -> dict[str, int]:
-    """The highest number in use of each of the bank's own series."""
-    return {name: no or 0 for name, no in zip(NUMBERED, _newest_numbers(tx)[0], strict=True)}

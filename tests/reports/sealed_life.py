@@ -49,6 +49,7 @@ class SealedLife:
         self._give(day, account, other)
         self._look_after_books(day, account)
         self._move_between_internals(day)
+        self._change_standings(day, account, other)
         for voucher in self.bank.outbox.read(f"district-{day}"):
             self.bank.outbox.acknowledge(f"district-{day}", voucher.outbox_no)
 
@@ -135,6 +136,29 @@ class SealedLife:
         books.update(account=account, outlet="B01S01")
         books.report_loss(account=account, outlet="B01S01", kind="oral")
         books.lift_loss(account=account, outlet="B01S01", reason="找回")
+
+    def _change_standings(self, day: int, account: int, other: int) -> None:
+        """What shows only how things stand now is changed, and changed back, by acts."""
+        bank = self.bank
+        asleep, gone = (self.district.customer("B01S02", ref=f"S{day}{n}") for n in range(2))
+        for customer in (asleep, other):
+            bank.accounts.freeze(account=customer, reason="争议")
+        bank.accounts.unfreeze(account=other, reason="已了结")
+        bank.accounts.close(account=gone, reason="迁出")
+        for own in (account, other):
+            new = Appointment(code=f"T9{day}", role="teller", outlet="B01S01", own_account=own)
+            bank.staff.appoint(appointments=[new])
+        bank.staff.end(code=f"T9{day}", role="teller", outlet="B01S01", reason="调岗")
+        store = NewStore(
+            code=f"SX{day}", name="幸福超市", kind="community_store", recruited_by="B01S01"
+        )
+        bank.stores.recruit(stores=[store])
+        old = NewOffer(store=f"SX{day}", sku="rice", name="大米", points=Points("0.50"), stock=5)
+        bank.stores.publish_offers(offers=[old])
+        bank.stores.withdraw_offer(store=f"SX{day}", sku="rice", reason="停供")
+        bank.stores.leave(store=f"SX{day}", reason="歇业")
+        bank.pools.open(code=f"PX{day}", name="爱心池", outlet="H")
+        bank.pools.close(pool=f"PX{day}", reason="结束")
 
     def _move_between_internals(self, day: int) -> None:
         """A leg between two accounts of the bank, which no act of the core writes by itself."""

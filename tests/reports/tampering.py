@@ -22,6 +22,11 @@ Row = dict[str, Any]
 #: What people do to books.
 CHANGE, DELETE, INSERT, SWAP = "change", "delete", "insert", "swap"
 SEALED, OPEN, UNDATED = "sealed", "open", "undated"
+#: What tells of a change by hashes alone; an owner without a seal key could compute them anew.
+HASHES = frozenset({
+    "line_hash", "voucher_hash", "voucher_rows", "seal_root", "seal_count", "seal_hash",
+    "head_head_hash",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.store.tables import metadata
 from tests.reports.sealed_life import SealedLife
-from tests.reports.tampering import CHANGE, Tamperer, Tampering
+from tests.reports.tampering import CHANGE, HASHES, Tamperer, Tampering
 from tests.tidy.house import ROOT
 
 SEAL_KEY = b"kept outside the database"
@@ -27,19 +27,15 @@ _REASONS: dict[str, tuple[str, ...]] = {
         "person.document_index", "person.birth_on", "person.phone", "person.delete",
         "person.swap",
     ),
-    "it says how things stand; only the voucher of the act that changed it tells": (
-        "customer.state", "customer.state_since_on", "outlet.setting", "staff.own_account_no",
-        "staff_role.ended_on", "partner_store.left_on", "offer.state",
-    ),
     "words that people read; no rule goes by them": (
         "outlet.name", "pool.name", "partner_store.name",
     ),
     "the paper book in the customer's hand tells": (
         "passbook.passbook_no", "passbook.pages", "passbook.rows_per_page",
-        "passbook.issued_on", "passbook.swap",
+        "passbook.issued_on",
     ),
     "a counter may be ahead of the numbers in use": (
-        "serial_counter.bank_id", "serial_counter.last_no", "serial_counter.insert",
+        "serial_counter.last_no", "serial_counter.insert",
     ),
     "how far readers have come says nothing about the bank": (
         "voucher.outbox_no", "outbox_consumer.bank_id", "outbox_consumer.name",
@@ -65,18 +61,28 @@ def tamperer(
     life.district.close()
 
 
-def missed(tamperer: Tamperer, deeds: list[Tampering]) -> list[Tampering]:
-    """The deeds that an audit does not see, of those that the database lets through."""
-    unseen, refused = [], 0
+def missed(
+    tamperer: Tamperer, deeds: list[Tampering], *, by_sense_min: float = 0.0
+) -> list[Tampering]:
+    """The deeds that an audit does not see, of those that the database lets through.
+
+    At least the share `by_sense_min` is told by something else than hashes, too.
+    """
+    unseen, refused, by_sense = [], 0, 0
     for deed in deeds:
         try:
-            if tamperer.audit(deed, random.Random(str(deed))).is_clean:
-                unseen.append(deed)
+            found = tamperer.audit(deed, random.Random(str(deed)))
         except sa.exc.IntegrityError:  # a key of the table, which SQLite cannot drop
             refused += 1
+            continue
+        if found.is_clean:
+            unseen.append(deed)
+        by_sense += any(fault.kind not in HASHES for fault in found.faults)
     assert refused < len(deeds) / 20
-    seen = len(deeds) - refused - len(unseen)
-    print(f"\n{seen} of {len(deeds) - refused} deeds were found, {refused} refused by keys")
+    done = len(deeds) - refused
+    print(f"\n{done - len(unseen)} of {done} deeds were found, {refused} refused by keys;")
+    print(f"{by_sense} also without any hash")
+    assert by_sense >= by_sense_min * done
     return unseen
 
 
@@ -106,7 +112,7 @@ def test_a_sample_of_deeds_is_found(tamperer: Tamperer) -> None:
 
 @pytest.mark.slow
 def test_every_deed_is_found_or_named(tamperer: Tamperer) -> None:
-    unseen = missed(tamperer, list(tamperer.deeds()))
+    unseen = missed(tamperer, list(tamperer.deeds()), by_sense_min=0.75)
     assert [str(deed) for deed in unseen if not is_expected(deed)] == []
     named = {f"{deed.table.removeprefix('gb_')}.{deed.column or deed.deed}" for deed in unseen}
     assert UNSEEN.keys() - named == set(), "these are seen after all"

@@ -19,9 +19,9 @@ from gongyi_bank.reports import house_checks
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.rules.ledger import CONTRA_KINDS, LINE_SUMMARIES, line_hash, voucher_hash
 from gongyi_bank.store import verification as store
+from gongyi_bank.store.house import AuditOffer, AuditOutlet
 from gongyi_bank.store.outlets import StoredStay
 from gongyi_bank.store.tables import metadata
-from gongyi_bank.store.verification import AuditOffer, AuditOutlet
 from gongyi_bank.values import Points
 from tests.district import District
 from tests.reports.history import EXPIRY, History
@@ -376,6 +376,9 @@ def test_stock_and_reservations(offer: AuditOffer, kinds: list[str]) -> None:
 @pytest.mark.parametrize(("last_no", "is_clean"), [(7, True), (8, True), (6, False)])
 def test_a_counter_may_be_ahead_and_not_behind(last_no: int, is_clean: bool) -> None:
     newest = {"outlet": 1, "staff": 1, "policy": 1, "store": 0, "passbook": 0}
-    counters = {("outlet", 0): 1, ("staff", 0): 1, ("policy", 0): 1, ("account", 1003): last_no}
+    counters = dict.fromkeys([("outlet", 0), ("staff", 0), ("policy", 0)], 1)
+    counters |= {("account", 1003): last_no, ("closing", 0): 0}
     faults: list[Fault] = house_checks.check_counters(counters, newest, {1003: 7})
     assert (not faults) == is_clean
+    del counters["closing", 0]
+    assert len(house_checks.check_counters(counters, newest, {1003: 7})) == len(faults) + 1

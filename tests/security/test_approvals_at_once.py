@@ -12,7 +12,7 @@ from gongyi_bank.errors import GongyiBankError, RecordNotWaiting
 from gongyi_bank.values import Points
 from tests.books import books
 from tests.district import District
-from tests.service.test_races import at_once
+from tests.racing import at_once
 
 #: Who decides, and how; the first of them has a say, whoever that is.
 PAIRS = {

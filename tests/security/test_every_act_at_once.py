@@ -18,9 +18,9 @@ from gongyi_bank.service import stores as service
 from gongyi_bank.store.tables import voucher
 from tests.acts import keyed
 from tests.district import District
+from tests.racing import at_once
 from tests.security.cases import EVERY, MORE, new_store
 from tests.security.conftest import CALLERS
-from tests.service.test_races import at_once
 
 #: Those that no other test races are raced always, the rest in the long form.
 ACTS = [pytest.param(act, marks=() if act in MORE else pytest.mark.slow, id=act) for act in EVERY]

@@ -1,0 +1,67 @@
+"""What vouchers tell of changes: kept as JSON, added up in any order, worth nothing in a circle."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gongyi_bank.rules.changes import Change, changes_in, facts_of, number_of, plain
+
+SALT = b"of this audit only"
+DAY = dt.date(2022, 10, 15)
+FREEZE = Change("customer", (7,), ("active", dt.date(2022, 1, 1)), ("frozen", DAY))
+
+
+def test_a_voucher_gives_back_the_changes_that_it_was_told() -> None:
+    end = Change("staff_role", (5, 1), (None,), (DAY,))
+    body = json.dumps({"was": "active", **facts_of(FREEZE, end)})
+    again = changes_in(body)
+    assert [(one.what, one.key) for one in again] == [("customer", (7,)), ("staff_role", (5, 1))]
+    assert [plain(tuple(one)) for one in again] == [plain(FREEZE), plain(end)]
+    for told, one in zip(again, (FREEZE, end), strict=True):
+        for values, said in ((told.was, one.was), (told.now, one.now)):
+            assert number_of(SALT, told.what, told.key, values) == number_of(
+                SALT, one.what, one.key, said
+            )
+
+
+def test_what_changes_nothing_adds_nothing_to_the_voucher() -> None:
+    assert facts_of() == {}
+    assert changes_in("{}") == []
+
+
+@pytest.mark.parametrize(
+    "body", ["", "no JSON", "7", "[]", '{"changes": 7}', '{"changes": [[1]]}', '{"changes": [[]]}']
+)
+def test_a_body_that_nobody_of_the_library_wrote_tells_nothing(body: str) -> None:
+    assert changes_in(body) == []
+
+
+@given(states=st.lists(st.text(), min_size=1), key=st.integers(), order=st.randoms())
+def test_changes_lead_from_the_first_state_to_the_last_in_whatever_order_they_are_told(
+    states: list[str], key: int, order: object
+) -> None:
+    def worth(state: str) -> int:
+        return number_of(SALT, "offer", (key,), (state,))
+
+    steps = list(itertools.pairwise(states))
+    order.shuffle(steps)  # type: ignore[attr-defined]
+    assert sum(worth(now) - worth(was) for was, now in steps) == worth(states[-1]) - worth(
+        states[0]
+    )
+
+
+def test_another_subject_state_or_audit_has_another_number() -> None:
+    numbers = {
+        number_of(salt, what, key, values)
+        for salt in (SALT, b"of the next one")
+        for what in ("pool", "offer")
+        for key in ((1,), (2,), (1, 2))
+        for values in (("open",), ("closed",), (None,))
+    }
+    assert len(numbers) == 2 * 2 * 3 * 3
