@@ -6,6 +6,7 @@ exactly the keyword arguments of `RecordHours`, for readers, editors and type ch
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
@@ -79,10 +80,7 @@ class Act(Generic[P, R]):
             return receipt
 
         run.__name__ = self.__name__
-        run.__doc__ = _documentation(command)
-        answer = getattr(command, "receipt", None)
-        signature = inspect.signature(command).replace(return_annotation=answer)
-        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__doc__, run.__signature__ = _described(command)  # type: ignore[attr-defined]
         return run
 
 
@@ -91,9 +89,12 @@ def act(command: Callable[P, Command], serve: Callable[[Visit, Any], R]) -> Act[
     return Act(command, serve)
 
 
-def _documentation(command: type[Command]) -> str:
-    """The command's docstring with its fields: what help() shows."""
+@functools.cache
+def _described(command: type[Command]) -> tuple[str, inspect.Signature]:
+    """What help() shows: the command's docstring with its fields, and how it is called."""
     fields = [
         f"    {name}: {field.description or ''}" for name, field in command.model_fields.items()
     ]
-    return "\n".join([command.__doc__ or "", "", "Fields:", *fields])
+    answer = getattr(command, "receipt", None)
+    signature = inspect.signature(command).replace(return_annotation=answer)
+    return "\n".join([command.__doc__ or "", "", "Fields:", *fields]), signature

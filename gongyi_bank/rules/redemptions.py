@@ -58,7 +58,6 @@ CAPTURED: Final = "captured"
 RELEASED: Final = "released"
 LAPSED: Final = "lapsed"
 REPLAYED: Final = "replayed"
-REFUSED: Final = "refused"
 #: What a row is for, as its digest says it: one reference never serves both.
 REDEMPTION: Final = "redemption"
 RESERVATION: Final = "reservation"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from gongyi_bank.commands.customers import (
     CloseAccount,
@@ -30,8 +31,9 @@ from gongyi_bank.receipts.customers import (
     CustomersRegistered,
 )
 from gongyi_bank.rules import customers as rules
+from gongyi_bank.rules.changes import Change, facts_of
 from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
-from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
+from gongyi_bank.rules.outlets import SAVINGS_BRANCH, decide_stay, require_tier
 from gongyi_bank.rules.staff import (
     OutletFacts,
     StaffFacts,
@@ -44,6 +46,7 @@ from gongyi_bank.store import customers as store
 from gongyi_bank.store import ledger, passbooks, serials
 from gongyi_bank.store.customers import StoredCustomer
 from gongyi_bank.store.outlets import asks_to_keep, load_outlets_by_no
+from gongyi_bank.store.transaction import Ask
 from gongyi_bank.store.writing import Row
 from gongyi_bank.values import Points, compose_account_no, format_passbook_no
 
@@ -210,9 +213,11 @@ def _write_new(
 def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     """Move an account to another savings branch; authority is the receiving outlet's.
 
-    What is closed at either stays as it is, so today must be open at both.
+    What is closed at either stays as it is, so today must be open at both. No move is before
+    another one, whatever this host's clock says.
     """
-    stored, _ = _enter(visit, command, command.account, outlets_at=[command.outlet])
+    newest = store.ask_newest_stay(command.account)
+    stored, _ = _enter(visit, command, command.account, outlets_at=[command.outlet], asks=[newest])
     target = visit.outlet_for(command.act, command.outlet)
     require_tier(target, SAVINGS_BRANCH)
     rules.require_open(command.account, stored.state)
@@ -220,10 +225,11 @@ def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     for place in (source, target):
         visit.closed.require_open_day(place, visit.today)
     visit.closed.require_open_homes(visit.homes.get(command.account, ()), visit.today)
-    stay_no = stored.stay_no + 1
+    stay_no, since_on = decide_stay(stored.stay_no, newest.answer or visit.today, visit.today)
     store.write_customer_change(visit.writes, stored, outlet_no=target.outlet_no, stay_no=stay_no)
-    stay = (command.account, stay_no, visit.today, target.outlet_no, visit.voucher_id)
+    stay = (command.account, stay_no, since_on, target.outlet_no, visit.voucher_id)
     store.write_stays(visit.writes, [stay])
+    ledger.write_touch(visit.writes, command.account)
     receipt = CustomerMoved(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
@@ -292,8 +298,14 @@ def _book_state(
         account=command.account,
         state=state,
     )
-    visit.book(command, receipt, handled_at, reason=reason, facts={"was": stored.state})
+    facts = {"was": stored.state, **_change_of(visit, stored, state)}
+    visit.book(command, receipt, handled_at, reason=reason, facts=facts)
     return receipt
+
+
+def _change_of(visit: Visit, stored: StoredCustomer, state: str) -> dict[str, object]:
+    was, now = (stored.state, stored.state_since_on), (state, visit.today)
+    return facts_of(Change("customer", (stored.account_no,), was, now))
 
 
 def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
@@ -332,7 +344,7 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     lapsed.write(visit, posting, handled_at)
     visit.book(
         command, receipt, handled_at, posting=posting, second=second, reason=command.reason,
-        facts=lapsed.facts,
+        facts={**lapsed.facts, **_change_of(visit, stored, rules.CLOSED)},
     )  # fmt: skip
     return receipt
 
@@ -389,12 +401,13 @@ def _enter(
     *more: int,
     outlets_at: Sequence[str] = (),
     people: Sequence[str] = (),
+    asks: Sequence[Ask[Any]] = (),
 ) -> tuple[StoredCustomer, dict[int, StoredCustomer]]:
     """Lock the accounts and read the customers; the first one must exist."""
     visit.lock([account, *more], *asks_to_keep(visit.tx, outlets_at))
-    visit.enter(command, outlets_at=outlets_at, people=people)
-    customers = store.load_stored(visit.tx, [account, *more])
-    stored = customers.get(account)
+    known = store.ask_stored([account, *more])
+    visit.enter(command, outlets_at=outlets_at, people=people, asks=[known, *asks])
+    stored = known.answer.get(account)
     if stored is None:
         raise UnknownCustomer(account=account)
-    return stored, customers
+    return stored, known.answer

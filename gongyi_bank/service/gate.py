@@ -8,6 +8,7 @@ statements, then pure rules, and last `visit.book(...)`, which writes everything
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import os
 import threading
@@ -141,7 +142,6 @@ class Visit:
         self.asked_at: dt.datetime
         self.now: dt.datetime
         self.today: dt.date
-        self.voucher_id: bytes
         self.policies: PolicyBook
         self.closed: ClosedDays
         self.outlets: dict[str, OutletFacts]
@@ -166,7 +166,15 @@ class Visit:
         #: The ledger's clock: never before the newest line of an account that the act is about.
         self.now = max(self.asked_at, self._not_before or self.asked_at)
         self.today = business_day(self.now, self.tx.bank.zone)
-        self.voucher_id = _ids.next(self.now)
+        self.__dict__.pop("voucher_id", None)  # that of another moment
+
+    def _stamp_behind_locks(self) -> None:
+        """The moment that decides is one at which nobody else could change what is locked.
+
+        A lock taken at BEGIN was there when the act came: what it has asked for since stands.
+        """
+        if not self.tx.engine.locks_at_begin:
+            self._stamp()
 
     def go_by(self, moment: dt.datetime) -> None:
         """Go by the ledger's clock where it is ahead of this host's, before anything is decided."""
@@ -177,6 +185,11 @@ class Visit:
     def new_id(self) -> bytes:
         """An id of this act's moment, above every one that this process has made for it."""
         return _ids.next(self.now)
+
+    @functools.cached_property
+    def voucher_id(self) -> bytes:
+        """The id of the voucher that this act will write, as bytes."""
+        return self.new_id()
 
     @property
     def voucher_uuid(self) -> UUID:
@@ -199,17 +212,17 @@ class Visit:
         self._heads = ledger.ask_heads(numbers) if numbers else None
         heads = [self._heads] if self._heads else []
         self.tx.lock(*self._keep(codes, numbers), *heads, *then)
-        if self._places is not None:
-            self._kept |= {row[0] for row in self._places.locked or ()}
+        if self._places is not None and self._places.is_settled:
+            self._kept |= {row[0] for row in self._places.rows or ()}
         self._accounts |= numbers
-        self._stamp()
+        self._stamp_behind_locks()
 
     def lock_to_close(self, *steps: Sequence[Ask[Any]]) -> None:
         """Lock what others keep their days open by, step by step: for an act that closes days."""
         for asks in steps:
             self.tx.lock(*asks)
         self._is_all_kept = True
-        self._stamp()
+        self._stamp_behind_locks()
 
     def require_newest_rows(self) -> None:
         """Raise EngineSettingsUnsafe in an older snapshot: this act sums what others book.
@@ -352,11 +365,18 @@ class Visit:
         the account's moment, so that deadlines, days and lines all go by one clock.
         """
         heads = self._heads.answer if self._heads else {}
+        if self._heads and len(heads) < len(self._heads.params["accounts"]):
+            self._require_none(set(self._heads.params["accounts"]) - heads.keys())
         latest = max((head.booked_at for head in heads.values()), default=self.now)
         if latest > self.now:
             raise ClockBehind(latest)
         ledger.note_passed_dates(self.tx, heads, self.expiry_terms)
         return heads
+
+    def _require_none(self, accounts: set[int]) -> None:
+        """Look again if one of these was opened between the locking statement and now."""
+        if not self.tx.engine.locks_at_begin and self.tx.look(ledger.ask_heads(accounts)):
+            self.look_again()
 
     def value_day(
         self, outlet: OutletFacts, day: dt.date, *accounts: int
@@ -436,6 +456,9 @@ class Visit:
         """
         places = {place.outlet_no: place for place in (*self.outlets.values(), outlet)}
         written = {outlet.outlet_no, *(posting.outlet_nos() if posting else ())}
+        unnamed = written - places.keys() if self.closed.is_by_branch else set()
+        if unnamed:
+            places |= outlets.load_outlets_by_no(self.tx, unnamed)
         homes = self._homes_changed(posting) if self.homes else set()
         if not self._is_all_kept and not self._kept.issuperset(
             {*written, *(home.outlet.outlet_no for home in homes)}
@@ -444,7 +467,7 @@ class Visit:
             if policies.load_stamp(self.tx) != self.policies.version:
                 raise _HouseChanged
             self._is_all_kept = True
-        for number in written & places.keys():
+        for number in sorted(written & places.keys()):
             self.closed.require_open_day(places[number], self.today)
         self.closed.require_open_homes(homes, self.today)
 
@@ -482,6 +505,8 @@ def perform(
             except (KeyTaken, _HouseChanged):
                 continue
             except GongyiBankError as error:
-                error.in_zone(tx.bank.zone)
-                raise
+                told = error.in_zone(tx.bank.zone)
+                if told is error:
+                    raise
+                raise told from error.__cause__
     raise RetryTransaction(reason="the key, or the house, is being changed by other acts")

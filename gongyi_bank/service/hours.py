@@ -40,6 +40,7 @@ from gongyi_bank.rules.staff import (
     require_second_person,
 )
 from gongyi_bank.service.gate import Visit
+from gongyi_bank.service.holds import Overdue, Settled
 from gongyi_bank.service.reversals import terms_of
 from gongyi_bank.service.together import Together
 from gongyi_bank.store import hours as store
@@ -296,8 +297,8 @@ def _outcome(index: int, run: _Run, decision: accrual.Decision) -> RowOutcome:
     """One row of a bulk receipt."""
     ref = decision.row.ref
     if isinstance(decision, Declined):
-        error = decision.error.in_zone(run.visit.tx.bank.zone)
-        return RowOutcome(index, ref, accrual.REFUSED, decision.row.account, error=error)
+        zone = run.visit.tx.bank.zone
+        return RowOutcome.refusal(index, ref, decision.row.account, decision.error, zone)
     scale = run.visit.tx.bank.scale
     if isinstance(decision, Replayed):
         record = decision.record
@@ -412,21 +413,17 @@ def void(visit: Visit, command: VoidHours) -> HoursDecided:
         require_not_own(command.act, person, record.account_no)
     heads = visit.heads()
     head, posting = heads[record.account_no], visit.posting(heads)
-    cited = _cited(visit, posting, record)
+    cited, lapsed = _cited(visit, posting, record)
     if cited is not None and cited.due:
         require_open(record.account_no, states.answer[record.account_no].state)
     part = _take_back(visit, posting, record, cited, outlet)
     moved, line_no = (part.moved, part.by_line_no) if part else (0, None)
     receipt = _decided(visit, record, accrual.VOIDED, moved, line_no, head)
+    lapsed.write(visit, posting, outlet)
     visit.book(
-        command,
-        receipt,
-        outlet,
-        posting=posting,
-        second=second,
-        reason=command.reason,
-        facts=_names(record),
-    )
+        command, receipt, outlet, posting=posting, second=second, reason=command.reason,
+        facts=_names(record) | lapsed.facts,
+    )  # fmt: skip
     return receipt
 
 
@@ -454,7 +451,7 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     if not isinstance(decision, Accepted):
         raise _error_of(decision)
     run = _Run(visit, [decision], heads)
-    cited = _cited(visit, run.posting, record)
+    cited, lapsed = _cited(visit, run.posting, record)
     # What has expired of the wrong record stays expired: to correct is not to revive.
     decision.points = max(0, decision.points - (cited.gone if cited else 0))
     run.post(replaces=record.record_no)
@@ -462,9 +459,10 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     key = (record.account_no, decision.record_no)
     run.results[key] = (run.results[key][0], heads[record.account_no].balance)
     receipt = _recorded(visit, run, decision, replaces=record.record_no)
+    lapsed.write(visit, run.posting, outlet)
     visit.book(
         command, receipt, outlet, posting=run.posting, second=decision.checker,
-        reason=command.reason, facts=_names(record),
+        reason=command.reason, facts=_names(record) | lapsed.facts,
     )  # fmt: skip
     return receipt
 
@@ -520,15 +518,21 @@ def _require_decider(visit: Visit, act: str, record: StoredRecord, outlet: Outle
     require_not_own(act, visit.staff, record.account_no)
 
 
-def _cited(visit: Visit, posting: Posting, record: StoredRecord) -> Reversible | None:
-    """The record's line with what was taken of it before, and what has expired until today."""
+def _cited(
+    visit: Visit, posting: Posting, record: StoredRecord
+) -> tuple[Reversible | None, Settled]:
+    """The record's line with what was taken of it before, and what has expired until today.
+
+    And the customer's lapsed holds: what they kept is there to be taken back, or has expired.
+    """
     if record.line_no is None:
-        return None
+        return None, Settled((), {})
     asks = asks_reversible(record.account_no, record.line_no)
-    visit.tx.gather(*asks)
-    cited = reversible(asks)
+    overdue = Overdue(visit, [record.account_no])
+    visit.tx.gather(*asks, *overdue.asks)
+    lapsed, cited = overdue.settle(posting), reversible(asks)
     note_expiries(posting, [cited], record.outlet_no)
-    return cited
+    return cited, lapsed
 
 
 def _take_back(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gongyi_bank.commands.pools import ClosePool, OpenPool
 from gongyi_bank.receipts.pools import PoolEnded, PoolOpened
 from gongyi_bank.rules import pools as rules
+from gongyi_bank.rules.changes import Change, facts_of
 from gongyi_bank.rules.ledger import POINTS, Head, internal_no
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import ledger, serials
@@ -65,5 +66,6 @@ def close(visit: Visit, command: ClosePool) -> PoolEnded:
         pool=found.code,
         outlet=outlet.code,
     )
-    visit.book(command, receipt, outlet, reason=command.reason)
+    change = Change("pool", (found.pool_no,), (rules.OPEN,), (rules.CLOSED,))
+    visit.book(command, receipt, outlet, reason=command.reason, facts=facts_of(change))
     return receipt

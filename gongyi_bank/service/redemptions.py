@@ -258,7 +258,8 @@ def _outcome(index: int, run: _Run, decision: RedemptionDecision) -> RowOutcome:
     """One row of a bulk receipt."""
     row = decision.row
     if isinstance(decision, Declined):
-        return RowOutcome(index, row.ref, rules.REFUSED, row.account, error=decision.error)
+        zone = run.visit.tx.bank.zone
+        return RowOutcome.refusal(index, row.ref, row.account, decision.error, zone)
     record = decision.record
     is_new = isinstance(decision, RedemptionAccepted)
     return RowOutcome(
@@ -269,6 +270,7 @@ def _outcome(index: int, run: _Run, decision: RedemptionDecision) -> RowOutcome:
         line_no=record.line_no,
         points=run.points(record.points),
         balance=run.points(run.balances[record.redemption_id]) if is_new else None,
+        redemption_id=UUID(bytes=record.redemption_id),
     )
 
 

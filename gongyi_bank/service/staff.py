@@ -11,6 +11,7 @@ from gongyi_bank.errors import (
     UnknownStore,
 )
 from gongyi_bank.receipts.outlets import RoleEnded, StaffAppointed
+from gongyi_bank.rules.changes import Change, facts_of
 from gongyi_bank.rules.outlets import HEAD_OFFICE, require_role_tier
 from gongyi_bank.rules.staff import (
     ADMINISTRATOR,
@@ -42,14 +43,14 @@ def appoint(visit: Visit, command: AppointStaff) -> StaffAppointed:
         (part, place.outlet_no, _store_no(part, stores))
         for part, place in zip(parts, places, strict=True)
     ]
-    fresh = _add_people_and_roles(visit, wanted)
+    fresh, changes = _add_people_and_roles(visit, wanted)
     receipt = StaffAppointed(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
         booked_at=visit.now,
         codes=tuple(dict.fromkeys(fresh)),
     )
-    visit.book(command, receipt, handled_at)
+    visit.book(command, receipt, handled_at, facts=facts_of(*changes))
     return receipt
 
 
@@ -64,8 +65,11 @@ def _require_accounts(visit: Visit, accounts: list[int]) -> None:
 Wanted = tuple[Appointment, int, int | None]
 
 
-def _add_people_and_roles(visit: Visit, wanted: list[Wanted]) -> list[str]:
-    """Number the new people and the new roles; the codes whose roles are new."""
+def _add_people_and_roles(visit: Visit, wanted: list[Wanted]) -> tuple[list[str], list[Change]]:
+    """Number the new people and the new roles.
+
+    The codes whose roles are new, and the own accounts that were noted.
+    """
     numbers = {code: facts.staff_no for code, facts in visit.people.items()}
     newest = store.load_newest_role_nos(visit.tx, numbers.values()) if numbers else {}
     held = {
@@ -84,6 +88,12 @@ def _add_people_and_roles(visit: Visit, wanted: list[Wanted]) -> list[str]:
         if code in own and own[code] != facts.own_account_no
     ]
     store.write_own_accounts(visit.writes, known)
+    before = {code: facts.own_account_no for code, facts in visit.people.items()}
+    changes = [
+        Change("staff", (numbers[code],), (before.get(code),), (account,))
+        for code, account in own.items()
+        if before.get(code) != account
+    ]
     roles, fresh = [], []
     for part, outlet_no, store_no in wanted:
         key = (part.code, part.role, outlet_no, store_no)
@@ -96,7 +106,7 @@ def _add_people_and_roles(visit: Visit, wanted: list[Wanted]) -> list[str]:
         roles.append((*role, visit.today, None, visit.voucher_id))
         fresh.append(part.code)
     store.write_staff(visit.writes, people, roles)
-    return fresh
+    return fresh, changes
 
 
 def _store_no(part: Appointment, stores: dict[str, int]) -> int | None:
@@ -132,7 +142,8 @@ def end_role(visit: Visit, command: EndRole) -> RoleEnded:
         code=command.code,
         role=command.role,
     )
-    visit.book(command, receipt, handled_at, reason=command.reason)
+    change = Change("staff_role", (person.staff_no, ending[0]), (None,), (visit.today,))
+    visit.book(command, receipt, handled_at, reason=command.reason, facts=facts_of(change))
     return receipt
 
 

@@ -17,6 +17,7 @@ from gongyi_bank.receipts.stores import (
     StoresRecruited,
 )
 from gongyi_bank.rules import stores as rules
+from gongyi_bank.rules.changes import Change, facts_of
 from gongyi_bank.rules.ledger import POINTS, internal_no
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.rules.stores import OfferFacts, StoreFacts
@@ -95,7 +96,8 @@ def leave(visit: Visit, command: LeaveAlliance) -> AllianceLeft:
         store=found.code,
         left_on=visit.today,
     )
-    visit.book(command, receipt, handled_at, reason=command.reason)
+    change = Change("partner_store", (found.store_no,), (None,), (visit.today,))
+    visit.book(command, receipt, handled_at, reason=command.reason, facts=facts_of(change))
     return receipt
 
 
@@ -142,8 +144,9 @@ def withdraw_offer(visit: Visit, command: WithdrawOffer) -> OfferChanged:
     facts, offer, handled_at = _enter(visit, command)
     rules.require_listed(offer, facts)
     store.write_offer_state(visit.writes, offer, rules.WITHDRAWN)
+    change = Change("offer", offer.key, (offer.state,), (rules.WITHDRAWN,))
     offer.state = rules.WITHDRAWN
-    return _changed(visit, command, facts, offer, handled_at)
+    return _changed(visit, command, facts, offer, handled_at, change)
 
 
 def _enter(
@@ -166,6 +169,7 @@ def _changed(
     facts: StoreFacts,
     offer: OfferFacts,
     handled_at: OutletFacts,
+    *changes: Change,
 ) -> OfferChanged:
     receipt = OfferChanged(
         voucher_id=visit.voucher_uuid,
@@ -178,5 +182,5 @@ def _changed(
         reserved=offer.reserved,
         state=offer.state,
     )
-    visit.book(command, receipt, handled_at, reason=command.reason)
+    visit.book(command, receipt, handled_at, reason=command.reason, facts=facts_of(*changes))
     return receipt

@@ -46,10 +46,11 @@ def require_reachable(engine: sa.Engine) -> None:
     try:
         with engine.connect():
             pass
-    except sa.exc.DBAPIError as error:
+    except (sa.exc.DBAPIError, RuntimeError) as error:
+        # PyMySQL raises a bare RuntimeError where it lacks a package for MySQL's passwords.
         database = engine.url.render_as_string(hide_password=True)
-        reason = " ".join(str(error.orig).split())
-        raise DatabaseUnreachable(database=database, reason=reason) from None
+        told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        raise DatabaseUnreachable(database=database, reason=" ".join(str(told).split())) from None
 
 
 @contextmanager
@@ -61,7 +62,11 @@ def own_transaction(
     keep: bool = True,
     key: str | None = None,
 ) -> Iterator[sa.Connection]:
-    """A transaction of our own: committed at the end (unless `keep` is false), or undone."""
+    """A transaction of our own: committed at the end (unless `keep` is false), or undone.
+
+    One that only read is committed, too: at a ROLLBACK, psycopg forgets the statements that it
+    has prepared, and whoever has the connection next pays for their plans again.
+    """
     with _connected(engine, support) as connection:
         if read_only:
             connection = support.for_reading(connection)
@@ -74,7 +79,9 @@ def own_transaction(
         except BaseException:
             _roll_back(connection)
             raise
-        if keep and not read_only:
+        if read_only:
+            _end_reading(connection)
+        elif keep:
             _commit(connection, support, key)
         else:
             _roll_back(connection)
@@ -96,6 +103,14 @@ def _commit(connection: sa.Connection, support: StoreEngine, key: str | None) ->
             raise RetryTransaction(reason="COMMIT was refused") from None
         reason = type(error.orig).__name__
         raise OutcomeUnknown(key=key or "（无 none）", reason=reason) from None
+
+
+def _end_reading(connection: sa.Connection) -> None:
+    """COMMIT with nothing to keep: what was read is known, whatever becomes of it."""
+    try:
+        connection.commit()
+    except sa.exc.DBAPIError:
+        _roll_back(connection)
 
 
 def _roll_back(connection: sa.Connection) -> None:

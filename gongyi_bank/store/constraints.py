@@ -1,7 +1,6 @@
 """What the database itself should have refused, asked of it again: its guards can be dropped.
 
-Every CHECK of every table, and the references of the tables that describe how things stand.
-What the ledger's own rows refer to is told by the checks of accounts and vouchers.
+Every CHECK and every reference of every table, in one statement a table.
 """
 
 from __future__ import annotations
@@ -14,14 +13,9 @@ import sqlalchemy as sa
 
 from gongyi_bank.store import tables
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables.columns import Big
+from gongyi_bank.store.sums import whole
 from gongyi_bank.store.transaction import Query, Transaction, of_bank, query
 
-#: Tables that describe how things stand; their rows are few beside the ledger's.
-_STANDING = (
-    tables.customer, tables.offer, tables.outlet, tables.partner_store, tables.passbook,
-    tables.person, tables.pool, tables.staff, tables.staff_role,
-)  # fmt: skip
 _CHECKED = {
     table.name: sorted(
         (c for c in table.constraints if isinstance(c, sa.CheckConstraint)),
@@ -46,7 +40,7 @@ def _breaches(table_name: str) -> Query:
             # A rule that cannot be decided holds, as it does for the database.
             is_kept = sa.func.coalesce(rule, sa.true(), type_=sa.Boolean())
             counted = sa.func.coalesce(sa.func.sum(sa.case((is_kept, none), else_=one)), none)
-            broken.append(sa.cast(counted, Big).label(f"broken_{number}"))
+            broken.append(whole(counted).label(f"broken_{number}"))
         return sa.select(*broken).select_from(table).where(of_bank(table))
 
     return Query(build)
@@ -61,31 +55,45 @@ def list_breaches(tx: Transaction) -> Iterator[tuple[str, int]]:
                     yield str(check.name), count
 
 
-@functools.cache
-def _dangling(table_name: str, reference: str) -> Query:
-    """How many rows refer to something that is not there."""
-    table = tables.metadata.tables[table_name]
-    constraint = next(c for c in table.foreign_key_constraints if c.name == reference)
-    target = constraint.referred_table.alias("target")
+#: References that are not asked again: to the bank, by which every statement is bound, and of
+#: lines to their accounts and vouchers, which the audit of each account tells.
+_KNOWN = frozenset({"gb_account_line_account_fk", "gb_account_line_voucher_fk"})
+_REFERRING = {
+    table.name: found
+    for table in tables.metadata.sorted_tables
+    if (
+        found := sorted(
+            (
+                constraint
+                for constraint in table.foreign_key_constraints
+                if len(constraint.elements) > 1 and constraint.name not in _KNOWN
+            ),
+            key=lambda constraint: str(constraint.name),
+        )
+    )
+}
 
-    def build(_: StoreEngine) -> sa.Select[Any]:
+
+@functools.cache
+def _dangling(table_name: str) -> Query:
+    """How many rows of a table refer to something that is not there, by each reference."""
+    table = tables.metadata.tables[table_name]
+
+    def count(constraint: sa.ForeignKeyConstraint) -> Any:
+        target = constraint.referred_table.alias("target")
         pairs = [(table.c[e.parent.name], target.c[e.column.name]) for e in constraint.elements]
         found = sa.exists().where(*(own == theirs for own, theirs in pairs))
         given = (own.is_not(None) for own, _ in pairs)
-        return (
-            sa.select(sa.func.count().label("dangling"))
-            .select_from(table)
-            .where(of_bank(table), *given, ~found)
-        )
+        rows = sa.select(sa.func.count()).select_from(table).where(of_bank(table), *given, ~found)
+        return rows.scalar_subquery().label(str(constraint.name))
 
-    return Query(build)
+    return Query(lambda _: sa.select(*map(count, _REFERRING[table_name])))
 
 
 def list_dangling(tx: Transaction) -> Iterator[tuple[str, int]]:
     """(name of a reference, how many rows of it lead nowhere)."""
-    for table in _STANDING:
-        for constraint in sorted(table.foreign_key_constraints, key=lambda c: str(c.name)):
-            count = _dangling(table.name, str(constraint.name))(tx)[0][0]
+    for name, constraints in _REFERRING.items():
+        for constraint, count in zip(constraints, _dangling(name)(tx)[0], strict=True):
             if count:
                 yield str(constraint.name), count
 

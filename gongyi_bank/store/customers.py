@@ -117,8 +117,20 @@ def ask_stored(accounts: Iterable[int]) -> Ask[dict[int, StoredCustomer]]:
 
 def load_stored(tx: Transaction, accounts: Iterable[int]) -> dict[int, StoredCustomer]:
     """Customers by account number."""
-    rows = _by_accounts(tx, accounts=sorted(set(accounts)))
-    return {row[0]: StoredCustomer(*row) for row in rows}
+    return tx.look(ask_stored(accounts))
+
+
+@query
+def _newest_stay(_: StoreEngine) -> sa.Select[Any]:
+    day = customer_stay.c.since_on
+    return sa.select(sa.func.max(day, type_=day.type)).where(
+        of_bank(customer_stay), customer_stay.c.account_no == sa.bindparam("account")
+    )
+
+
+def ask_newest_stay(account_no: int) -> Ask[dt.date | None]:
+    """Since when an account has been registered where it is; None for one that is not there."""
+    return _newest_stay.ask(lambda rows: rows[0][0], account=account_no)
 
 
 def ask_stored_by_ref(refs: Iterable[str]) -> Ask[dict[str, StoredCustomer]]:

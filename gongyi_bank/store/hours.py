@@ -176,9 +176,9 @@ def load_customers_by_ref(tx: Transaction, refs: Iterable[str]) -> dict[str, Cus
 
 def ask_records_by_ref(refs: Iterable[str]) -> Ask[dict[str, RecordFacts]]:
     """The records that carry these references."""
-    return _by_refs.ask(
-        lambda rows: {row[0]: RecordFacts(*row[1:]) for row in rows}, refs=sorted(set(refs))
-    )
+    named = sorted(set(refs))
+    asked = _by_refs.ask(lambda rows: {row[0]: RecordFacts(*row[1:]) for row in rows}, refs=named)
+    return asked.settled_if(not named)
 
 
 Spans = dict[int, list[tuple[dt.datetime, dt.datetime, int]]]

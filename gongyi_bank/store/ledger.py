@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gongyi_bank.periods import business_day
 from gongyi_bank.rules import expiry
 from gongyi_bank.rules.expiry import ExpiryTerms
-from gongyi_bank.rules.ledger import FLOORED_KINDS, Head, Posting, internal_kind
+from gongyi_bank.rules.ledger import EARLIEST, FLOORED_KINDS, Head, Posting, internal_kind
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.holds import ask_overdue_of
 from gongyi_bank.store.locks import Place
@@ -169,7 +169,7 @@ def _living_points(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Accounts with living points that meet the conditions, first date first."""
     head = account_head
     return (
-        sa.select(head.c.account_no)
+        sa.select(head.c.next_expiry_on, head.c.account_no)
         .where(of_bank(head), head.c.next_expiry_line_no > sa.literal_column("0"), *conditions)
         .order_by(head.c.next_expiry_on, head.c.account_no)
         .limit(sa.bindparam("count_max", type_=sa.Integer()))
@@ -178,32 +178,49 @@ def _living_points(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 @query
 def _due(_: StoreEngine) -> sa.Select[Any]:
-    """Accounts whose next date has come."""
-    return _living_points(account_head.c.next_expiry_on < sa.bindparam("today"))
+    """Accounts whose next date has come, after this date and number."""
+    head = account_head
+    after_on: sa.BindParameter[dt.date] = sa.bindparam("after_on")
+    is_next = sa.or_(head.c.next_expiry_on > after_on, head.c.account_no > sa.bindparam("after_no"))
+    return _living_points(
+        head.c.next_expiry_on < sa.bindparam("today"), head.c.next_expiry_on >= after_on, is_next
+    )
 
 
 @query
 def _undated(_: StoreEngine) -> sa.Select[Any]:
-    """Customers with points that no date has been noted for."""
+    """Customers with points that no date has been noted for, after this number."""
     head = account_head
     return _living_points(
         head.c.next_expiry_on == sa.bindparam("never"),
         head.c.account_no < sa.bindparam("pools"),
+        head.c.account_no > sa.bindparam("after_no"),
     )
 
 
-def list_due(tx: Transaction, terms: ExpiryTerms, count_max: int) -> list[int]:
+#: A noted date and an account: accounts with points that may be past their date have this order.
+Due = tuple[dt.date, int]
+BEFORE_ALL: Due = (EARLIEST, 0)
+
+
+def list_due(tx: Transaction, terms: ExpiryTerms, after: Due, count_max: int) -> list[Due]:
     """At most so many accounts with points that may be past their date, found by an index.
 
     While points expire, those are among them that an introduction has given a date and nobody
     has noted it yet: noted in time they are found by it, also if expiry ends again before.
     """
-    due = [row[0] for row in _due(tx, today=terms.today, count_max=count_max)]
+    due: list[Due] = []
+    after_on, after_no = after
+    if after_on < NEVER:
+        found = _due(
+            tx, today=terms.today, after_on=after_on, after_no=after_no, count_max=count_max
+        )
+        due, after_no = [(day, number) for day, number in found], 0
     if not terms.is_in_force or len(due) == count_max:
         return due
-    pools = FLOORED_KINDS["pool"]
-    rows = _undated(tx, never=NEVER, pools=pools, count_max=count_max - len(due))
-    return due + [row[0] for row in rows]
+    pools, left = FLOORED_KINDS["pool"], count_max - len(due)
+    rows = _undated(tx, never=NEVER, pools=pools, after_no=after_no, count_max=left)
+    return due + [(day, number) for day, number in rows]
 
 
 def write_posting(writes: Writes, posting: Posting, digest: bytes, seal_key: bytes | None) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.statements import compared
+from gongyi_bank.store.sums import whole
 from gongyi_bank.store.tables import (
     account_line,
     hour_record,
@@ -23,7 +24,6 @@ from gongyi_bank.store.tables import (
     partner_store,
     redemption,
 )
-from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
 #: Lines looked at in one statement of a search: four statements for a million lines.
@@ -181,7 +181,7 @@ def _parts(_: StoreEngine) -> sa.Select[Any]:
             part.c.part_no,
             part.c.amount,
             part.c.expired,
-            sa.cast(before, Big).label("taken_before"),
+            whole(before).label("taken_before"),
         )
         .where(
             of_bank(part),

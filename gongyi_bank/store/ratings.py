@@ -18,6 +18,7 @@ from gongyi_bank.rules.accrual import CREDITED
 from gongyi_bank.rules.ratings import STARS_MAX, VOLUNTEER, ServedMinutes
 from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.sums import whole
 from gongyi_bank.store.tables import (
     account_head,
     customer,
@@ -38,8 +39,8 @@ _GIVEN_OUT = ("redeemed", "captured")
 
 
 def _total(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """A sum as a 64-bit integer on every engine."""
-    return sa.cast(sa.func.sum(column), sa.BigInteger())
+    """A sum, empty of nothing."""
+    return whole(sa.func.sum(column))
 
 
 _within = counting.within

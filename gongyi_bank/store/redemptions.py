@@ -128,9 +128,11 @@ def _listed_reserved(_: StoreEngine) -> sa.Select[Any]:
 
 def ask_by_ref(refs: Iterable[str]) -> Ask[dict[str, EarlierRedemption]]:
     """The redemptions and reservations that carry these references, whatever their state."""
-    return _by_refs.ask(
-        lambda rows: {row[0]: EarlierRedemption(*row[1:]) for row in rows}, refs=sorted(set(refs))
+    named = sorted(set(refs))
+    asked = _by_refs.ask(
+        lambda rows: {row[0]: EarlierRedemption(*row[1:]) for row in rows}, refs=named
     )
+    return asked.settled_if(not named)
 
 
 def ask_reservation(redemption_id: bytes) -> Ask[Reservation | None]:

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.refunds import Refundable
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.sums import whole
 from gongyi_bank.store.tables import outlet, partner_store, redemption, refund
-from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Ask, of_bank, query
 from gongyi_bank.store.writing import Row, Writes, columns_of
 
@@ -53,7 +53,7 @@ def _refundable(_: StoreEngine) -> sa.Select[Any]:
             redemption.c.state,
             redemption.c.line_no,
             of_refunds(sa.func.count()).label("parts"),
-            of_refunds(sa.cast(pieces, Big)).label("returned"),
+            of_refunds(whole(pieces)).label("returned"),
         )
         .select_from(redemption.join(partner_store, its_store).join(outlet, its_outlet))
         .where(of_bank(redemption), redemption.c.redemption_id == sa.bindparam("redemption"))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.errors import GongyiBankError, RetryTransaction, TransactionEnded
 from gongyi_bank.store.connections import Savepoint
-from gongyi_bank.store.engines import Capability, Fusion, KeyTaken, StoreEngine, Wire
+from gongyi_bank.store.engines import Fusion, KeyTaken, StoreEngine, Wire
 from gongyi_bank.store.locks import HeldLocks, Lock, Place
 from gongyi_bank.store.tables import account_head
 from gongyi_bank.store.writing import Insert, Writes
@@ -120,18 +120,15 @@ class Transaction:
     def lock(self, *asks: Ask[Any]) -> None:
         """Lock the rows of these questions, in this order; where all is locked, only say so.
 
-        Where a lock shows what it locks, that answers them. Raises LockOutOfOrder, before
-        anything is locked.
+        A lock shows its rows as they are when it has them, also after a wait, and so answers
+        the question. Raises LockOutOfOrder, before anything is locked.
         """
         self._note_locks(asks)
         if self.engine.locks_at_begin:
             return
         found = self._rows_of([(ask.lock or ask.query, ask.params) for ask in asks])
-        are_facts = Capability.READS_WHAT_IT_LOCKS in self.engine.capabilities
         for ask, rows in zip(asks, found, strict=True):
-            ask.locked = rows
-            if are_facts or ask.lock is None:
-                ask.rows = rows
+            ask.rows, ask.is_settled = rows, True
 
     def _note_locks(self, asks: Sequence[Ask[Any]]) -> None:
         """Remember what these questions lock, if the order of locks is watched."""
@@ -143,8 +140,8 @@ class Transaction:
         self.held.add(wanted)
 
     def gather(self, *asks: Ask[Any]) -> None:
-        """Answer several questions as of one moment; what its lock has answered is known."""
-        left = [ask for ask in asks if ask.locked is None or ask.rows is not ask.locked]
+        """Answer several questions as of one moment; what is settled is not asked again."""
+        left = [ask for ask in asks if not ask.is_settled]
         found = self._rows_of([(ask.query, ask.params) for ask in left])
         for ask, rows in zip(left, found, strict=True):
             ask.rows = rows
@@ -194,13 +191,18 @@ class Ask(Generic[AnswerT]):
     lock: Query | None = None
     #: What locking it locks alone: of which place, and by which keys.
     locks: tuple[Place, Sequence[Any]] | None = None
-    #: What was found when its rows were locked; None before. Where these are its `rows`, too,
-    #: to ask again would change nothing.
-    locked: Rows | None = None
+    #: Whether to ask again would change nothing: its rows are locked, or there can be none.
+    is_settled: bool = False
 
     def locked_by(self, lock: Query) -> Self:
         """The same question, whose rows `Transaction.lock` can lock before they are asked for."""
         self.lock = lock
+        return self
+
+    def settled_if(self, has_none: bool) -> Self:
+        """The same question, whose answer is known to be empty if so: nothing was named."""
+        if has_none:
+            self.rows, self.is_settled = [], True
         return self
 
     def locking(self, place: Place, keys: Sequence[Any]) -> Self:
@@ -238,7 +240,7 @@ class Query:
         def build(engine: StoreEngine) -> sa.Select[Any]:
             facts = self._build(engine)
             assert isinstance(facts, sa.Select)
-            rows = engine.in_key_order(facts, key)
+            rows = facts.order_by(*key)
             return engine.share(rows) if is_shared else engine.lock(rows)
 
         return Query(build)

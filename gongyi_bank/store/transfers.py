@@ -13,8 +13,8 @@ from gongyi_bank.rules.expiry import ExpiryTerms
 from gongyi_bank.rules.ledger import EARLIEST, MIRROR_KINDS, Head
 from gongyi_bank.rules.transfers import DONATION, GIFT, LINE_KINDS, Given, Lot
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.sums import whole
 from gongyi_bank.store.tables import account, account_head, account_line, line_part
-from gongyi_bank.store.tables.columns import Big
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.values import NEVER
 
@@ -62,9 +62,9 @@ def _given(engine: StoreEngine) -> sa.Select[Any]:
         sa.select(
             lines.c.account_no,
             lines.c.kind,
-            sa.cast(month_points, Big).label("points_month"),
+            whole(month_points).label("points_month"),
             sa.func.count(sa.distinct(month_counted)).label("count_month"),
-            sa.cast(sa.func.sum(given), Big).label("points_year"),
+            whole(sa.func.sum(given)).label("points_year"),
             sa.func.count(sa.distinct(counted)).label("count_year"),
         )
         .select_from(lines)
@@ -180,7 +180,7 @@ def _in_transit(_: StoreEngine) -> sa.Select[Any]:
     own = sa.and_(account.c.bank_id == line.c.bank_id, account.c.account_no == line.c.contra_no)
     left = sa.func.sum(line.c.amount)
     return (
-        sa.select(line.c.contra_no, line.c.voucher_id, sa.cast(-left, Big).label("amount"))
+        sa.select(line.c.contra_no, line.c.voucher_id, whole(-left).label("amount"))
         .select_from(account.join(line, own))
         .where(of_bank(account), account.c.kind == "transit")
         .group_by(line.c.contra_no, line.c.voucher_id)

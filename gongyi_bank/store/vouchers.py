@@ -49,6 +49,8 @@ def ask_by_key(key: str) -> Ask[EarlierVoucher | None]:
 
 def ask_by_keys(keys: Iterable[str]) -> Ask[dict[str, EarlierVoucher]]:
     """The vouchers that claimed these idempotency keys, by key."""
-    return _by_keys.ask(
-        lambda rows: {row[0]: EarlierVoucher(*row[1:]) for row in rows}, keys=sorted(set(keys))
+    named = sorted(set(keys))
+    asked = _by_keys.ask(
+        lambda rows: {row[0]: EarlierVoucher(*row[1:]) for row in rows}, keys=named
     )
+    return asked.settled_if(not named)

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--measure", action="store_true", help="measure new tests first")
     parser.add_argument("--again", action="store_true", help="only those that survived")
     parser.add_argument("--show", action="store_true", help="run nothing, show what was found")
+    parser.add_argument("--spread", action="store_true", help="a fair sample, that grows")
     parser.add_argument("--every", type=int, default=1, help="only every N-th mutant")
     parser.add_argument("--children", type=int, default=2, help="how many at a time")
     parser.add_argument("--seconds", type=float, default=20, help="of tests for each mutant")
@@ -69,15 +70,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _wanted(asked: argparse.Namespace) -> list[str]:
-    """The mutants to be run: those not run before, or those that were not noticed."""
+    """The mutants to be run: those not run before, or those that were not noticed.
+
+    Those come first whose pattern does; spread out, every second one comes last, every fourth
+    before those, and so on: whenever it is ended, what was run is a fair sample.
+    """
     wanted = _LEFT if asked.again else (None,)
     became = _became()
-    return [
-        name
-        for name in json.loads((HOME / _MUTANTS).read_text(encoding="utf-8"))[:: asked.every]
-        if any(fnmatch.fnmatch(name, pattern) for pattern in asked.names)
-        and became.get(name, {}).get("became") in wanted
-    ]
+    names = json.loads((HOME / _MUTANTS).read_text(encoding="utf-8"))[:: asked.every]
+    left = [name for name in names if became.get(name, {}).get("became") in wanted]
+    chosen = (name for pattern in asked.names for name in fnmatch.filter(left, pattern))
+    listed = list(dict.fromkeys(chosen))
+    if asked.spread:
+        place = {name: i for i, name in enumerate(names)}
+        listed.sort(key=lambda name: -(place[name] & -place[name]))
+    return listed
 
 
 def _became() -> dict[str, dict[str, str]]:
@@ -104,19 +111,26 @@ def _pytest(job: dict[str, object], tests: str) -> None:
 
 
 def _show(asked: argparse.Namespace) -> None:
-    """Print how many of each module were noticed, and what was not."""
+    """Print how many of each module were run and noticed, and what was not."""
     became = _became()
-    modules: dict[str, Counter[str]] = {}
+    made = Counter(map(_module, json.loads((HOME / _MUTANTS).read_text(encoding="utf-8"))))
+    modules: dict[str, Counter[str]] = {module: Counter() for module in made}
     for name, answer in became.items():
-        modules.setdefault(".".join(name.split(".")[1:3]), Counter())[answer["became"]] += 1
-    print("| module | mutants | killed | survivors |\n|---|---|---|---|")
-    for module, counts in [*modules.items(), ("all", sum(modules.values(), Counter()))]:
-        left = counts["survived"] + counts["no tests"]
-        print(f"| `{module}` | {counts.total()} | {counts.total() - left} | {left} |")
+        modules[_module(name)][answer["became"]] += 1
+    print("| module | mutants | run | killed | survivors |\n|---|---|---|---|---|")
+    every = [("all", made.total(), sum(modules.values(), Counter()))]
+    for module, count, found in [*((m, made[m], modules[m]) for m in modules), *every]:
+        run, left = found.total(), sum(found[word] for word in _LEFT)
+        print(f"| `{module}` | {count} | {run} | {run - left} | {left} |")
     for name, answer in became.items():
         is_left = answer["became"] in _LEFT
         if is_left and any(fnmatch.fnmatch(name, pattern) for pattern in asked.names):
             print(f"\n{name}: {answer['became']}\n{difference(name)}")
+
+
+def _module(mutant: str) -> str:
+    """The floor and the noun that a mutant is of."""
+    return ".".join(mutant.split(".")[1:3])
 
 
 if __name__ == "__main__":

@@ -19,18 +19,20 @@ POSTING = (
         f"gongyi_bank/service/{noun}.py"
         for noun in (
             "gate hours points redemptions holds reservations transfers reversals refunds"
-            " closings together grouping locks scenes"
+            " closings together grouping locks scenes outbox seals passbooks collector"
         ).split()
     ),
     *(
         f"gongyi_bank/store/{noun}.py"
         for noun in (
             "ledger writing transaction holds hours redemptions refunds reversals transfers"
-            " locks points vouchers"
+            " locks points vouchers closings outbox policies staff outlets seals balances"
+            " passbooks connections"
         ).split()
     ),
 )
 _COPIED = ("gongyi_bank", "tests", "docs", "pyproject.toml", "README.md")
+_MOVED = ("query", "functools.cache", "contextmanager")
 _MARK = "__mutmut_"
 
 
@@ -60,21 +62,21 @@ def module_of(path: str) -> str:
 
 
 def undecorated(code: str) -> str:
-    """The code with `query` called below a function instead of written above it.
+    """The code with decorators called below a function instead of written above it.
 
     It means the same; mutmut changes nothing in a function that is decorated.
     """
     lines = code.splitlines()
     for node in reversed(ast.parse(code).body):
-        if isinstance(node, ast.FunctionDef) and _is_query(node):
+        if isinstance(node, ast.FunctionDef) and _decorator(node) in _MOVED:
             assert node.end_lineno is not None
-            lines.insert(node.end_lineno, f"\n\n{node.name} = query({node.name})")
+            lines.insert(node.end_lineno, f"\n\n{node.name} = {_decorator(node)}({node.name})")
             del lines[node.decorator_list[0].lineno - 1]
     return "\n".join(lines) + "\n"
 
 
-def _is_query(node: ast.FunctionDef) -> bool:
-    return [ast.unparse(one) for one in node.decorator_list] == ["query"]
+def _decorator(node: ast.FunctionDef) -> str:
+    return ", ".join(ast.unparse(one) for one in node.decorator_list)
 
 
 def function_of(mutant: str) -> str:

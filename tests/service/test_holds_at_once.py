@@ -21,9 +21,9 @@ from gongyi_bank.errors import (
 )
 from gongyi_bank.values import Points
 from tests.district import District
+from tests.racing import at_once
 from tests.service.test_holds import require_holds_agree
 from tests.service.test_redemptions import saver
-from tests.service.test_redemptions_at_once import at_once
 from tests.service.test_stores import a_shop, new_offer
 
 ROUNDS = 6

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -38,6 +35,7 @@ from gongyi_bank.policies import PassbookRules
 from gongyi_bank.store.passbooks import load_frozen
 from gongyi_bank.values import Points, compose_account_no, compose_passbook_no
 from tests.district import District
+from tests.racing import at_once, held_open
 
 #: Small books, so that few lines fill them.
 SMALL = PassbookRules(pages=2, rows_per_page=2)
@@ -435,25 +433,9 @@ def test_a_loss_can_only_be_reported_of_a_book_in_use(shelf: District) -> None:
 # --- two callers at once -----------------------------------------------------------------------
 
 
-def at_once(bank: Bank, *acts: Callable[[Counter], Any]) -> list[Any]:
-    """Each act in a thread and a transaction of its own, which stays open for a moment.
-
-    `begin` never tries again, so an act that only its guards stopped shows as such.
-    """
-    start = threading.Barrier(len(acts))
-
-    def run(act: Callable[[Counter], Any]) -> Any:
-        start.wait()
-        try:
-            with bank.begin() as counter:
-                receipt = act(counter)
-                time.sleep(0.05)
-                return receipt
-        except GongyiBankError as refusal:
-            return refusal
-
-    with ThreadPoolExecutor(len(acts)) as threads:
-        return list(threads.map(run, acts))
+def all_at_once(bank: Bank, *acts: Callable[[Counter], Any]) -> list[Any]:
+    """Each act in a transaction of its own, which stays open for a moment."""
+    return at_once(*(held_open(bank, act) for act in acts))
 
 
 def names_of(results: list[Any]) -> list[str]:
@@ -465,7 +447,7 @@ def test_two_tellers_cannot_issue_the_same_book(shelf: District) -> None:
         return lambda counter: counter.passbooks.issue(account=account, passbook=serial(7))
 
     acts = [issue(shelf.customer()) for _ in range(3)]
-    results = at_once(shelf.acting("T1"), *acts)
+    results = all_at_once(shelf.acting("T1"), *acts)
     assert names_of(results) == ["PassbookIssued"] + ["PassbookNotAvailable"] * 2
     assert stock_of(shelf)["B01S01"] == {"blank": 9, "in_use": 1, "printed": 10}
 
@@ -475,14 +457,14 @@ def test_two_tellers_take_two_books_from_the_stock(shelf: District) -> None:
         return lambda counter: counter.passbooks.issue(account=account)
 
     acts = [issue(shelf.customer()) for _ in range(3)]
-    results = at_once(shelf.acting("T1"), *acts)
+    results = all_at_once(shelf.acting("T1"), *acts)
     assert sorted(r.passbook for r in results) == [serial(i) for i in (1, 2, 3)]
 
 
 def test_one_account_gets_one_book_from_two_tellers(shelf: District) -> None:
     account = shelf.customer()
     acts = [lambda counter: counter.passbooks.issue(account=account)] * 3
-    results = at_once(shelf.acting("T1"), *acts)
+    results = all_at_once(shelf.acting("T1"), *acts)
     assert names_of(results) == ["PassbookInUse", "PassbookInUse", "PassbookIssued"]
 
 
@@ -490,7 +472,7 @@ def test_one_key_from_two_tellers_is_one_issue(shelf: District) -> None:
     account = shelf.customer()
     wish = {"account": account, "idempotency_key": "I1"}
     acts = [lambda counter: counter.passbooks.issue(**wish)] * 3
-    results = at_once(shelf.acting("T1"), *acts)
+    results = all_at_once(shelf.acting("T1"), *acts)
     assert results[0].passbook == serial(1)
     assert results[0] == results[1] == results[2]
 
@@ -500,7 +482,7 @@ def test_two_updates_of_one_book_print_each_line_once(shelf: District) -> None:
     shelf.acting("T1").passbooks.issue(account=account)
     serve_times(shelf, account, 4)
     acts = [lambda counter: counter.passbooks.update(account=account, lines_max=2)] * 3
-    results = at_once(shelf.acting("T1"), *acts)
+    results = all_at_once(shelf.acting("T1"), *acts)
     assert names_of(results) == ["PassbookUpdated"] * 3
     assert sorted(line.line_no for r in results for line in r.lines) == [1, 2, 3, 4]
 
@@ -509,7 +491,7 @@ def test_a_loss_is_reported_once(shelf: District) -> None:
     account = shelf.customer()
     shelf.acting("T1").passbooks.issue(account=account)
     acts = [lambda counter: counter.passbooks.report_loss(account=account, kind="written")] * 2
-    assert names_of(at_once(shelf.acting("T1"), *acts)) == ["LossReported", "PassbookFrozen"]
+    assert names_of(all_at_once(shelf.acting("T1"), *acts)) == ["LossReported", "PassbookFrozen"]
 
 
 def test_one_range_is_allotted_to_one_outlet(shelf: District) -> None:
@@ -518,7 +500,7 @@ def test_one_range_is_allotted_to_one_outlet(shelf: District) -> None:
         return lambda counter: counter.passbooks.allot(**wish)
 
     acts = [allot("B01S01"), allot("B01S02"), allot("B01S02")]
-    results = at_once(shelf.acting("K1"), *acts)
+    results = all_at_once(shelf.acting("K1"), *acts)
     assert names_of(results) == ["PassbookStockShort"] * 2 + ["StockAllotted"]
     assert stock_of(shelf)["合计"] == {"blank": 20, "printed": 20}
 
@@ -526,7 +508,7 @@ def test_one_range_is_allotted_to_one_outlet(shelf: District) -> None:
 def test_one_allotment_sent_by_two_is_one(shelf: District) -> None:
     wish = {"target": "B01S02", "first": serial(11), "last": serial(15), "idempotency_key": "A1"}
     acts = [lambda counter: counter.passbooks.allot(**wish)] * 2
-    first, second = at_once(shelf.acting("K1"), *acts)
+    first, second = all_at_once(shelf.acting("K1"), *acts)
     assert names_of([first]) == ["StockAllotted"]
     assert first == second
 
@@ -535,5 +517,5 @@ def test_a_book_is_destroyed_once(shelf: District) -> None:
     shelf.acting("T1").passbooks.spoil(passbook=serial(3), reason="水渍")
     wish = {"passbooks": (serial(3),), "second_person": "T1", "reason": "清理"}
     acts = [lambda counter: counter.passbooks.destroy(**wish)] * 2
-    results = at_once(shelf.acting("K1"), *acts)
+    results = all_at_once(shelf.acting("K1"), *acts)
     assert names_of(results) == ["PassbookNotAvailable", "PassbooksDestroyed"]

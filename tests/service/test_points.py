@@ -18,7 +18,7 @@ from gongyi_bank.errors import (
     UnknownCustomer,
     UnknownRecord,
 )
-from gongyi_bank.values import Points, compose_account_no
+from gongyi_bank.values import POINTS_MAX, Points, compose_account_no
 from tests.district import District
 
 AS_OF = dt.date(2022, 9, 30)
@@ -103,22 +103,22 @@ def test_a_balance_beyond_every_single_amount_is_in_a_receipt_that_can_be_read_a
     district: District,
 ) -> None:
     account = district.customer()
-    grant = {"account": account, "points": Points(10**12), "reason": "压力", "outlet": "B01"}
+    grant = {"account": account, "points": Points(POINTS_MAX), "reason": "压力", "outlet": "B01"}
     points = district.acting("K1").points
     for key in ("one", "two"):
         receipt = points.grant(**grant, second_person="K1b", idempotency_key=key)
         assert points.grant(**grant, second_person="K1b", idempotency_key=key) == receipt
-    assert receipt.balance == Points(10**12) + Points(10**12)
+    assert receipt.balance == Points(POINTS_MAX) + Points(POINTS_MAX)
 
 
 def test_a_bulk_receipt_of_large_balances_can_be_read_again(district: District) -> None:
     account = district.customer()
-    grant = {"account": account, "points": Points(10**12), "reason": "压力", "outlet": "B01"}
+    grant = {"account": account, "points": Points(POINTS_MAX), "reason": "压力", "outlet": "B01"}
     district.acting("K1").points.grant(**grant, second_person="K1b")
     rows = [district.row(account, "10-03 08:00", ref="R1")]
     hours = district.bank.hours
     done = hours.record_many(rows=rows, idempotency_key="many")
-    assert done.outcomes[0].balance == Points(10**12) + Points(1)
+    assert done.outcomes[0].balance == Points(POINTS_MAX) + Points(1)
     assert hours.record_many(rows=rows, idempotency_key="many") == done
 
 

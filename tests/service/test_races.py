@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -27,23 +25,9 @@ from gongyi_bank.values import Points
 from tests.acts import ACTS, keyed
 from tests.books import books, counts
 from tests.district import District
+from tests.racing import at_once
 
 THREADS = 8
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls in a thread each, all from one line; what each returned or was refused with."""
-    line = Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        line.wait()
-        try:
-            return call()
-        except GongyiBankError as error:
-            return error
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def kinds(results: list[Any]) -> dict[str, int]:

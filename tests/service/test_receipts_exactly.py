@@ -1,8 +1,9 @@
-"""What receipts say of services, to the letter: rows sent twice, corrections, what waits."""
+"""What receipts say of rows, to the letter: sent twice, corrected, waiting, redeemed."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ import sqlalchemy as sa
 
 from gongyi_bank.commands.hours import ServiceRow
 from gongyi_bank.commands.points import OpeningRow
+from gongyi_bank.commands.redemptions import RedemptionRow
 from gongyi_bank.errors import AccountClosed
 from gongyi_bank.policies import ReversalRules
-from gongyi_bank.receipts.hours import RowOutcome
+from gongyi_bank.receipts.hours import ManyRecorded, RowOutcome
 from gongyi_bank.store.tables import hour_record
 from gongyi_bank.values import Points
 from tests.district import District, at
+from tests.service.test_redemptions import require_books_agree, saver
+from tests.service.test_stores import a_shop
 
 HOUR = dt.timedelta(hours=1)
 
@@ -133,3 +137,34 @@ def test_points_of_a_closed_account_are_not_taken_back(sqlite_tables_url: str) -
             account=account, record_no=1, reason="不实", second_person="K1b"
         )
     district.close()
+
+
+def test_a_list_names_the_redemption_of_each_row_and_one_can_go_on_with_it(
+    district: District,
+) -> None:
+    """As a list of services names its records: to refund a row needs no other question."""
+    a_shop(district)
+    account = saver(district, ref="C1")
+    desk = district.bank.redemptions
+    first = RedemptionRow(customer_ref="C1", store="P1", sku="A", quantity=2, ref="R1")
+    refused = RedemptionRow(customer_ref="C9", store="P1", sku="A", ref="R2")
+    single = desk.redeem(account=account, store="P1", sku="A", ref="R3")
+    before = RedemptionRow(account=account, store="P1", sku="A", ref="R3")
+    done = desk.redeem_many(rows=[first, first, refused, before], idempotency_key="K1")
+    ids = [outcome.redemption_id for outcome in done.outcomes]
+    assert ids == [ids[0], ids[0], None, single.redemption_id]
+    assert desk.redeem_many(rows=[first]).outcomes[0].redemption_id == ids[0]
+    again = desk.redeem_many(rows=[first, first, refused, before], idempotency_key="K1")
+    assert again == done == ManyRecorded.from_json(done.to_json())
+    assert ids[0] is not None
+    back = desk.refund(redemption=ids[0], quantity=1, reason="破损", second_person="ADM2")
+    assert (back.account, back.quantity) == (account, 1)
+    require_books_agree(district)
+
+
+def test_the_receipt_of_a_list_that_was_kept_before_rows_had_ids_can_be_read() -> None:
+    rows = [[0, "R1", "redeemed", 7, None, 2, 0, "1.00", "1.00", None]]
+    kept = json.dumps([None, "2022-10-15", "2022-10-15T12:00:00+08:00", rows])
+    (outcome,) = ManyRecorded.from_json(kept).outcomes
+    assert (outcome.line_no, outcome.redemption_id) == (2, None)
+    assert outcome.to_list() == rows[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,27 +18,9 @@ from gongyi_bank.errors import (
 )
 from gongyi_bank.store.tables import voucher
 from tests.district import District
+from tests.racing import at_once
 from tests.service.test_redemptions import require_books_agree, saver
 from tests.service.test_stores import a_shop, new_offer
-
-
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """What each act returned or raised, started together."""
-    gate, results = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(index: int) -> None:
-        gate.wait()
-        try:
-            results[index] = acts[index]()
-        except GongyiBankError as error:
-            results[index] = error
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(acts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from gongyi_bank.store.tables import voucher
 from tests.district import District
 from tests.refusals import NOBODY, RULES, Row, saver
 from tests.refused_states import ALL
+from tests.told import TOLD, told
 
 #: Families, which are never raised themselves.
 ROOMS = {errors.Refused, errors.NotFound, errors.WrongState, errors.RowRefused}
@@ -45,6 +46,7 @@ def test_every_class_of_refusal_has_a_row() -> None:
     missing = sorted(cls.__name__ for cls in raised - ROOMS - ALL.keys())
     assert missing == []
     assert ALL.keys() <= raised - ROOMS
+    assert TOLD.keys() <= {cls.code for cls in ALL}
 
 
 @pytest.mark.parametrize("refusal", sorted(ALL, key=lambda cls: cls.__name__))
@@ -60,6 +62,7 @@ def test_a_refusal_is_raised_by_its_act_and_writes_nothing(
         assert type(caught.value) is refusal
     assert books_of(district) == before
     assert not caught.value.retryable
+    assert told(caught.value) == TOLD.get(refusal.code, "")
     district.close()
 
 

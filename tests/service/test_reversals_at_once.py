@@ -19,8 +19,8 @@ from gongyi_bank.errors import (
 from gongyi_bank.store.tables import account_line, line_part
 from gongyi_bank.values import Points
 from tests.district import District
+from tests.racing import at_once
 from tests.service.test_redemptions import saver
-from tests.service.test_redemptions_at_once import at_once
 from tests.service.test_stores import a_shop
 
 ROUNDS = range(6)

@@ -18,7 +18,8 @@ from gongyi_bank.errors import (
 from gongyi_bank.policies import TransferRules
 from gongyi_bank.values import Points
 from tests.district import District
-from tests.service.test_races import THREADS, at_once, kinds
+from tests.racing import at_once
+from tests.service.test_races import THREADS, kinds
 from tests.service.test_transfers import (
     ONE,
     a_pool,

@@ -16,7 +16,7 @@ from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.tables import account, voucher
 from gongyi_bank.store.writing import Row, Writes, columns_of
 from tests.district import District
-from tests.service.test_races import at_once
+from tests.racing import at_once
 
 _COLUMNS = columns_of(voucher)
 

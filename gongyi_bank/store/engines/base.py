@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,9 +30,6 @@ _KEY = VOUCHER_COLUMNS.index("idempotency_key")
 class Capability(enum.StrEnum):
     """What some engines can do and others cannot (design.md §7)."""
 
-    #: A select that locks rows shows them as they are then, also after a wait: nobody need read
-    #: them again.
-    READS_WHAT_IT_LOCKS = "reads_what_it_locks"
     GUARD_TRIGGERS = "guard_triggers"
     #: The triggers also stop whoever empties a table at once (TRUNCATE), or nobody can.
     GUARDED_TRUNCATE = "guarded_truncate"
@@ -85,6 +83,14 @@ class StoreEngine(ABC):
     @contextlib.contextmanager
     def migrating_alone(self, connection: sa.Connection) -> Iterator[None]:
         """A fresh connection set up for a migration, which begins and ends within."""
+        yield
+
+    @contextlib.contextmanager
+    def founding_alone(self, connection: sa.Connection) -> Iterator[None]:
+        """A transaction in which only this founder, and no migration, changes the schema.
+
+        By default whoever comes second fails and is tried again: DDL that is undone harms nobody.
+        """
         yield
 
     def lock_schema(self, connection: sa.Connection) -> None:  # noqa: B027 - or locked before
@@ -240,12 +246,6 @@ class StoreEngine(ABC):
         """The select with a row lock that others may share."""
         return statement.with_for_update(read=True)
 
-    def in_key_order(self, facts: sa.Select[Any], key: Sequence[sa.Column[Any]]) -> sa.Select[Any]:
-        """What will lock the rows of these facts, in the order of their key: to be locked."""
-        if Capability.READS_WHAT_IT_LOCKS not in self.capabilities:
-            facts = facts.with_only_columns(*key)
-        return facts.order_by(*key)
-
 
 @contextlib.contextmanager
 def all_or_none(wire: Wire, vouchers: Sequence[Row]) -> Iterator[None]:
@@ -283,6 +283,8 @@ def insert_columns(step: Insert) -> tuple[str, ...]:
 
 def sorted_rows(step: Insert | Update) -> list[Row]:
     """Rows in key order, so that two acts never wait for each other in a circle."""
+    if len(step.rows) == 1:
+        return step.rows
     if isinstance(step, Update):
         size = len(step.key)
         return sorted(step.rows, key=lambda row: row[:size])
@@ -290,6 +292,7 @@ def sorted_rows(step: Insert | Update) -> list[Row]:
     return sorted(step.rows, key=lambda row: tuple(row[i] for i in positions))
 
 
-def _key_positions(table: sa.Table, columns: Iterable[str]) -> list[int]:
-    names = list(columns)
-    return [names.index(c.name) for c in table.primary_key.columns if c.name != "bank_id"]
+@functools.cache
+def _key_positions(table: sa.Table, columns: tuple[str, ...]) -> list[int]:
+    names = [c.name for c in table.primary_key.columns if c.name != "bank_id"]
+    return [columns.index(name) for name in names]

@@ -1,0 +1,102 @@
+"""What stays in the books of a decision on a record of hours: its voucher, its line, its row."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.store.tables import account_line, hour_record, voucher
+from gongyi_bank.values import Points
+from tests.district import District, at
+
+MONTH = PointsExpiry(mode="months", length=1)
+REASON = "不实"
+
+
+@pytest.fixture
+def district(sqlite_tables_url: str) -> Iterator[District]:
+    """A district whose points live for a month."""
+    made = District(sqlite_tables_url, policies=(MONTH,))
+    yield made
+    made.close()
+
+
+def decide(district: District, act: str) -> Any:
+    """Do this to the second record of a new account: the receipt."""
+    account = district.customer()
+    district.serve(account, "10-03 08:00")
+    district.serve(account, "10-04 08:00", 481 if act in ("approve", "refuse") else 60)
+    wish = {"account": account, "record_no": 2}
+    more = {
+        "approve": {},
+        "refuse": {"reason": REASON},
+        "void": {"reason": REASON, "second_person": "K1"},
+        "correct": {
+            "reason": REASON, "category": "sanitation", "started_at": at("10-04 08:00"),
+            "ended_at": at("10-04 10:00"), "recorded_by": "T1", "checked_by": "K1b",
+        },
+    }  # fmt: skip
+    return getattr(district.acting("K1b").hours, act)(**wish, **more[act])
+
+
+@pytest.mark.parametrize("act", ["approve", "refuse", "void", "correct"])
+def test_the_voucher_of_a_decision_names_the_record_that_it_is_about(
+    district: District, act: str
+) -> None:
+    receipt = decide(district, act)
+    query = sa.select(voucher.c.body, voucher.c.reason)
+    with district.bank.engine.connect() as connection:
+        body, reason = connection.execute(
+            query.where(voucher.c.voucher_id == receipt.voucher_id.bytes)
+        ).one()
+    facts = json.loads(body)
+    assert (facts["account"], facts["record_no"]) == (receipt.account, 2)
+    assert reason == (None if act == "approve" else REASON)
+
+
+def test_what_is_approved_is_worth_what_its_day_says_and_lives_from_today(
+    district: District,
+) -> None:
+    receipt = decide(district, "approve")
+    assert receipt.points == Points("8.01")
+    query = sa.select(account_line.c.expires_on, account_line.c.policy_id, account_line.c.value_on)
+    with district.bank.engine.connect() as connection:
+        first, second = connection.execute(query.order_by(account_line.c.line_no)).all()
+    assert second == (dt.date(2022, 11, 15), first.policy_id, dt.date(2022, 10, 4))
+
+
+def test_a_record_names_its_tariff_when_it_is_credited_and_not_before(district: District) -> None:
+    account = district.customer()
+    district.serve(account, "10-03 08:00", 481)
+    row = sa.select(hour_record.c.policy_id, hour_record.c.points, hour_record.c.line_no)
+
+    def found() -> tuple[Any, ...]:
+        with district.bank.engine.connect() as connection:
+            return tuple(connection.execute(row).one())
+
+    assert found() == (None, 0, None)
+    district.acting("K1b").hours.approve(account=account, record_no=1)
+    policy_id, points, line_no = found()
+    assert policy_id is not None
+    assert (points, line_no) == (801, 1)
+
+
+@pytest.mark.parametrize("days", [20, 40])
+def test_a_correction_does_not_bring_back_what_has_expired(district: District, days: int) -> None:
+    """Two points of 15 October are taken back for three; after a month both are past their date."""
+    account = district.customer()
+    district.serve(account, "10-03 08:00", 120)
+    district.clock.advance(days=days)
+    district.acting("K1").hours.correct(
+        account=account, record_no=1, reason="时间有误", category="sanitation",
+        started_at=at("10-03 08:00"), ended_at=at("10-03 11:00"),
+        recorded_by="T1", checked_by="K1",
+    )  # fmt: skip
+    assert district.bank.reports.balance(account) == Points(3 if days == 20 else 1)
+    assert district.bank.verify().is_clean
