@@ -10,15 +10,18 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from gongyi_bank.errors import InsufficientPoints, InvalidAmount, PoolShort
+from gongyi_bank.rules.canonical import COLUMNS_FROM, canonical_rows, canonical_start, encoded
 from gongyi_bank.values import NEVER, Points, canonical
 
 #: Version of the canonical form that a line's hash covers.
 LINE_HASH_VERSION: Final = 1
+_LINE_START: Final = canonical_start(LINE_HASH_VERSION)
 GENESIS_HASH: Final = bytes(32)
 POINTS: Final = "points"
 #: Before any date that the books can hold; every engine can store it.
@@ -350,9 +353,15 @@ class Posting:
         Last, because a hash covers the voucher, whose receipt tells the lines' numbers.
         """
         sealed = []
+        texts = _texts_of(self.lines, voucher_hash) if len(self.lines) >= COLUMNS_FROM else None
         for content in self.lines:
             head = self.heads[content[0]]
-            head.head_hash = line_hash(head.head_hash, content, voucher_hash, seal_key)
+            previous = head.head_hash
+            if texts is None:
+                head.head_hash = line_hash(previous, content, voucher_hash, seal_key)
+            else:
+                message = f"{_LINE_START};b{len(previous)}:{previous.hex()};{next(texts)}"
+                head.head_hash = _hash_of(encoded(message), seal_key)
             sealed.append((*content, head.head_hash))
         return sealed
 
@@ -390,7 +399,15 @@ def line_hash(
 
     Keyed (HMAC-SHA-256) where the bank was opened with a seal key kept outside the database.
     """
-    message = canonical(LINE_HASH_VERSION, previous, voucher_hash, *content)
+    return _hash_of(canonical(LINE_HASH_VERSION, previous, voucher_hash, *content), seal_key)
+
+
+def _texts_of(lines: Sequence[tuple[Any, ...]], voucher_hash: bytes) -> Iterator[str]:
+    """What `line_hash` covers of each of many lines besides the line before it."""
+    return canonical_rows([[voucher_hash] * len(lines), *zip(*lines, strict=True)], repeat(""))
+
+
+def _hash_of(message: bytes, seal_key: bytes | None) -> bytes:
     if seal_key is not None:
         return hmac.digest(seal_key, message, "sha256")
     return hashlib.sha256(message).digest()
@@ -398,10 +415,7 @@ def line_hash(
 
 def voucher_hash(bank_id: int, fields: tuple[Any, ...], seal_key: bytes | None) -> bytes:
     """The hash over all of a voucher's fields, which each of its lines cites; keyed like theirs."""
-    message = canonical(bank_id, *fields)
-    if seal_key is not None:
-        return hmac.digest(seal_key, message, "sha256")
-    return hashlib.sha256(message).digest()
+    return _hash_of(canonical(bank_id, *fields), seal_key)
 
 
 def head_matches(head: Head) -> bool:

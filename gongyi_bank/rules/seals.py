@@ -14,11 +14,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, Final, Literal
 
 from gongyi_bank.periods import business_day
+from gongyi_bank.rules.canonical import canonical_rows, canonical_start, encoded
 from gongyi_bank.rules.ledger import GENESIS_HASH
 from gongyi_bank.values import canonical
 
@@ -30,7 +31,6 @@ EMPTY_ROOT: Final = hashlib.sha256().digest()
 FIRST_PREVIOUS: Final = GENESIS_HASH
 _CLAIMS: Final = 2**256
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 #: Later than any act, and in every zone a day that the calendar has.
 _END: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
@@ -164,47 +164,13 @@ def leaf_hashes(
     Each is `leaf_hash` of `leaf_content` of a row, at a third of the cost. `ends` are the texts
     of what some of the rows have besides, as `row_ends` makes them.
     """
-    start = "\0" + canonical(SEAL_VERSION, bank_id, part)[:-1].decode()
-    rows = zip(repeat(start), *map(canonical_column, columns), ends)
-    return [_sha256(text.encode()).digest() for text in map(";".join, rows)]
+    start = "\0" + canonical_start(SEAL_VERSION, bank_id, part)
+    return [_sha256(encoded(f"{start};{text}")).digest() for text in canonical_rows(columns, ends)]
 
 
 def row_ends(columns: Iterable[Sequence[Any]]) -> list[str]:
     """What the texts of rows end with that have these columns besides."""
-    return list(map(";".join, zip(*map(canonical_column, columns), repeat(""))))
-
-
-def canonical_column(values: Sequence[Any]) -> list[str]:
-    """What each of these values becomes within `canonical`; a column has few types."""
-    kinds = set(map(type, values))
-    if len(kinds) == 1:
-        return _COLUMNS.get(kinds.pop(), _one_by_one)(values)
-    if type(None) in kinds:
-        texts = iter(canonical_column([value for value in values if value is not None]))
-        return ["n" if value is None else next(texts) for value in values]
-    return _one_by_one(values)
-
-
-def _one_by_one(values: Sequence[Any]) -> list[str]:
-    return [canonical(value)[len("gb1;") : -1].decode() for value in values]
-
-
-def _days(values: Sequence[dt.date]) -> list[str]:
-    """Days come again and again, and are slow to write."""
-    known = {day: f"d{day.isoformat()}" for day in set(values)}
-    return [known[day] for day in values]
-
-
-#: By the type of all values. Moments are too many to remember, and two that are equal in
-#: Python may be an hour apart.
-_COLUMNS: Final[Mapping[type, Callable[[Sequence[Any]], list[str]]]] = {
-    int: lambda values: [f"i{value}" for value in values],
-    str: lambda values: [f"s{len(value)}:{value}" for value in values],
-    bytes: lambda values: [f"b{len(value)}:{value.hex()}" for value in values],
-    dt.date: _days,
-    dt.datetime: lambda values: [f"t{(moment - _EPOCH) // _MICROSECOND}" for moment in values],
-    type(None): lambda values: ["n"] * len(values),
-}
+    return list(canonical_rows(columns, repeat("")))
 
 
 # --- claims ---------------------------------------------------------------------------------
@@ -219,6 +185,22 @@ def row_number(content: bytes, seal_key: bytes | None) -> int:
     if seal_key is not None:
         return int.from_bytes(hmac.digest(seal_key, content, "sha256"))
     return int.from_bytes(leaf_hash(content))
+
+
+def row_numbers(
+    bank_id: int,
+    part: str,
+    columns: Iterable[Sequence[Any]],
+    seal_key: bytes | None,
+    ends: Iterable[str] = repeat(""),
+) -> Iterator[int]:
+    """`row_number` of rows that are given by their columns, with `ends` as for `leaf_hashes`."""
+    if seal_key is None:
+        yield from map(int.from_bytes, leaf_hashes(bank_id, part, columns, ends))
+        return
+    start = canonical_start(SEAL_VERSION, bank_id, part)
+    for text in canonical_rows(columns, ends):
+        yield int.from_bytes(hmac.digest(seal_key, encoded(f"{start};{text}"), "sha256"))
 
 
 def claim_text(numbers: Iterable[int]) -> str:

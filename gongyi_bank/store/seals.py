@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from operator import itemgetter
@@ -18,12 +18,14 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from gongyi_bank.rules.canonical import COLUMNS_FROM
 from gongyi_bank.rules.seals import (
     claim_text,
     leaf_content,
     leaf_hashes,
     row_ends,
     row_number,
+    row_numbers,
 )
 from gongyi_bank.store import tables
 from gongyi_bank.store.engines import StoreEngine
@@ -323,17 +325,26 @@ def hash_leaves(
 
 def _hashes_of(part: Part, columns: tuple[str, ...], rows: list[Row], bank_id: int) -> list[bytes]:
     """One part's leaves of some rows."""
-    values = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    own, ends = _given_by_columns(part, columns, rows)
+    return leaf_hashes(bank_id, part.name, own, ends)
+
+
+def _given_by_columns(
+    part: Part, columns: tuple[str, ...], rows: Sequence[Row]
+) -> tuple[list[Sequence[Any]], Iterable[str]]:
+    """What a part covers of these rows, column by column, and with what some of them end."""
+    given = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    nothing: Sequence[Any] = [None] * len(rows)
+    own = [given.get(name, nothing) for name in part.columns]
     if part.names and "state" in part.columns:
-        values["state"] = tuple(part.names.get(state, state) for state in values["state"])
-    own = [values[name] for name in part.columns]
+        at = part.columns.index("state")
+        own[at] = [part.names.get(state, state) for state in own[at]]
     if part.at_once is None:
-        return leaf_hashes(bank_id, part.name, own)
+        return own, repeat("")
     when, value, more = part.at_once
-    ends = row_ends([values[name] for name in more])
-    has_ends = (found == value for found in values[when])
-    own_ends = (end if has else "" for end, has in zip(ends, has_ends, strict=True))
-    return leaf_hashes(bank_id, part.name, own, own_ends)
+    ends = row_ends([given.get(name, nothing) for name in more])
+    has_ends = (found == value for found in given.get(when, nothing))
+    return own, (end if has else "" for end, has in zip(ends, has_ends, strict=True))
 
 
 def _batches(tx: Transaction, name: str, low: bytes, high: bytes, size: int) -> Iterator[list[Row]]:
@@ -379,12 +390,29 @@ def _numbers(writes: Writes, bank_id: int, seal_key: bytes | None) -> Iterator[i
     """One number for each part of a row that these writes fix; lines have chains instead."""
     for step in writes.steps:
         for part in SEALED.get(step.table.name.removeprefix("gb_"), []):
+            if isinstance(step, Insert) and len(step.rows) >= COLUMNS_FROM:
+                yield from _numbers_of_many(part, step, bank_id, seal_key)
+                continue
             read = _reader_of(part, step) if part.is_claimed else None
             for row in step.rows if read else ():
                 assert read is not None
                 voucher_id, values = read(row)
                 if voucher_id is not None:
                     yield row_number(leaf_content(bank_id, part.name, values), seal_key)
+
+
+def _numbers_of_many(
+    part: Part, step: Insert, bank_id: int, seal_key: bytes | None
+) -> Iterator[int]:
+    """The numbers of new rows, column by column."""
+    if not part.is_claimed or part.dated_by not in step.columns:
+        return iter(())
+    dated = step.columns.index(part.dated_by)
+    rows = [row for row in step.rows if row[dated] is not None]
+    if not rows:
+        return iter(())
+    own, ends = _given_by_columns(part, step.columns, rows)
+    return row_numbers(bank_id, part.name, own, seal_key, ends)
 
 
 def _reader_of(part: Part, step: Insert | Update) -> Read | None:
