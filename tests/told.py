@@ -36,7 +36,7 @@ insufficient_points: account 100300000016; available 4.00; needed 5.00
 last_administrator: staff admin
 line_not_reversible: account 100300000016; line_no 2; kind 兑换 redemption;
     instead 办理退货 return the goods (redemptions.refund)
-line_not_sealed: account 1003 0000001 6; line_no 1
+line_not_sealed: account 100300000016; line_no 1
 line_taken_back: account 100300000016; line_no 1; left 0.00; wanted 4.00
 loss_not_reported: account 100300000016; kind 书面 (written)
 no_passbook: account 100300000016

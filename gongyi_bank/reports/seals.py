@@ -79,7 +79,7 @@ def proof(tx: Transaction, account: int | str, line_no: int) -> LineProof:
     seals = store.list_seals(tx)
     seal = next((seal for seal in seals if line.business_day <= seal.through_on), None)
     if seal is None:
-        raise LineNotSealed(account=format_account_no(line.account_no), line_no=line_no)
+        raise LineNotSealed(account=line.account_no, line_no=line_no)
     tree, content = rules.MerkleTree(), b""
     span = _span(tx, seals, seal)
     for name in store.tables_between(tx, *span):
