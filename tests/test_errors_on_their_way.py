@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import copy
 import datetime as dt
+import gc
 import os
 import pickle
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -189,3 +191,26 @@ def test_a_refusal_is_told_by_the_banks_clock_and_shown_once(sqlite_district: Di
 def test_an_error_read_back_from_its_code_is_of_its_class() -> None:
     unknown = OutcomeUnknown(key="K", reason="lost")
     assert error_of(unknown.code, unknown.shown_facts()) == unknown
+
+
+def test_a_refusal_that_tells_a_moment_keeps_nothing_open(tmp_path: Path) -> None:
+    """An error that hung in a circle with the frames it came through kept SQLite's file open."""
+    file = tmp_path / "bank.db"
+    district = District(f"sqlite:///{file}")
+    account = district.customer()
+    gc.disable()
+    try:
+        with pytest.raises(ServiceInFuture):
+            district.serve(account, "10-20 08:00")
+        district.close()
+        held = [link for link in Path("/proc/self/fd").iterdir() if _target(link) == str(file)]
+    finally:
+        gc.enable()
+    assert held == []
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # the folder's own, which is closed by now
+        return ""

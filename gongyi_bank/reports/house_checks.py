@@ -12,7 +12,7 @@ from gongyi_bank.rules.customers import opening_outlet_no
 from gongyi_bank.rules.ledger import OUTLET_KINDS, internal_kind, internal_no
 from gongyi_bank.store.closings import SERIES as CLOSINGS
 from gongyi_bank.store.house import AuditOffer, AuditOutlet
-from gongyi_bank.store.outlets import StoredStay
+from gongyi_bank.store.outlets import GATE, StoredStay
 from gongyi_bank.store.pools import AuditPool
 from gongyi_bank.values import format_account_no
 
@@ -148,15 +148,16 @@ def check_counters(
 ) -> list[Fault]:
     """No counter lies behind a number that is in use; passbooks count without check digit.
 
-    The counter of closings counts nothing: its row is what many acts lock, so it must be there.
+    Those of closings and of their gate count nothing: their rows are locked, and must be there.
     """
     used = {(series, 0): number for series, number in newest.items()}
     used["passbook", 0] = newest["passbook"] // 10
     used |= {("account", outlet_no): serial for outlet_no, serial in newest_accounts.items()}
-    used[CLOSINGS, 0] = 0
+    locked = (CLOSINGS, GATE)
+    used |= {(series, 0): 0 for series in locked}
     return [
         Fault("serial_counter", f"{series} {owner_no}", str(counters.get(key, 0)), f">= {number}")
         for key, number in sorted(used.items())
         for series, owner_no in [key]
-        if counters.get(key, -1 if series == CLOSINGS else 0) < number
+        if counters.get(key, -1 if series in locked else 0) < number
     ]

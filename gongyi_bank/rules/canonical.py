@@ -28,7 +28,9 @@ def canonical_rows(columns: Iterable[Sequence[Any]], *more: Iterable[str]) -> It
     >>> list(canonical_rows([[1, 2], ["a", None]], ["", ""]))
     ['i1;s1:a;', 'i2;n;']
     """
-    return map(";".join, zip(*map(canonical_column, columns), *more, strict=False))
+    texts = [canonical_column(column) for column in columns]
+    assert len(set(map(len, texts))) == 1, "every row has every column"
+    return map(";".join, zip(*texts, *more, strict=False))
 
 
 def encoded(text: str) -> bytes:

@@ -112,6 +112,10 @@ class ClosedDays:
             for last_on in days.values()
         )
 
+    def reaches(self, day: dt.date) -> bool:
+        """Whether this business day is closed anywhere."""
+        return any(day <= last_on for last_on in self._booking.values())
+
     def booking_through(self, outlet: OutletFacts) -> dt.date:
         """The last business day that is closed at this outlet."""
         return self._through(self._booking, outlet)

@@ -18,7 +18,7 @@ from gongyi_bank.store import closings, serials
 from gongyi_bank.store import founding as store
 from gongyi_bank.store.customers import write_accounts
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.outlets import write_new_outlets
+from gongyi_bank.store.outlets import GATE, write_new_outlets
 from gongyi_bank.store.policies import write_policies
 from gongyi_bank.store.seals import claim_of
 from gongyi_bank.store.staff import write_first_staff
@@ -95,6 +95,7 @@ def found(
     serials.draw(tx, "staff", 0, 1)
     serials.draw(tx, "policy", 0, len(rows))
     serials.draw(tx, closings.SERIES, 0, 0)
+    serials.draw(tx, GATE, 0, 0)
 
 
 def write_outlet_accounts(writes: Writes, outlet_nos: Iterable[int], voucher_id: bytes) -> None:

@@ -508,5 +508,8 @@ def perform(
                 told = error.in_zone(tx.bank.zone)
                 if told is error:
                     raise
-                raise told from error.__cause__
+                try:
+                    raise told from error.__cause__
+                finally:
+                    del told  # or it would hang in a circle with this frame, and keep all open
     raise RetryTransaction(reason="the key, or the house, is being changed by other acts")

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 
 from gongyi_bank.rules.pools import require_pool
 from gongyi_bank.rules.stores import require_store
+from gongyi_bank.service.holds import goods_of
 from gongyi_bank.store import closings, ledger, pools, stores
+from gongyi_bank.store.holds import ask_overdue_of
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import clean_code, parse_account_no
 
@@ -29,5 +31,9 @@ def lock_ahead(
     numbers |= {require_pool(found_pools, code).account_no for code in wanted_pools}
     store_nos = [require_store(found_stores, code).store_no for code in wanted_stores]
     heads = [ledger.ask_heads(numbers)] if numbers else []
+    if numbers:  # whoever meets a reservation that has lapsed puts its goods back, wherever
+        overdue = ask_overdue_of(numbers, tx.clock())
+        tx.gather(overdue)
+        store_nos += [store_no for store_no, _ in goods_of(overdue.answer)]
     offers = [stores.ask_lock_all_offers(store_nos)] if store_nos else []
     tx.lock(*closings.asks_to_keep(tx), *heads, *offers)

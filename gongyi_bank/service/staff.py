@@ -23,6 +23,7 @@ from gongyi_bank.rules.staff import (
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import serials
 from gongyi_bank.store import staff as store
+from gongyi_bank.store.closings import ask_newest_moment
 from gongyi_bank.store.customers import load_stored
 from gongyi_bank.store.outlets import ask_lock_house
 from gongyi_bank.store.stores import load_store_numbers
@@ -122,7 +123,9 @@ def _store_no(part: Appointment, stores: dict[str, int]) -> int | None:
 def end_role(visit: Visit, command: EndRole) -> RoleEnded:
     """End a role; nothing that the person did changes."""
     visit.lock((), ask_lock_house())
-    visit.enter(command, outlets_at=[command.outlet], people=[command.code])
+    newest = ask_newest_moment()
+    visit.enter(command, outlets_at=[command.outlet], people=[command.code], asks=[newest])
+    visit.go_by(newest.answer)  # no role ends before it has begun, whatever this host's clock says
     for place in visit.outlets.values():
         require_permission(visit.staff, command.act, place)
     handled_at = visit.outlet_over(command.act, visit.outlets.values())

@@ -24,6 +24,7 @@ from gongyi_bank.rules.stores import OfferFacts, StoreFacts
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.store import serials
 from gongyi_bank.store import stores as store
+from gongyi_bank.store.closings import ask_newest_moment
 from gongyi_bank.store.customers import write_accounts
 from gongyi_bank.values import Points
 
@@ -84,7 +85,9 @@ def leave(visit: Visit, command: LeaveAlliance) -> AllianceLeft:
     # Whoever redeems there holds an offer's row, so nobody is half-way when the store leaves.
     store.lock_stores(visit.tx, [found.store_no])
     store.lock_all_offers(visit.tx, found.store_no)
-    visit.enter(command, outlets_at=[found.outlet_code])
+    newest = ask_newest_moment()
+    visit.enter(command, outlets_at=[found.outlet_code], asks=[newest])
+    visit.go_by(newest.answer)  # a clock that is behind would find a member still
     handled_at = visit.outlet_for(command.act, found.outlet_code)
     found = store.load_stores(visit.tx, [command.store])[command.store]
     rules.require_member(found, visit.today)
@@ -96,7 +99,7 @@ def leave(visit: Visit, command: LeaveAlliance) -> AllianceLeft:
         store=found.code,
         left_on=visit.today,
     )
-    change = Change("partner_store", (found.store_no,), (None,), (visit.today,))
+    change = Change("partner_store", (found.store_no,), (found.left_on,), (visit.today,))
     visit.book(command, receipt, handled_at, reason=command.reason, facts=facts_of(change))
     return receipt
 

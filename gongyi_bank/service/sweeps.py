@@ -27,12 +27,12 @@ def find_due(
     account_of: Callable[[ItemT], int],
     count_max: int,
 ) -> tuple[list[ItemT], int]:
-    """The first so many that can be swept today, and how many were passed over on the way.
+    """The first so many that can be swept today, and how many were passed over on the way to them.
 
     `list_after` lists so many after one of them, in their order. Nothing is locked yet: what is
     found must be judged again behind the locks.
     """
-    if not closed.is_by_branch:
+    if not closed.reaches(visit.today):
         return list_after(None, count_max), 0
     found: list[ItemT] = []
     left_out, last, size = 0, None, max(count_max, _PAGE)

@@ -22,7 +22,7 @@ from gongyi_bank.rules.outlets import HEAD_OFFICE, Stay
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.locks import Place
-from gongyi_bank.store.outlets import ask_gate, ask_lock_outlets, ask_stays
+from gongyi_bank.store.outlets import ask_gate, ask_gate_alone, ask_lock_outlets, ask_stays
 from gongyi_bank.store.tables import (
     bank,
     closing,
@@ -380,14 +380,14 @@ def steps_to_close(place: OutletFacts | None) -> tuple[list[Ask[Rows]], ...]:
 
     Without an outlet, in the whole bank. The bank's own row first: transactions with an older
     snapshot share it for as long as they last, and new outlets and moves change it, so the last
-    step sees who belongs here. It is also the gate (`outlets.ask_gate`), so that only who is
-    under way is waited for, and no queue at any outlet.
+    step sees who belongs here. Then the gate (`outlets.ask_gate`), so that only who is under
+    way is waited for, and no queue at any outlet; tellers pass while the first is waited for.
     """
     below = _lock_all.ask(list)
     if place is not None and place.tier != HEAD_OFFICE:
         below = _lock_below.ask(list, outlet=place.outlet_no)
     first = _lock_bank.ask(list).locking(Place.OUTLETS, [0])
-    return [first], [_alone.ask(list, series=SERIES), below]
+    return [first, ask_gate_alone()], [_alone.ask(list, series=SERIES), below]
 
 
 def steps_to_move(codes: Iterable[str]) -> tuple[list[Ask[Rows]], ...]:

@@ -18,7 +18,6 @@ from gongyi_bank.store.hours import is_waiting
 from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import (
     account,
-    bank,
     closing,
     customer,
     customer_stay,
@@ -28,6 +27,7 @@ from gongyi_bank.store.tables import (
     partner_store,
     passbook,
     pool,
+    serial_counter,
     staff_role,
 )
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
@@ -346,15 +346,38 @@ def _lock(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
+#: The series of the counter row at which acts queue while a closing waits for who is under way.
+GATE = "gate"
+
+
+def _gate_row(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    row = serial_counter.c
+    is_it = (row.series == sa.literal_column(f"'{GATE}'"), row.owner_no == sa.literal_column("0"))
+    return sa.select(row.last_no).where(of_bank(serial_counter), *is_it, *conditions)
+
+
 @query
 def _gate(engine: StoreEngine) -> sa.Select[Any]:
-    """The bank's own row while a closing waits for who is under way: whoever comes later queues.
+    """The gate while a closing waits for who is under way: whoever comes later queues.
 
-    Not the closing's row: who queued still holds it, one after the other, when the closing goes
-    on, and whoever closes would wait for each of them to post.
+    A row that nothing else shares or writes. At the closing's own, who queued would still hold
+    it, one after the other, when the closing goes on; at the bank's, every teller would wait
+    for each transaction with an older snapshot, and meet acts on the house in a circle.
     """
-    waits = sa.exists().where(closing.c.bank_id == bank.c.bank_id, closing.c.state == CLOSING)
-    return engine.lock(sa.select(bank.c.bank_id).where(of_bank(bank), waits))
+    waits = sa.exists().where(
+        closing.c.bank_id == serial_counter.c.bank_id, closing.c.state == CLOSING
+    )
+    return engine.lock(_gate_row(waits))
+
+
+@query
+def _gate_alone(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(_gate_row())
+
+
+def ask_gate_alone() -> Ask[Rows]:
+    """The gate itself, for whoever closes: behind the bank's own row, before all others."""
+    return _gate_alone.ask(list)
 
 
 def ask_gate(tx: Transaction) -> list[Ask[Rows]]:

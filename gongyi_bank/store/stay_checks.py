@@ -17,8 +17,8 @@ from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.hours import is_waiting
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
-#: Two machines' clocks may differ over midnight: who was there first is told by a day at most.
-_APART: Final = dt.timedelta(days=1)
+#: Two machines' clocks may differ, and no order of acts is told by days that lie close together.
+_APART: Final = dt.timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ of a copy may leave a frozen disk behind that nobody can reach.
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import mmap
 import os
@@ -34,7 +35,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -152,10 +153,22 @@ def _unmount(place: Path) -> None:
     while True:
         try:
             return _run("umount", str(place))
-        except OSError:
+        except OSError as error:
             if time.monotonic() > give_up:
-                raise
+                raise OSError(f"{error}; held by {_held_by(place)}") from None
+        gc.collect()  # a connection of our own may hang in a pool that was given up
         time.sleep(0.05)
+
+
+def _held_by(place: Path) -> list[str]:
+    """Which processes have what open there."""
+    held = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # gone meanwhile
+            target = str(link.readlink())
+            if target.startswith(f"{place}/"):
+                held.append(f"{link.parts[2]} {target}")
+    return held
 
 
 def _run(*command: str) -> None:

@@ -8,6 +8,7 @@ lines on the standard input, each answered by the new worker's number.
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import os
 import random
@@ -303,6 +304,7 @@ def _rehearse(order: Order) -> None:
             wallet.remember(errand, json.loads(counter.execute(errand.command).to_json()))
     hand.at_once(), hand.one_by_one()
     bank.close()  # who is forked must not share a connection
+    gc.collect()  # nor keep one open that came back late, in a pool that nobody knows any more
 
 
 def main() -> None:

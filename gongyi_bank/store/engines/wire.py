@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from gongyi_bank.errors import EngineError
+
 if TYPE_CHECKING:
     from gongyi_bank.store.engines.base import StoreEngine
 
@@ -61,8 +63,10 @@ class Wire:
                 cursor.executemany(sql, params)
             else:
                 cursor.execute(sql, params)
-        except (self._driver_error, OverflowError) as error:  # SQLite's own, beyond 64 bits
+        except self._driver_error as error:
             raise self._engine.classify(error, lost=self._is_lost(error)) from None
+        except OverflowError:  # from SQLite's driver, which asks nobody
+            raise EngineError(reason="a number that 64 bits cannot hold") from None
         except BaseException:
             # A cancelled task: rows that nobody fetched would hold their snapshot for ever.
             self._cursor = None
