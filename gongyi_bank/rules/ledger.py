@@ -361,7 +361,7 @@ class Posting:
                 head.head_hash = line_hash(previous, content, voucher_hash, seal_key)
             else:
                 message = f"{_LINE_START};b{len(previous)}:{previous.hex()};{next(texts)}"
-                head.head_hash = _hash_of(encoded(message), seal_key)
+                head.head_hash = keyed_hash(encoded(message), seal_key)
             sealed.append((*content, head.head_hash))
         return sealed
 
@@ -399,7 +399,7 @@ def line_hash(
 
     Keyed (HMAC-SHA-256) where the bank was opened with a seal key kept outside the database.
     """
-    return _hash_of(canonical(LINE_HASH_VERSION, previous, voucher_hash, *content), seal_key)
+    return keyed_hash(canonical(LINE_HASH_VERSION, previous, voucher_hash, *content), seal_key)
 
 
 def _texts_of(lines: Sequence[tuple[Any, ...]], voucher_hash: bytes) -> Iterator[str]:
@@ -407,7 +407,8 @@ def _texts_of(lines: Sequence[tuple[Any, ...]], voucher_hash: bytes) -> Iterator
     return canonical_rows([[voucher_hash] * len(lines), *zip(*lines, strict=True)], repeat(""))
 
 
-def _hash_of(message: bytes, seal_key: bytes | None) -> bytes:
+def keyed_hash(message: bytes, seal_key: bytes | None) -> bytes:
+    """The hash of lines, vouchers and seals: HMAC-SHA-256 where the bank has a seal key."""
     if seal_key is not None:
         return hmac.digest(seal_key, message, "sha256")
     return hashlib.sha256(message).digest()
@@ -415,7 +416,7 @@ def _hash_of(message: bytes, seal_key: bytes | None) -> bytes:
 
 def voucher_hash(bank_id: int, fields: tuple[Any, ...], seal_key: bytes | None) -> bytes:
     """The hash over all of a voucher's fields, which each of its lines cites; keyed like theirs."""
-    return _hash_of(canonical(bank_id, *fields), seal_key)
+    return keyed_hash(canonical(bank_id, *fields), seal_key)
 
 
 def head_matches(head: Head) -> bool:

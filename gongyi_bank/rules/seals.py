@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 from gongyi_bank.periods import business_day
 from gongyi_bank.rules.canonical import canonical_rows, canonical_start, encoded
-from gongyi_bank.rules.ledger import GENESIS_HASH
+from gongyi_bank.rules.ledger import GENESIS_HASH, keyed_hash
 from gongyi_bank.values import canonical
 
 _sha256: Final = hashlib.sha256
@@ -147,10 +147,7 @@ def seal_hash(
     bank_id: int, previous: bytes, fields: tuple[Any, ...], seal_key: bytes | None
 ) -> bytes:
     """The hash of a seal: over all its fields and the hash of the seal before it."""
-    message = canonical(SEAL_VERSION, bank_id, previous, *fields)
-    if seal_key is not None:
-        return hmac.digest(seal_key, message, "sha256")
-    return hashlib.sha256(message).digest()
+    return keyed_hash(canonical(SEAL_VERSION, bank_id, previous, *fields), seal_key)
 
 
 # --- many leaves at once --------------------------------------------------------------------

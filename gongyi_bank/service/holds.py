@@ -132,6 +132,10 @@ class Settled:
         stores.write_stock(visit.writes, self.offers.values(), visit.voucher_id)
 
 
+#: Where no hold was found lapsed, or none was looked for.
+NOTHING_LAPSED = Settled((), {})
+
+
 # --- placing -----------------------------------------------------------------------------------
 
 

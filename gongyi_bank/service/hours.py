@@ -40,7 +40,7 @@ from gongyi_bank.rules.staff import (
     require_second_person,
 )
 from gongyi_bank.service.gate import Visit
-from gongyi_bank.service.holds import Overdue, Settled
+from gongyi_bank.service.holds import NOTHING_LAPSED, Overdue, Settled
 from gongyi_bank.service.reversals import terms_of
 from gongyi_bank.service.together import Together
 from gongyi_bank.store import hours as store
@@ -526,7 +526,7 @@ def _cited(
     And the customer's lapsed holds: what they kept is there to be taken back, or has expired.
     """
     if record.line_no is None:
-        return None, Settled((), {})
+        return None, NOTHING_LAPSED
     asks = asks_reversible(record.account_no, record.line_no)
     overdue = Overdue(visit, [record.account_no])
     visit.tx.gather(*asks, *overdue.asks)

@@ -25,7 +25,7 @@ from gongyi_bank.rules.staff import (
     require_second_person,
 )
 from gongyi_bank.service.gate import Visit
-from gongyi_bank.service.holds import Overdue, Settled
+from gongyi_bank.service.holds import NOTHING_LAPSED, Overdue
 from gongyi_bank.store import hours, pools
 from gongyi_bank.store import reversals as store
 from gongyi_bank.store.outlets import ask_outlets_by_no
@@ -96,7 +96,7 @@ class _Run:
         visit.lock(self.accounts)
         # What a lapsed hold keeps is not spent, swept or not: it is there to be taken back.
         self._overdue = Overdue(visit, self.accounts)
-        self._lapsed = Settled((), {})
+        self._lapsed = NOTHING_LAPSED
         before = store.asks_before(lines)
         customers = hours.ask_customers(self.accounts)
         codes = [command.outlet] if command.outlet else []
