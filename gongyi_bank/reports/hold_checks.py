@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from gongyi_bank.reports.account_checks import AccountAudit
 from gongyi_bank.rules.holds import CAPTURED, EXTENDED, HELD, LAPSED, PLACED, RELEASED
+from gongyi_bank.rules.ledger import Head
 from gongyi_bank.store.verification import AuditHold, AuditHoldStep, AuditLine, AuditRedemption
 
 _GIVEN_FREE = (RELEASED, LAPSED)
@@ -35,6 +36,49 @@ def check_holds(
                 _check_line(audit, what, hold, step, lines.get(step.line_no))
     cited = [s.line_no for h in holds for s in steps.get(h.hold_id, []) if s.line_no is not None]
     audit.check_cited(cited, lines, lambda line: line.kind == "capture", "hold_line")
+
+
+def cited_from(
+    redemptions: Sequence[AuditRedemption],
+    holds: Sequence[AuditHold],
+    steps: Mapping[bytes, list[AuditHoldStep]],
+) -> dict[int, int]:
+    """By line, the number below the first point that a redemption or a capture cites."""
+    found = {
+        taken.line_no: taken.cites_from
+        for taken in redemptions
+        if taken.line_no is not None and taken.cites_from is not None
+    }
+    for hold in holds:
+        below = hold.cites_from
+        for step in steps.get(hold.hold_id, []):
+            if step.line_no is not None:
+                found[step.line_no] = below
+                below += step.amount
+    return found
+
+
+def check_cited(
+    audit: AccountAudit,
+    head: Head,
+    redemptions: Sequence[AuditRedemption],
+    holds: Sequence[AuditHold],
+    lines: Mapping[int, AuditLine],
+) -> None:
+    """What a debit cites lies behind what was taken before it, by no more than holds can keep."""
+    for hold in holds:
+        if not 0 <= hold.cites_from <= head.credited - hold.amount:
+            what, most = f"预留 {hold.hold_id.hex()}", head.credited - hold.amount
+            audit.note("cites_from", what, hold.cites_from, f"0 - {most}")
+    for taken in redemptions:
+        line = lines.get(taken.line_no or 0)
+        if taken.hold_id is not None or line is None:
+            continue
+        least = line.debited_after + line.amount
+        most = line.credited_after + line.amount if holds else least
+        if taken.cites_from is None or not least <= taken.cites_from <= most:
+            what = f"兑换 {taken.redemption_id.hex()}"
+            audit.note("cites_from", what, taken.cites_from, f"{least} - {most}")
 
 
 def _check_sequence(

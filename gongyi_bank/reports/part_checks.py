@@ -21,6 +21,7 @@ from gongyi_bank.rules.reversals import (
     TAKE_AVAILABLE,
     PartTaken,
     Past,
+    dead_among,
 )
 from gongyi_bank.store.verification import (
     AuditLine,
@@ -38,9 +39,16 @@ _PLAIN = ("issued", "store")
 
 
 def check_parts(
-    audit: AccountAudit, policies: PolicyBook, parts: Sequence[AuditPart], lines: Lines
+    audit: AccountAudit,
+    policies: PolicyBook,
+    parts: Sequence[AuditPart],
+    lines: Lines,
+    cites: Mapping[int, int],
 ) -> None:
-    """Parts of a line follow each other, add up to at most the line, and have their new lines."""
+    """Parts of a line follow each other, add up to at most the line, and have their new lines.
+
+    `cites` says from which number on a debit cites, where that is not the first that it took.
+    """
     by_line: dict[int, list[AuditPart]] = {}
     for part in parts:
         by_line.setdefault(part.line_no, []).append(part)
@@ -60,7 +68,8 @@ def check_parts(
             if line.amount > 0:
                 possible = numbers.expired_of(part, low)
             else:
-                possible = _not_returned(audit, rules, part, line, lines, low)
+                cites_from = cites.get(line_no, _below(line)) + taken
+                possible = _not_returned(audit, rules, part, line, lines, cites_from)
             if part.expired not in possible:
                 expected = " / ".join(map(str, sorted(possible)))
                 audit.note("part_expired", f"{what}之 {part.part_no}", part.expired, expected)
@@ -170,13 +179,17 @@ class _Numbers:
 
 
 def _not_returned(
-    audit: AccountAudit, rules: Rules, part: AuditPart, line: AuditLine, lines: Lines, low: int
+    audit: AccountAudit,
+    rules: Rules,
+    part: AuditPart,
+    line: AuditLine,
+    lines: Lines,
+    cites_from: int,
 ) -> set[int]:
     """What of a debit's part can have been past its date when it was given back."""
-    high = low + part.amount
     if internal_kind(line.contra_no) not in _PLAIN:
         return {part.expired}  # The other side tells: what was left there came back.
-    dead = max(0, min(high, _dead_no(audit, part.business_day, lines)) - low)
+    dead = dead_among(cites_from, part.amount, _dead_no(audit, part.business_day, lines))
     made = lines.get(part.by_line_no or 0)
     owed = max(0, made.debited_after - made.credited_after + made.amount) if made else 0
     dead = min(dead, max(0, part.amount - owed))

@@ -20,7 +20,12 @@ from gongyi_bank.reports.account_checks import AccountAudit, AuditRules, rates_o
 from gongyi_bank.reports.change_checks import check_changes
 from gongyi_bank.reports.closings import ClosedPeriods, check_closings, check_totals
 from gongyi_bank.reports.faults import Fault, Verification
-from gongyi_bank.reports.hold_checks import check_holds, check_reservations
+from gongyi_bank.reports.hold_checks import (
+    check_cited,
+    check_holds,
+    check_reservations,
+    cited_from,
+)
 from gongyi_bank.reports.part_checks import check_debt, check_parts, check_refunds, check_voided
 from gongyi_bank.reports.record_checks import (
     check_overlaps,
@@ -243,8 +248,10 @@ class _Audit:
             holds = batch.holds.get(account_no, [])
             check_holds(audit, holds, batch.hold_steps, by_no)
             check_reservations(audit, redemptions, holds, batch.hold_steps)
+            check_cited(audit, head, redemptions, holds, by_no)
+            cites = cited_from(redemptions, holds, batch.hold_steps)
             parts = batch.parts.get(account_no, [])
-            check_parts(audit, self._policies, parts, by_no)
+            check_parts(audit, self._policies, parts, by_no, cites)
             check_voided(audit, records, parts)
             check_refunds(audit, batch.refunds.get(account_no, []), redemptions, parts)
             steps = [step for hold in holds for step in batch.hold_steps.get(hold.hold_id, [])]

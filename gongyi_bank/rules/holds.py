@@ -93,6 +93,8 @@ class Hold:
     #: No extension reaches beyond this moment.
     latest_at: dt.datetime
     outlet_no: int
+    #: The number below the first point that it was placed on: by what its captures are refunded.
+    cites_from: int = 0
     event_no: int = 0
     #: `event_no` as loaded, the guard of the write; 0 for a new one.
     seen_event_no: int = 0
@@ -122,6 +124,7 @@ class Hold:
 
     def place(self, head: Head) -> None:
         """Put the points aside; they must be available."""
+        self.cites_from = head.free_from
         head.held += self.amount
         head.is_touched = True
         self._step(PLACED, self.amount)

@@ -207,6 +207,11 @@ class Head:
         return max(0, self.debited + self.held - self.credited - self.overdraft_limit)
 
     @property
+    def free_from(self) -> int:
+        """The number below the first point that is neither taken nor held."""
+        return self.debited + self.held
+
+    @property
     def available(self) -> int:
         """What may be spent now."""
         free = self.credited - self.debited - self.held - self.expirable

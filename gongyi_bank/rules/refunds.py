@@ -31,6 +31,8 @@ class Refundable:
     points: int
     state: str
     line_no: int | None
+    #: The number below the first point whose dates it cites; None if a hold was captured.
+    cites_from: int | None
     #: How many refunds there were, and of how many pieces.
     parts: int
     returned: int

@@ -4,8 +4,10 @@ Pure. A part of a line means the lowest of the line's numbers that no earlier pa
 parts are ranges side by side and never add up to more than the line. What of a credit's range
 has expired is gone already: only the rest is taken back, from the oldest points there are, so
 points of older lines then stand under younger numbers, and `Past.due` follows them there. A
-debit that is reversed is credited anew, under new numbers. Lines of two accounts that one leg
-wrote are reversed together, and so are all lines of a transfer of many legs.
+debit that is reversed is credited anew, under new numbers; its points have the dates of the
+numbers that it cites, which lie behind what was held beside it (decision 0026). Lines of two
+accounts that one leg wrote are reversed together, and so are all lines of a transfer of many
+legs.
 
 A wish is refused by the first of these that applies: unknown line or voucher; no permission;
 second person missing, the same, or not of the outlet; one's own account; a kind that cannot
@@ -174,6 +176,8 @@ class Reversible:
     lost: int = 0
     #: Of the line's account; the same for all its lines.
     past: Past = field(default_factory=Past)
+    #: Of a debit, the number below the first point that it cites; None if that is its first.
+    cites_from: int | None = None
 
     @property
     def left(self) -> int:
@@ -203,9 +207,10 @@ class Reversible:
                 wanted=str(Points.of_units(amount or line.units, scale)),
             )
         low = self.line.below + self.taken
+        cites_from = low if self.cites_from is None else self.cites_from + self.taken
         self.taken += amount
         self.parts += 1
-        return Part(self.line, self.parts, amount, low, self.past)
+        return Part(self.line, self.parts, amount, low, cites_from, self.past)
 
 
 @dataclass(slots=True)
@@ -217,6 +222,8 @@ class Part:
     amount: int
     #: The number below its first point.
     low: int
+    #: Of a debit, the number below the first point whose dates it brings back.
+    cites_from: int
     past: Past
     #: What of it nothing moved for: it had expired, or the other side had no more.
     expired: int = 0
@@ -357,18 +364,27 @@ def take_back(posting: Posting, part: Part, terms: Terms, kind: str = REVERSAL) 
 def give_back(posting: Posting, part: Part, terms: Terms, kind: str = REVERSAL) -> None:
     """Credit a part of a debit anew. Under `cited` dates nothing comes back for dead points.
 
-    No point dies before an older one, so the dead are the lowest numbers of the part, and the
-    others are good until the account's last date, which is theirs or a later one. What is owed
-    is settled also with dead points: who returns everything owes nothing for it.
+    No point dies before an older one, so the dead are the lowest numbers that the part cites, and
+    the others are good until the account's last date, which is theirs or a later one. What is
+    owed is settled also with dead points: who returns everything owes nothing for it.
     """
     line = part.line
     head = posting.heads[line.account_no]
     if terms.validity == CITED:
         owed = max(0, head.debited - head.credited)
-        dead = max(0, min(part.high, head.dead_no) - part.low)
+        dead = dead_among(part.cites_from, part.amount, head.dead_no)
         part.expired = min(dead, max(0, part.amount - owed))
     part.moved = part.amount - part.expired
     _credit(posting, part, terms, kind)
+
+
+def dead_among(cites_from: int, amount: int, dead_no: int) -> int:
+    """How many of the points that a debit cites are past their date.
+
+    >>> dead_among(cites_from=10, amount=10, dead_no=14)
+    4
+    """
+    return max(0, min(amount, dead_no - cites_from))
 
 
 def _take_back_to(posting: Posting, taken: Part, given: Part, terms: Terms) -> None:

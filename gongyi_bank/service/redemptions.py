@@ -168,7 +168,9 @@ class _Run:
             self.posting.post(leg, mark)
             record.line_no = head.line_no
             self.balances[record.redemption_id] = head.balance
-            rows.append(self._row(decision, hold_id=None))
+            # Behind what was held beside it; a line takes the lowest numbers all the same.
+            cites_from = head.free_from - record.points
+            rows.append(self._row(decision, hold_id=None, cites_from=cites_from))
         self._write(rows)
 
     def hold(self, decision: RedemptionAccepted) -> Hold:
@@ -192,15 +194,17 @@ class _Run:
         )
         self.posting.expire(head, decision.outlet.outlet_no)
         hold.place(head)
-        self._write([self._row(decision, hold_id=hold.hold_id)], hold)
+        self._write([self._row(decision, hold_id=hold.hold_id, cites_from=None)], hold)
         return hold
 
-    def _row(self, decision: RedemptionAccepted, hold_id: bytes | None) -> tuple[object, ...]:
+    def _row(
+        self, decision: RedemptionAccepted, *, hold_id: bytes | None, cites_from: int | None
+    ) -> tuple[object, ...]:
         record, row = decision.record, decision.row
         return (
             record.redemption_id, record.account_no, decision.store.store_no, row.sku,
             row.quantity, record.points, record.state, row.ref, record.row_digest,
-            decision.redeemed_on, record.line_no, hold_id, self.visit.voucher_id, None,
+            decision.redeemed_on, record.line_no, hold_id, cites_from, self.visit.voucher_id, None,
         )  # fmt: skip
 
     def _write(self, rows: list[tuple[object, ...]], *placed: Hold) -> None:

@@ -53,7 +53,10 @@ def refund(visit: Visit, command: RefundGoods) -> GoodsRefunded:
     if found.line_no != seen.line_no:  # captured while we waited for the lock
         cited = asks_reversible(number, found.line_no or 0)
         visit.tx.gather(*cited)
-    part = reversible(cited).cut(points, visit.tx.bank.scale)
+    line = reversible(cited)
+    if found.cites_from is not None:
+        line.cites_from = found.cites_from
+    part = line.cut(points, visit.tx.bank.scale)
     outlet = visit.outlets[found.outlet_code]
 
     def mark_of(_: CitedLine) -> Mark:

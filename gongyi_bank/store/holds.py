@@ -34,7 +34,7 @@ _EVENT_COLUMNS = columns_of(hold_event)
 #: The columns of a `Hold`, in its order.
 HOLD_FIELDS = (
     "hold_id", "account_no", "payee_no", "amount", "captured", "state", "placed_at",
-    "deadline_at", "latest_at", "outlet_no", "event_no",
+    "deadline_at", "latest_at", "outlet_no", "cites_from", "event_no",
 )  # fmt: skip
 assert tuple(Hold.__slots__)[: len(HOLD_FIELDS)] == HOLD_FIELDS, "Hold begins as these columns do"
 _CHANGES = ("captured", "deadline_at", "event_no", "state", "settled_voucher_id")

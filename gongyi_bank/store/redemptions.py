@@ -241,7 +241,7 @@ def write_part(
     )
     row = (
         part.redemption_id, was.account_no, was.store_no, was.sku, quantity, part.points,
-        part.state, None, was.row_digest, day, part.line_no, was.redemption_id, voucher_id,
+        part.state, None, was.row_digest, day, part.line_no, was.redemption_id, None, voucher_id,
         voucher_id,
     )  # fmt: skip
     write_redemptions(writes, [row])

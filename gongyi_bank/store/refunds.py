@@ -52,6 +52,7 @@ def _refundable(_: StoreEngine) -> sa.Select[Any]:
             redemption.c.points,
             redemption.c.state,
             redemption.c.line_no,
+            redemption.c.cites_from,
             of_refunds(sa.func.count()).label("parts"),
             of_refunds(whole(pieces)).label("returned"),
         )

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.reversals import CitedLine, LineKey, PartTaken, Past, Reversible
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import account_line, line_part, voucher
+from gongyi_bank.store.sums import whole
+from gongyi_bank.store.tables import account_line, hold, hold_event, line_part, voucher
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 
 _FIELDS = tuple(CitedLine.__slots__)
@@ -105,6 +106,46 @@ def _expired(engine: StoreEngine) -> sa.Select[Any]:
     )
 
 
+@query
+def _captured(engine: StoreEngine) -> sa.Select[Any]:
+    """Of these lines the captures: the number below the first point that each cites.
+
+    A hold is captured from its first point on, part by part.
+    """
+    line, step, earlier = account_line, hold_event, hold_event.alias("earlier")
+    its_step = sa.and_(
+        step.c.bank_id == line.c.bank_id,
+        step.c.voucher_id == line.c.voucher_id,
+        step.c.line_no == line.c.line_no,
+    )
+    its_hold = sa.and_(
+        hold.c.bank_id == step.c.bank_id,
+        hold.c.hold_id == step.c.hold_id,
+        hold.c.account_no == line.c.account_no,
+    )
+    captured = sa.func.sum(earlier.c.amount)
+    before = (
+        sa.select(whole(sa.func.coalesce(captured, sa.literal_column("0"))))
+        .where(
+            earlier.c.bank_id == step.c.bank_id,
+            earlier.c.hold_id == step.c.hold_id,
+            earlier.c.event_no < step.c.event_no,
+            earlier.c.line_no.is_not(None),
+        )
+        .correlate(step)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(line.c.account_no, line.c.line_no, hold.c.cites_from, before.label("before"))
+        .select_from(line.join(step, its_step).join(hold, its_hold))
+        .where(
+            of_bank(line),
+            engine.among(line.c.account_no, "accounts"),
+            engine.among(line.c.line_no, "lines"),
+        )
+    )
+
+
 def load_cited(tx: Transaction, account_no: int, line_no: int) -> list[CitedLine]:
     """A line and, where its leg went to another account with lines, the mirror of it.
 
@@ -128,15 +169,15 @@ def load_of_voucher(tx: Transaction, voucher_id: bytes) -> list[CitedLine] | Non
     return [CitedLine(*row) for row in _lines_of(tx, voucher=voucher_id)]
 
 
-def asks_before(lines: Iterable[CitedLine]) -> tuple[Ask[Rows], Ask[Rows]]:
-    """What was taken of their accounts' lines before, and what has expired since the lines.
+def asks_before(lines: Iterable[CitedLine]) -> tuple[Ask[Rows], ...]:
+    """What was taken of their accounts' lines before, what has expired since, what they cite.
 
     True behind the heads' locks. Reversals and refunds are few in an account.
     """
     return _asks_before([line.key for line in lines])
 
 
-def asks_reversible(account_no: int, line_no: int) -> tuple[Ask[Rows], Ask[Rows], Ask[Rows]]:
+def asks_reversible(account_no: int, line_no: int) -> tuple[Ask[Rows], ...]:
     """One line without a mirror, with what `asks_before` asks: all in one breath."""
     return (
         _line.ask(list, account=account_no, line=line_no),
@@ -144,26 +185,29 @@ def asks_reversible(account_no: int, line_no: int) -> tuple[Ask[Rows], Ask[Rows]
     )
 
 
-def _asks_before(keys: Sequence[LineKey]) -> tuple[Ask[Rows], Ask[Rows]]:
+def _asks_before(keys: Sequence[LineKey]) -> tuple[Ask[Rows], ...]:
     accounts = sorted({account_no for account_no, _ in keys})
     lines = sorted({line_no for _, line_no in keys})
     return (
         _parts.ask(list, accounts=accounts),
         _expired.ask(list, accounts=accounts, lines=lines),
+        _captured.ask(list, accounts=accounts, lines=lines),
     )
 
 
-def reversibles(lines: Iterable[CitedLine], asked: tuple[Ask[Rows], Ask[Rows]]) -> list[Reversible]:
+def reversibles(lines: Iterable[CitedLine], asked: Sequence[Ask[Rows]]) -> list[Reversible]:
     """The lines with what `asks_before` found."""
+    parts, expired, captured = (ask.answer for ask in asked)
     pasts: dict[int, Past] = {}
     taken: dict[LineKey, list[PartTaken]] = {}
-    for account_no, line_no, _, amount, *rest in sorted(asked[0].answer):
+    for account_no, line_no, _, amount, *rest in sorted(parts):
         mine = taken.setdefault((account_no, line_no), [])
         mine.append(_part_taken(line_no, mine[-1].high if mine else None, amount, rest))
         pasts.setdefault(account_no, Past()).note(mine[-1])
     # Two lines of an account name an expiry line twice.
-    for account_no, below, last in sorted({(row[0], *row[2:]) for row in asked[1].answer}):
+    for account_no, below, last in sorted({(row[0], *row[2:]) for row in expired}):
         pasts.setdefault(account_no, Past()).expired.append((below, last))
+    cites = {(row[0], row[1]): row[2] + row[3] for row in captured}
     return [
         Reversible(
             line,
@@ -171,6 +215,7 @@ def reversibles(lines: Iterable[CitedLine], asked: tuple[Ask[Rows], Ask[Rows]]) 
             len(taken.get(line.key, ())),
             sum(part.expired for part in taken.get(line.key, ())),
             pasts.setdefault(line.account_no, Past()),
+            cites.get(line.key),
         )
         for line in lines
     ]
@@ -186,7 +231,7 @@ def _part_taken(line_no: int, after: int | None, amount: int, rest: Sequence[Any
     return PartTaken(line_no, is_credit, low, low + amount, expired, moved, credited_by_then)
 
 
-def reversible(asked: tuple[Ask[Rows], Ask[Rows], Ask[Rows]]) -> Reversible:
+def reversible(asked: Sequence[Ask[Rows]]) -> Reversible:
     """The line that `asks_reversible` asked for; it must exist."""
     line, *before = asked
-    return reversibles([CitedLine(*line.answer[0])], (before[0], before[1]))[0]
+    return reversibles([CitedLine(*line.answer[0])], before)[0]

@@ -129,6 +129,7 @@ class AuditRedemption:
     points: int
     line_no: int | None
     hold_id: bytes | None
+    cites_from: int | None
     quantity: int
     store_no: int
     redeemed_on: dt.date
@@ -149,6 +150,7 @@ class AuditHold:
     placed_at: dt.datetime
     deadline_at: dt.datetime
     latest_at: dt.datetime
+    cites_from: int
     event_no: int
     voucher_id: bytes
     settled_voucher_id: bytes | None

@@ -102,7 +102,7 @@ LINE = Shape(
 REDEMPTION = Shape(
     tables.redemption,
     "bank_id redemption_id account_no store_no sku quantity points state ref row_digest"
-    " redeemed_on line_no hold_id voucher_id decided_voucher_id",
+    " redeemed_on line_no hold_id cites_from voucher_id decided_voucher_id",
 )
 STOCK_MOVE = Shape(tables.stock_move, "bank_id store_no sku voucher_id quantity")
 
@@ -279,7 +279,7 @@ def redeem(
     voucher_id, redemption_id = (new_uuid7(now, os.urandom(10)) for _ in range(2))
     digest = hashlib.sha256(canonical("redemption", account_no, store_no, sku, 1, None)).digest()
     redeemed = (1, redemption_id, account_no, store_no, sku, 1, points, "redeemed", None, digest,
-                day, line_no + 1, None, voucher_id, None)  # fmt: skip
+                day, line_no + 1, None, debited, voucher_id, None)  # fmt: skip
     move = (1, store_no, sku, voucher_id, -1)
     body = _body(REDEMPTION.claim(redeemed) + STOCK_MOVE.claim(move), frame, voucher_id, {
         "account": account_no, "redemption_id": str(UUID(bytes=redemption_id)), "store": "P001",

@@ -95,6 +95,11 @@ def test_a_change_of_any_column_of_a_step_shows(
          "redemption_hold"),
         ("DELETE FROM gb_redemption WHERE hold_id <> redemption_id", "redemption_hold"),
         ("UPDATE gb_account_head SET held = held + 1", "head_held"),
+        ("UPDATE gb_hold SET cites_from = -1", "cites_from"),
+        ("UPDATE gb_hold SET cites_from = 1000000", "cites_from"),
+        ("UPDATE gb_redemption SET cites_from = -1 WHERE hold_id IS NULL", "cites_from"),
+        ("UPDATE gb_redemption SET cites_from = 1000000 WHERE hold_id IS NULL", "cites_from"),
+        ("UPDATE gb_redemption SET cites_from = NULL WHERE hold_id IS NULL", "cites_from"),
     ],
 )  # fmt: skip
 def test_what_no_longer_agrees_with_a_hold_is_named(

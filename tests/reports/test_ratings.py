@@ -77,12 +77,13 @@ def redeem(district: District, account: int, units: int, day: dt.date, state: st
             district, tables.hold, hold_id=hold_id, account_no=account, payee_no=7, amount=units,
             captured=units if state == "captured" else 0, event_no=2 if is_settled else 1,
             state="held" if state == "reserved" else state, placed_at=START, deadline_at=START,
-            latest_at=START, outlet_no=outlet_no(district, "B01S01"), is_settled=is_settled,
+            latest_at=START, outlet_no=outlet_no(district, "B01S01"), cites_from=0,
+            is_settled=is_settled,
         )  # fmt: skip
     insert(
         district, tables.redemption, redemption_id=redemption_id, account_no=account, store_no=7,
         sku="米", quantity=1, points=units, state=state, row_digest=bytes(32), redeemed_on=day,
-        hold_id=hold_id, is_settled=is_settled,
+        hold_id=hold_id, cites_from=None if hold_id else 0, is_settled=is_settled,
         line_no=1 if state in ("redeemed", "captured") else None,
     )  # fmt: skip
 

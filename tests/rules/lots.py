@@ -289,18 +289,21 @@ class NumberedBook:
         made.post(Leg(ISSUED, ACCOUNT, amount), mark)
         self.book(made)
 
-    def debit(self, amount: int) -> None:
-        """A debit at a store."""
+    def debit(self, amount: int) -> int:
+        """A debit at a store; returns the number below the first point that it cites."""
         made = self.posting()
         made.post(Leg(ACCOUNT, TAKEN, amount), Mark("redemption", self.today, 1003))
         self.book(made)
+        return self.head.free_from - amount
 
-    def hold(self, amount: int) -> None:
-        """Put an amount aside."""
+    def hold(self, amount: int) -> int:
+        """Put an amount aside; returns the number below the first point that it is placed on."""
         made = self.posting()
         made.expire(self.head, 1003)
+        placed_on = self.head.free_from
         self.head.held += amount
         self.book(made)
+        return placed_on
 
     def release(self, amount: int) -> None:
         """Give a held amount free."""

@@ -190,7 +190,7 @@ def test_a_reservation_that_the_policy_lets_live_longer_is_not_cut() -> None:
 def a_hold(state: str = HELD, captured: int = 0, goods: HeldGoods | None = None) -> Hold:
     return Hold(
         b"x" * 16, ACTIVE, internal_no("store", 7), 300, captured, state, NOW, NOW + 72 * HOUR,
-        NOW + 240 * HOUR, 1003, 1, 1, "B01S01", goods,
+        NOW + 240 * HOUR, 1003, 0, 1, 1, "B01S01", goods,
     )  # fmt: skip
 
 

@@ -304,7 +304,7 @@ NOON = dt.datetime(2022, 10, 15, 4, tzinfo=dt.UTC)
 def a_reservation(state: str = "reserved", quantity: int = 1) -> Reservation:
     hold = Hold(
         b"x", ACTIVE, internal_no("store", 1), 1500, 0, "held", NOON - HOURS, NOON,
-        NOON + HOURS, 1003, 1, 1,
+        NOON + HOURS, 1003, 0, 1, 1,
     )  # fmt: skip
     return Reservation(
         b"x", ACTIVE, 1, "B01S01", 1003, "A", quantity, quantity * 300, state, TODAY, b"d",

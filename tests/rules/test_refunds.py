@@ -16,7 +16,7 @@ def taken(**changes: object) -> Refundable:
     """Three pieces at 0.50, handed over, none of them back."""
     found = Refundable(
         redemption_id=bytes(16), account_no=1, store_no=1, outlet_code="B01S01", sku="A",
-        quantity=3, points=150, state="redeemed", line_no=2, parts=0, returned=0,
+        quantity=3, points=150, state="redeemed", line_no=2, parts=0, returned=0, cites_from=0,
     )  # fmt: skip
     return dataclasses.replace(found, **changes)  # type: ignore[arg-type]
 

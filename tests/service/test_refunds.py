@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from gongyi_bank.commands.holds import HoldCapture
 from gongyi_bank.commands.outlets import Appointment
 from gongyi_bank.errors import (
     AccountClosed,
@@ -143,6 +144,81 @@ def test_where_all_points_are_past_their_date_the_goods_come_back_without_any(
     receipt = give_back(district, taken.redemption_id, quantity=1)
     assert (receipt.points, receipt.expired, receipt.line_no) == (HALF, HALF, None)
     assert stock(district) == 4
+    assert district.bank.verify().is_clean
+
+
+def beside_a_hold(founded: Callable[..., District]) -> tuple[District, int, Any, Any]:
+    """1 point good until 15 November and 1.50 until 4 December; a hold, and 1 point spent."""
+    district = founded(PointsExpiry(mode="months", length=1))
+    account = saver(district, 60)
+    district.clock.advance(days=20)
+    district.serve(account, "11-01 08:00", 90)
+    hold = district.acting("T1").holds.place(
+        account=account, points=Points(1), store="P1", hours=240
+    )
+    return district, account, hold, spend(district, account, 2)
+
+
+def test_what_was_spent_beside_a_hold_comes_back_with_the_dates_behind_it(
+    founded: Callable[..., District],
+) -> None:
+    district, account, hold, taken = beside_a_hold(founded)
+    district.acting("T1").holds.capture(hold=hold.hold_id)
+    district.clock.advance(days=15)  # the older point is dead, and it was the hold's
+    back = give_back(district, taken.redemption_id, quantity=1)
+    assert (back.points, back.expired) == (HALF, 0)
+    assert give_back(district, taken.redemption_id).expired == 0
+    assert district.bank.reports.customer_summary(account).available == Points("1.50")
+    assert district.bank.verify().is_clean
+    capture = next(
+        n for n, (kind, _) in enumerate(lines(district, account), 1) if kind == "capture"
+    )
+    reversed_ = district.acting("K1").reversals.reverse_line(
+        account=account, line_no=capture, reason="退货", second_person="K1b"
+    )
+    assert (reversed_.part.points, reversed_.part.expired) == (1, 1)
+    assert district.bank.verify().is_clean
+
+
+def test_each_part_of_a_hold_comes_back_with_the_dates_of_its_own_points(
+    founded: Callable[..., District],
+) -> None:
+    district = founded(PointsExpiry(mode="months", length=1))
+    account = saver(district, 60)
+    district.clock.advance(days=20)
+    district.serve(account, "11-01 08:00", 60)
+    teller = district.acting("T1")
+    reserved = teller.redemptions.reserve(account=account, store="P1", sku="A", quantity=3)
+    first = teller.redemptions.capture(redemption=reserved.redemption_id, quantity=2)
+    last = teller.redemptions.capture(redemption=reserved.redemption_id)
+    assert first.part_id != last.part_id == reserved.redemption_id
+    district.clock.advance(days=15)
+    assert give_back(district, last.part_id).expired == 0
+    assert give_back(district, first.part_id).expired == 1
+    assert district.bank.verify().is_clean
+
+
+def test_a_hold_that_was_captured_by_many_is_told_from_others_by_its_account(
+    founded: Callable[..., District],
+) -> None:
+    district = founded(PointsExpiry(mode="months", length=1))
+    teller, accounts = district.acting("T1"), [saver(district, 60), saver(district, 60)]
+    district.clock.advance(days=20)
+    for account in accounts:
+        district.serve(account, "11-01 08:00", 60)
+    # Of the one account the hold is on the older point, of the other on the younger.
+    spend(district, accounts[1], 2)
+    holds = [
+        teller.holds.place(account=account, points=Points(1), store="P1").hold_id
+        for account in accounts
+    ]
+    wanted = tuple(HoldCapture(hold=hold_id) for hold_id in holds)
+    captured = teller.holds.capture_many(captures=wanted)
+    district.clock.advance(days=15)
+    back = district.acting("K1").reversals.reverse_voucher(
+        voucher=captured.voucher_id, reason="退货", second_person="K1b"
+    )
+    assert {part.account: part.expired for part in back.parts} == {accounts[0]: 1, accounts[1]: 0}
     assert district.bank.verify().is_clean
 
 

@@ -109,6 +109,7 @@ internal_move = bank_table(
 
 #: A reservation of points: the lowest unspent numbers, until captured, released or lapsed.
 #: `payee_no` is the account that captures go to; no extension reaches beyond `latest_at`.
+#: `cites_from` is the number below the first point that it was placed on (decision 0026).
 #: `ref` is the sender's own; the hold of a reservation has none, since its redemption has it.
 hold = bank_table(
     "hold",
@@ -122,6 +123,7 @@ hold = bank_table(
     needed("deadline_at", Instant),
     needed("latest_at", Instant),
     needed("outlet_no", Big),
+    needed("cites_from", Big),
     needed("event_no", Small),
     optional("ref", code(100)),
     optional("row_digest", digest(32)),
@@ -136,7 +138,10 @@ hold = bank_table(
         "settled": (["settled_voucher_id"], "voucher", ["voucher_id"]),
     },
     checks={
-        "amount": "amount > 0 AND captured >= 0 AND captured <= amount AND event_no > 0",
+        "amount": (
+            "amount > 0 AND captured >= 0 AND captured <= amount AND event_no > 0"
+            " AND cites_from >= 0"
+        ),
         "state": (
             "state IN ('held', 'captured', 'released', 'lapsed')"
             " AND (state = 'held') = (settled_voucher_id IS NULL)"

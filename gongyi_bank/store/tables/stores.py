@@ -91,6 +91,7 @@ redemption = bank_table(
     needed("redeemed_on", Day),
     optional("line_no", Big),
     optional("hold_id", digest(16)),
+    optional("cites_from", Big),
     needed("voucher_id", digest(16)),
     optional("settled_voucher_id", digest(16)),
     key=["redemption_id"],
@@ -106,6 +107,7 @@ redemption = bank_table(
         "state": (
             "state IN ('redeemed', 'reserved', 'captured', 'released', 'lapsed')"
             " AND (state = 'redeemed') = (hold_id IS NULL)"
+            " AND (hold_id IS NULL) = (cites_from IS NOT NULL)"
             " AND (state IN ('redeemed', 'reserved')) = (settled_voucher_id IS NULL)"
             " AND (state IN ('redeemed', 'captured')) = (line_no IS NOT NULL)"
         ),

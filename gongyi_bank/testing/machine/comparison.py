@@ -39,12 +39,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "hold": (
         "hold_id", "account_no", "payee_no", "amount", "captured", "state", "placed_at",
-        "deadline_at", "latest_at", "outlet_no", "event_no", "ref", "voucher_id",
+        "deadline_at", "latest_at", "outlet_no", "cites_from", "event_no", "ref", "voucher_id",
     ),
     "hold_event": ("hold_id", "event_no", "kind", "amount", "deadline_at", "line_no"),
     "redemption": (
         "redemption_id", "account_no", "store_no", "sku", "quantity", "points", "state", "ref",
-        "redeemed_on", "line_no", "hold_id", "voucher_id", "settled_voucher_id",
+        "redeemed_on", "line_no", "hold_id", "cites_from", "voucher_id",
+        "settled_voucher_id",
     ),
     "refund": (
         "redemption_id", "part_no", "account_no", "refunded_on", "quantity", "points",

@@ -326,7 +326,7 @@ class Books:
             return None
         goods = self.redemptions.get(hold_id)
         return Hold(
-            *found[:11],
+            *found[:12],
             seen_event_no=found.event_no,
             outlet_code=self.outlets[found.outlet_no].code,
             goods=HeldGoods(goods.store_no, goods.sku, goods.quantity) if goods else None,
@@ -342,8 +342,8 @@ class Books:
         earlier = self.holds.get(hold.hold_id)
         self.holds[hold.hold_id] = StoredHold(
             hold.hold_id, hold.account_no, hold.payee_no, hold.amount, hold.captured, hold.state,
-            hold.placed_at, hold.deadline_at, hold.latest_at, hold.outlet_no, hold.event_no,
-            hold.ref, hold.row_digest, earlier.voucher_id if earlier else voucher_id,
+            hold.placed_at, hold.deadline_at, hold.latest_at, hold.outlet_no, hold.cites_from,
+            hold.event_no, hold.ref, hold.row_digest, earlier.voucher_id if earlier else voucher_id,
             (*(earlier.steps if earlier else ()), *hold.steps),
         )  # fmt: skip
         hold.steps = []

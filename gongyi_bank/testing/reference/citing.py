@@ -51,6 +51,7 @@ def reversibles_of(books: Books, lines: Sequence[Line]) -> list[Reversible]:
                 taken=sum(part.high - part.low for part in mine),
                 parts=len(mine),
                 lost=sum(part.expired for part in mine),
+                cites_from=_captured_from(books, line),
                 past=pasts[line.account_no],
             )
         )
@@ -74,6 +75,19 @@ def _past_of(books: Books, account_no: int) -> Past:
         if line.kind == "expiry":
             past.expired.append((line.debited_after + line.amount, line.debited_after))
     return past
+
+
+def _captured_from(books: Books, line: Line) -> int | None:
+    """The number below the first point that a capture cites; None for any other line."""
+    for hold in books.holds.values():
+        captured = 0
+        for step in hold.steps:
+            if step.line_no is None:
+                continue
+            if (hold.account_no, step.line_no) == (line.account_no, line.line_no):
+                return hold.cites_from + captured
+            captured += step.amount
+    return None
 
 
 def _parts_of(books: Books, line: Line) -> list[PartTaken]:

@@ -129,7 +129,8 @@ class _Run:
         self.entry.post(leg, mark)
         head = self.entry.heads[record.account_no]
         record.line_no = head.line_no
-        return self._keep(decision, hold_id=None), head.balance
+        cites_from = head.debited - record.points + head.held
+        return self._keep(decision, None, cites_from), head.balance
 
     def hold(self, decision: RedemptionAccepted) -> Hold:
         """Put points and goods aside."""
@@ -149,11 +150,13 @@ class _Run:
             outlet_no=decision.outlet.outlet_no,
             goods=HeldGoods(*decision.offer.key, decision.row.quantity),
         )
-        self._keep(decision, hold_id=hold.hold_id)
+        self._keep(decision, hold.hold_id, None)
         keep_placed(visit, self.entry, hold, decision.outlet, self.freed)
         return hold
 
-    def _keep(self, decision: RedemptionAccepted, hold_id: bytes | None) -> Redemption:
+    def _keep(
+        self, decision: RedemptionAccepted, hold_id: bytes | None, cites_from: int | None
+    ) -> Redemption:
         record, row = decision.record, decision.row
         made = Redemption(
             redemption_id=record.redemption_id,
@@ -168,6 +171,7 @@ class _Run:
             redeemed_on=decision.redeemed_on,
             line_no=record.line_no,
             hold_id=hold_id,
+            cites_from=cites_from,
             voucher_id=self.visit.voucher_id,
         )
         self.visit.books.redemptions[made.redemption_id] = made

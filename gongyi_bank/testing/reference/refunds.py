@@ -38,6 +38,8 @@ def refund(visit: Visit, command: RefundGoods) -> GoodsRefunded:
     entry = entry_of(visit, [number])
     assert found.line_no is not None
     (cited,) = reversibles_of(books, [books.lines[number][found.line_no - 1]])
+    if found.cites_from is not None:
+        cited.cites_from = found.cites_from
     part = cited.cut(points, visit.bank.scale)
     mark = Mark(reversals.REFUND, visit.today, outlet.outlet_no)
     reversals.give_back(entry, part, terms_of(visit, lambda _: mark), reversals.REFUND)
@@ -89,6 +91,7 @@ def _refundable(visit: Visit, command: RefundGoods) -> Refundable:
         points=found.points,
         state=found.state,
         line_no=found.line_no,
+        cites_from=found.cites_from,
         parts=len(before),
         returned=sum(one.quantity for one in before),
     )

@@ -167,6 +167,7 @@ class StoredHold(NamedTuple):
     deadline_at: dt.datetime
     latest_at: dt.datetime
     outlet_no: int
+    cites_from: int
     event_no: int
     ref: str | None
     row_digest: bytes | None
@@ -190,6 +191,7 @@ class Redemption(NamedTuple):
     redeemed_on: dt.date
     line_no: int | None
     hold_id: bytes | None
+    cites_from: int | None
     voucher_id: bytes
     settled_voucher_id: bytes | None = None
 

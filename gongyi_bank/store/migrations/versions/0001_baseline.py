@@ -264,8 +264,8 @@ table(SCHEMA, "gb_hold",
     need("bank_id", BIG), need("hold_id", raw(16)), need("account_no", BIG), need("payee_no", BIG),
     need("amount", BIG), need("captured", BIG), need("state", text(10)), need("placed_at", INSTANT),
     need("deadline_at", INSTANT), need("latest_at", INSTANT), need("outlet_no", BIG),
-    need("event_no", SMALL), may("ref", text(100)), may("row_digest", raw(32)),
-    need("voucher_id", raw(16)), may("settled_voucher_id", raw(16)),
+    need("cites_from", BIG), need("event_no", SMALL), may("ref", text(100)),
+    may("row_digest", raw(32)), need("voucher_id", raw(16)), may("settled_voucher_id", raw(16)),
     key("gb_hold_pk", "bank_id hold_id"), fk("gb_hold_bank_fk", "bank_id", "gb_bank"),
     fk("gb_hold_account_fk", "bank_id account_no", "gb_account_head"),
     fk("gb_hold_payee_fk", "bank_id payee_no", "gb_account", "bank_id account_no"),
@@ -273,7 +273,8 @@ table(SCHEMA, "gb_hold",
     fk("gb_hold_settled_fk", "bank_id settled_voucher_id", "gb_voucher", "bank_id voucher_id"),
     unique("gb_hold_ref_uq", "bank_id ref"),
     check(
-        "gb_hold_amount_ck", "amount > 0 AND captured >= 0 AND captured <= amount AND event_no > 0",
+        "gb_hold_amount_ck",
+        "amount > 0 AND captured >= 0 AND captured <= amount AND event_no > 0 AND cites_from >= 0",
     ),
     check(
         "gb_hold_state_ck",
@@ -471,7 +472,7 @@ table(SCHEMA, "gb_redemption",
     need("bank_id", BIG), need("redemption_id", raw(16)), need("account_no", BIG),
     need("store_no", BIG), need("sku", text(40)), need("quantity", BIG), need("points", BIG),
     need("state", text(10)), may("ref", text(100)), need("row_digest", raw(32)),
-    need("redeemed_on", DAY), may("line_no", BIG), may("hold_id", raw(16)),
+    need("redeemed_on", DAY), may("line_no", BIG), may("hold_id", raw(16)), may("cites_from", BIG),
     need("voucher_id", raw(16)), may("settled_voucher_id", raw(16)),
     key("gb_redemption_pk", "bank_id redemption_id"),
     fk("gb_redemption_bank_fk", "bank_id", "gb_bank"),
@@ -489,9 +490,9 @@ table(SCHEMA, "gb_redemption",
     check(
         "gb_redemption_state_ck",
         "state IN ('redeemed', 'reserved', 'captured', 'released', 'lapsed') AND (state = "
-        "'redeemed') = (hold_id IS NULL) AND (state IN ('redeemed', 'reserved')) = "
-        "(settled_voucher_id IS NULL) AND (state IN ('redeemed', 'captured')) = (line_no IS NOT "
-        "NULL)",
+        "'redeemed') = (hold_id IS NULL) AND (hold_id IS NULL) = (cites_from IS NOT NULL) AND "
+        "(state IN ('redeemed', 'reserved')) = (settled_voucher_id IS NULL) AND (state IN "
+        "('redeemed', 'captured')) = (line_no IS NOT NULL)",
     ),
     check(
         "gb_redemption_part_ck", "hold_id IS NULL OR hold_id = redemption_id OR state = 'captured'",
