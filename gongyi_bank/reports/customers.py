@@ -14,7 +14,7 @@ from gongyi_bank.rules.expiry import terms_of
 from gongyi_bank.rules.ratings import count_stars
 from gongyi_bank.store import balances as store
 from gongyi_bank.store.customers import load_names
-from gongyi_bank.store.ledger import load_heads
+from gongyi_bank.store.ledger import load_heads, load_moment
 from gongyi_bank.store.passbooks import load_frozen
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.transaction import Transaction
@@ -117,15 +117,15 @@ class CustomerSummary:
 
 
 def customer_summary(tx: Transaction, account: int | str) -> CustomerSummary:
-    """One customer at a glance, as of now; raises UnknownCustomer."""
+    """One customer at a glance, as an act would find them now; raises UnknownCustomer."""
     account_no = parse_account_no(account)
     customer = store.load_customer(tx, account_no)
     if customer is None:
         raise UnknownCustomer(account=account_no)
-    today = business_day(tx.clock(), tx.bank.zone)
+    now = load_moment(tx, [account_no])
+    today = business_day(now, tx.bank.zone)
     policies = load_book(tx, load_stamp(tx))
-    heads = load_heads(tx, [account_no], terms_of(policies, today), tx.clock())
-    head = heads[account_no]
+    head = load_heads(tx, [account_no], terms_of(policies, today), now)[account_no]
     counts = store.load_customer_counts(tx, account_no)
     name = load_names(tx, [account_no]).get(account_no)
     scheme = policies.in_force(VolunteerStars, today)[1]
@@ -157,6 +157,6 @@ def customer_summary(tx: Transaction, account: int | str) -> CustomerSummary:
         lines=head.line_no,
         newest_line_on=counts.newest_line_on,
         passbook=None if counts.passbook_no is None else format_passbook_no(counts.passbook_no),
-        is_passbook_lost=bool(load_frozen(tx, [account_no], tx.clock())),
+        is_passbook_lost=bool(load_frozen(tx, [account_no], now)),
         printed_line_no=counts.printed_line_no,
     )

@@ -12,7 +12,7 @@ from gongyi_bank.rules import expiry
 from gongyi_bank.rules.expiry import ExpiryTerms, Lot
 from gongyi_bank.rules.ledger import Head, internal_kind
 from gongyi_bank.store import provenance as store
-from gongyi_bank.store.ledger import load_heads
+from gongyi_bank.store.ledger import load_heads, load_moment
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import NEVER, Points, format_account_no
@@ -74,13 +74,17 @@ class ExpirySchedule(Shown):
 
 
 def expiry_schedule(tx: Transaction, account: int | str) -> ExpirySchedule:
-    """Which of an account's points are good until when, as of now; raises UnknownCustomer."""
+    """Which of an account's points are good until when, as an act would find them now.
+
+    Raises UnknownCustomer.
+    """
     totals = require_totals(tx, account)
-    today = business_day(tx.clock(), tx.bank.zone)
+    now = load_moment(tx, [totals.account_no])
+    today = business_day(now, tx.bank.zone)
     terms = expiry.terms_of(load_book(tx, load_stamp(tx)), today)
     if internal_kind(totals.account_no) is not None:
         terms = ExpiryTerms(today, NEVER)  # A policy gives no date to a pool's points.
-    head = load_heads(tx, [totals.account_no], terms, tx.clock())[totals.account_no]
+    head = load_heads(tx, [totals.account_no], terms, now)[totals.account_no]
     free_from = head.debited + head.held + head.expirable
     dates = expiry.schedule(_lots(tx, head, terms, free_from), terms, free_from)
 

@@ -148,6 +148,7 @@ def check_counters(
 ) -> list[Fault]:
     """No counter lies behind a number that is in use; passbooks count without check digit.
 
+    Of the outbox it is the last place given: a reader skips what gets one that it has passed.
     Those of closings and of their gate count nothing: their rows are locked, and must be there.
     """
     used = {(series, 0): number for series, number in newest.items()}
@@ -156,7 +157,12 @@ def check_counters(
     locked = (CLOSINGS, GATE)
     used |= {(series, 0): 0 for series in locked}
     return [
-        Fault("serial_counter", f"{series} {owner_no}", str(counters.get(key, 0)), f">= {number}")
+        Fault(
+            "serial_counter",
+            f"{series} {owner_no}",
+            str(counters.get(key, "no counter")),
+            f">= {number}",
+        )
         for key, number in sorted(used.items())
         for series, owner_no in [key]
         if counters.get(key, -1 if series in locked else 0) < number

@@ -22,6 +22,7 @@ from gongyi_bank.store.tables import (
     serial_counter,
     staff,
     stock_move,
+    voucher,
 )
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 
@@ -123,11 +124,12 @@ def _newest_numbers(_: StoreEngine) -> sa.Select[Any]:
         newest(partner_store.c.store_no).label("d"),
         newest(passbook.c.passbook_no).label("e"),
         newest(pool.c.pool_no).label("f"),
+        newest(voucher.c.outbox_no).label("g"),
     )
 
 
 #: The series of the bank as a whole.
-NUMBERED = ("outlet", "staff", "policy", "store", "passbook", "pool")
+NUMBERED = ("outlet", "staff", "policy", "store", "passbook", "pool", "outbox")
 
 
 def list_outlets(tx: Transaction) -> list[AuditOutlet]:

@@ -147,12 +147,23 @@ def _note_living(head: Head, living: tuple[Any, ...] | None, terms: ExpiryTerms)
         head.next_expiry_on = terms.last_day(head.next_expiry_on, booked_on)
 
 
+def load_moment(tx: Transaction, accounts: Sequence[int]) -> dt.datetime:
+    """The moment that an act on these accounts would go by now, for who only looks.
+
+    An account's clock never goes back: where this host's is behind it, the account's decides.
+    """
+    now = tx.clock()
+    heads = tx.look(ask_heads(accounts)).values()
+    return max((head.booked_at for head in heads if head.booked_at > now), default=now)
+
+
 def load_heads(
     tx: Transaction, accounts: Sequence[int], terms: ExpiryTerms, now: dt.datetime
 ) -> dict[int, Head]:
-    """The heads of these accounts as an act would find them now, for who only looks.
+    """The heads of these accounts as an act would find them at `now`, for who only looks.
 
-    Brought up to the day of `terms`; what holds past their deadline keep is free.
+    Brought up to the day of `terms`; what holds past their deadline keep is free. What an act
+    would go by, `load_moment` says.
     """
     heads, overdue = ask_heads(accounts), ask_overdue_of(accounts, now)
     tx.gather(heads, overdue)

@@ -75,9 +75,11 @@ def number_vouchers(tx: Transaction, count_max: int) -> None:
     """Give up to `count_max` committed vouchers their places, oldest first.
 
     The counter's row is locked until this transaction ends, so readers take turns and their
-    numbers are committed in order; one that is rolled back leaves no gap.
+    numbers are committed in order; one that is rolled back leaves no gap. No place is given
+    twice where the counter was lost: readers have gone past it, and would skip what has it now.
     """
-    first = serials.draw(tx, SERIES, 0, 0)
+    counted = serials.draw(tx, SERIES, 0, 0)
+    first = max(counted, load_newest(tx) + 1)
     waiting = (
         sa.select(
             voucher.c.voucher_id,
@@ -94,9 +96,9 @@ def number_vouchers(tx: Transaction, count_max: int) -> None:
         .values(outbox_no=waiting.c.place)
     )
     tx.execute(numbered)
-    newest = _newest(tx)[0][0] or 0
-    if newest >= first:
-        serials.draw(tx, SERIES, 0, newest - first + 1)
+    newest = load_newest(tx)
+    if newest >= counted:
+        serials.draw(tx, SERIES, 0, newest - counted + 1)
 
 
 def list_vouchers(tx: Transaction, after: int, count_max: int) -> Rows:

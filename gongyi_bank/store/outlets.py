@@ -356,8 +356,7 @@ def _gate_row(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(row.last_no).where(of_bank(serial_counter), *is_it, *conditions)
 
 
-@query
-def _gate(engine: StoreEngine) -> sa.Select[Any]:
+def _gate_while_closing() -> sa.Select[Any]:
     """The gate while a closing waits for who is under way: whoever comes later queues.
 
     A row that nothing else shares or writes. At the closing's own, who queued would still hold
@@ -367,7 +366,17 @@ def _gate(engine: StoreEngine) -> sa.Select[Any]:
     waits = sa.exists().where(
         closing.c.bank_id == serial_counter.c.bank_id, closing.c.state == CLOSING
     )
-    return engine.lock(_gate_row(waits))
+    return _gate_row(waits)
+
+
+@query
+def _gate(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock(_gate_while_closing())
+
+
+@query
+def _gate_once(engine: StoreEngine) -> sa.Select[Any]:
+    return engine.lock_once(_gate_while_closing(), GATE)
 
 
 @query
@@ -384,12 +393,13 @@ def ask_gate(tx: Transaction) -> list[Ask[Rows]]:
     """What comes before a lock by which an act keeps days open, once in a transaction.
 
     Where sharers overtake, a teller or forty would starve whoever closes. A transaction that
-    has passed is under way and is waited for, so it must not wait here again.
+    has passed is under way and is waited for, so it must not wait here again. Whether a caller's
+    has, in another block of it or in a savepoint that was undone since, the server knows.
     """
     if Capability.SHARERS_OVERTAKE not in tx.engine.capabilities or tx.has_passed_gate:
         return []
-    tx.has_passed_gate = True
-    return [_gate.ask(list)]
+    tx.note_passed_gate()
+    return [(_gate if tx.savepoint is None else _gate_once).ask(list)]
 
 
 def ask_lock_house() -> Ask[Rows]:

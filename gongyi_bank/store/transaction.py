@@ -75,10 +75,22 @@ class Transaction:
         self.is_closed = False
         #: The savepoint it stands on, in a caller's transaction.
         self.savepoint: Savepoint | None = None
-        #: Whether an act in it keeps days open already (see `outlets.ask_gate`).
-        self.has_passed_gate = False
+        #: Where an act in it passed the gate last (see `outlets.ask_gate`).
+        self._passed_in: sa.Transaction | None = None
         #: What this transaction has locked, if the order of locks is watched.
         self.held = held
+
+    @property
+    def has_passed_gate(self) -> bool:
+        """Whether an act in the savepoint that is open now, or in none, keeps days open already."""
+        return self._passed_in is not None and self._passed_in is self._innermost()
+
+    def note_passed_gate(self) -> None:
+        """An act keeps days open, until this savepoint is undone or the transaction ends."""
+        self._passed_in = self._innermost()
+
+    def _innermost(self) -> sa.Transaction | None:
+        return self.connection.get_nested_transaction() or self.connection.get_transaction()
 
     def write(self, writes: Writes) -> None:
         """Write an act's rows. A failure dooms this transaction, except for a taken key."""

@@ -154,3 +154,53 @@ def test_numbering_costs_the_same_number_of_statements_however_many_wait(
             bank.keep(lambda tx: store.number_vouchers(tx, 100))
         counts.append(len(seen))
     assert counts[0] == counts[1]
+
+
+#: What somebody, or a half restored backup, may do to the counter of places.
+LOST = {
+    "gone": "DELETE FROM gb_serial_counter WHERE series = 'outbox'",
+    "behind": "UPDATE gb_serial_counter SET last_no = last_no - 2 WHERE series = 'outbox'",
+}
+AHEAD = "UPDATE gb_serial_counter SET last_no = last_no + 5 WHERE series = 'outbox'"
+
+
+def change(bank: Bank, statement: str) -> None:
+    with bank.engine.begin() as connection:
+        assert connection.exec_driver_sql(statement).rowcount == 1
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_lost_counter_is_a_fault_until_places_are_given_again_and_none_twice(
+    district: District, how: str
+) -> None:
+    """A consumer that is further than a place given twice would never see its voucher."""
+    bank = district.bank
+    had = drain(bank, "sms")
+    change(bank, LOST[how])
+    (fault,) = bank.verify().faults
+    found = "no counter" if how == "gone" else str(len(had) - 2)
+    assert (fault.kind, fault.where) == ("serial_counter", "outbox 0")
+    assert (fault.found, fault.expected) == (found, f">= {len(had)}")
+    made = {district.customer() for _ in range(3)}
+    new = bank.outbox.read("sms")
+    assert [voucher.outbox_no for voucher in new] == [len(had) + n for n in (1, 2, 3)]
+    assert {voucher.body["receipt"]["accounts"][0] for voucher in new} == made
+    assert numbers(bank, "reports", count_max=1000) == list(range(1, len(had) + 4))
+    assert bank.verify().is_clean
+
+
+def test_a_counter_that_is_ahead_leaves_a_gap_and_nobody_behind(district: District) -> None:
+    bank = district.bank
+    had = drain(bank, "sms")
+    change(bank, AHEAD)
+    assert bank.verify().is_clean
+    district.customer()
+    assert numbers(bank) == [len(had) + 6]
+    assert set(had) < set(drain(bank, "reports")) == all_vouchers(bank)
+
+
+def test_before_anything_was_read_there_is_no_counter_to_miss(district: District) -> None:
+    assert district.bank.verify().is_clean
+    with district.bank.engine.connect() as connection:
+        asked = "SELECT count(*) FROM gb_serial_counter WHERE series = 'outbox'"
+        assert connection.exec_driver_sql(asked).scalar() == 0

@@ -242,6 +242,14 @@ class StoreEngine(ABC):
         """The select with the row lock that postings take (FOR NO KEY UPDATE)."""
         return statement.with_for_update(key_share=True)
 
+    def lock_once(self, statement: sa.Select[Any], name: str) -> sa.Select[Any]:
+        """`lock`, unless this transaction has done so before, of the bank, under this name.
+
+        A savepoint that is undone lets go of the lock, and forgets it. By default the rows are
+        locked again, which changes nothing where whoever holds a row need not queue for it.
+        """
+        return self.lock(statement)
+
     def share(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """The select with a row lock that others may share."""
         return statement.with_for_update(read=True)

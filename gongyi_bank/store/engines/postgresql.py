@@ -231,6 +231,20 @@ class PostgresqlEngine(StoreEngine):
         for step, found in zip(updates, counts[1:], strict=True):
             require_all_found(step, found)
 
+    def lock_once(self, statement: sa.Select[Any], name: str) -> sa.Select[Any]:
+        """What a transaction remembers is a setting of its own.
+
+        The server takes it back with the savepoint that it was made in, whoever undoes that.
+        """
+        bank: sa.BindParameter[int] = sa.bindparam("bank", type_=Big)
+        setting = sa.literal_column(f"'gongyi_bank.{name}_'").op("||")(sa.cast(bank, sa.Text))
+        is_new = sa.func.coalesce(sa.func.current_setting(setting, sa.true()), "") == ""
+        passed = self.lock(statement.where(is_new)).subquery()
+        counted = sa.select(sa.func.count().label("rows")).select_from(passed).subquery()
+        # From a subquery that counts them: so all rows are locked before it is noted.
+        noted = sa.cast(counted.c.rows + 1, sa.Text)
+        return sa.select(sa.func.set_config(setting, noted, sa.true()))
+
     def insert_construct(self, table: sa.Table) -> Any:
         return pg.insert(table)
 
