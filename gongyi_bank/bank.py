@@ -63,7 +63,7 @@ from gongyi_bank.store.engines import PREPARED, StoreEngine, Wire, engine_for
 from gongyi_bank.store.locks import held_in
 from gongyi_bank.store.migrations import bring_up_to_date
 from gongyi_bank.store.transaction import BankIdentity, Clock, Keys, Transaction
-from gongyi_bank.values import clean_code, clean_text
+from gongyi_bank.values import clean_code, clean_text, require_list
 
 T = TypeVar("T")
 LockOrder = Literal["allow", "refuse"]
@@ -188,8 +188,10 @@ class Desks(House):
         """Run commands in order and return their receipts; the first refusal stops the rest.
 
         On a counter all of them stand in its transaction; on a bank each is one of its own.
+        Raises InvalidValue for what is no list.
         """
-        return [self.execute(command) for command in commands]
+        listed = require_list(commands, field="commands")
+        return [self.execute(command) for command in listed]
 
 
 class Counter(Desks):
@@ -219,7 +221,7 @@ class Counter(Desks):
 
         Accounts, everything that the stores offer, and pools. Acts that follow may then come in
         any order without waiting for others in a circle. Raises LockOutOfOrder, UnknownStore,
-        UnknownPool, InvalidNumber.
+        UnknownPool, InvalidNumber, and InvalidValue for what is no list.
         """
         self._tx.require_sound()
         lock_ahead(self._tx, accounts, stores, pools)
@@ -334,6 +336,7 @@ class Bank(Desks):
         every engine; otherwise the server finds a deadlock, and it is RetryTransaction.
         Raises DatabaseUnreachable; UnknownBank; EngineSettingsUnsafe where the server could lose
         what it acknowledged; SchemaOutdated, SchemaTooNew, SchemaUnknown (see `Bank.migrate`).
+        Warns of an engine on which an act may wait for a lock without end.
         """
         if lock_order not in ("allow", "refuse"):
             raise InvalidValue.of("lock_order", lock_order, "allow or refuse")
@@ -389,7 +392,7 @@ class Bank(Desks):
         return type(self)(
             self._engine,
             self._identity,
-            staff=staff or self._staff,
+            staff=self._staff if staff is None else staff,
             clock=clock or self._clock,
             keys=self._keys,
             unsafe_settings=self._unsafe_settings,
@@ -441,7 +444,10 @@ class Bank(Desks):
     ) -> Iterator[Counter]:
         """All desks inside the caller's own transaction, which is never committed here.
 
-        An exception undoes only what happened inside the block (a savepoint).
+        An exception undoes only what happened inside the block (a savepoint). An error of the
+        caller's own statements passes through, unless all must be run again (RetryTransaction).
+        Raises BlockUndone after one that nobody was told of, TransactionEnded after a commit or
+        rollback inside, InvalidValue for a connection that was closed, EngineSettingsUnsafe.
         """
         engine = engine_of(connection_or_session)
         support = engine_for(engine.dialect.name)
@@ -456,11 +462,11 @@ class Bank(Desks):
         if connection.engine in self._checked:
             return
         try:
-            faults = support.unsafe_settings(connection)
+            found = support.weak_settings(connection)
             identity = store.load_identity(connection, self.name)
         except sa.exc.DBAPIError as error:
             raise support.classify_wrapped(error) from None
-        refuse_unsafe(faults, self._unsafe_settings)
+        refuse_unsafe(found, self._unsafe_settings)
         if identity != self._identity:
             raise UnknownBank(bank=self.name)
         self._checked.add(connection.engine)
@@ -544,7 +550,7 @@ class Bank(Desks):
         return connection
 
     def _actor(self, staff: str | None) -> str:
-        code = staff or self._staff
+        code = self._staff if staff is None else staff
         if code is None:
             raise InvalidValue.of("staff", None, "say who acts: Bank.open(…, staff=…)")
         return clean_code(code, field="staff")

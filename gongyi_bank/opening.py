@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from gongyi_bank.errors import EngineSettingsUnsafe, InvalidValue
 from gongyi_bank.rules.customers import default_index_key
 from gongyi_bank.store.connections import own_transaction, require_reachable
-from gongyi_bank.store.engines import StoreEngine, connect, engine_for
+from gongyi_bank.store.engines import StoreEngine, WeakSettings, connect, engine_for
 from gongyi_bank.store.founding import list_grants
 from gongyi_bank.store.transaction import BankIdentity, Keys
 from gongyi_bank.values import clean_text
@@ -33,8 +33,8 @@ def opening(
     try:
         require_reachable(engine)
         with own_transaction(engine, support, read_only=True) as connection:
-            faults = support.unsafe_settings(connection)
-        refuse_unsafe(faults, policy)
+            found = support.weak_settings(connection)
+        refuse_unsafe(found, policy)
         yield engine, support
     except BaseException:
         if engine is not database:
@@ -85,29 +85,39 @@ def zone_of(name: str) -> ZoneInfo:
     """A time zone by its IANA name. Raises InvalidValue."""
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, TypeError):
+    except (KeyError, ValueError, OSError, TypeError):  # a name that is not there is a KeyError
         raise InvalidValue.of("time_zone", name, "no IANA time zone") from None
 
 
-def refuse_unsafe(faults: list[str], policy: UnsafeSettings) -> None:
-    """Refuse settings under which acknowledged acts can be lost, warn of them, or let them be."""
+def refuse_unsafe(found: WeakSettings, policy: UnsafeSettings) -> None:
+    """Refuse settings under which acknowledged acts can be lost, warn of them, or let them be.
+
+    Waiting without an end loses nothing, and is never refused: it is warned of, or let be.
+    """
     if policy not in ("refuse", "warn", "allow"):
         raise InvalidValue.of("unsafe_settings", policy, "refuse, warn or allow")
-    if faults and policy == "refuse":
-        raise EngineSettingsUnsafe(reason="; ".join(faults))
-    if faults and policy == "warn":
-        warnings.warn("; ".join(faults), stacklevel=3)
+    if found.unsafe and policy == "refuse":
+        raise EngineSettingsUnsafe(reason="; ".join(found.unsafe))
+    weak = [*found.unsafe, *found.endless]
+    if weak and policy != "allow":
+        # Whoever opens the bank, or the block; between us are a context manager and its caller.
+        warnings.warn("; ".join(weak), stacklevel=5)
 
 
 def engine_of(connection_or_session: sa.Connection | Session) -> sa.Engine:
     """The engine of a caller's connection or session. Raises InvalidValue."""
+    kind = type(connection_or_session).__name__
+    bind: sa.Connection | sa.Engine | None = None
     if isinstance(connection_or_session, sa.Connection):
-        return connection_or_session.engine
-    if isinstance(connection_or_session, Session):
+        bind = connection_or_session
+    elif isinstance(connection_or_session, Session):
         try:
-            return connection_or_session.connection().engine
+            bind = connection_or_session.get_bind()
         except sa.exc.UnboundExecutionError:
             reason = "the session has no engine: make it with Session(engine)"
             raise InvalidValue.of("connection_or_session", "Session", reason) from None
-    kind = type(connection_or_session).__name__
+    if isinstance(bind, sa.Connection) and bind.closed:
+        raise InvalidValue.of("connection_or_session", kind, "the connection was closed before")
+    if bind is not None:
+        return bind.engine
     raise InvalidValue.of("connection_or_session", kind, "a SQLAlchemy Connection or Session")

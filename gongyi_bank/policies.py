@@ -139,11 +139,12 @@ _CountMax = Annotated[int, Field(ge=1, le=100_000)] | None
 
 
 class TransferRules(Policy):
-    """转赠与捐赠: who may give points to whom, how much, and how long they are good there.
+    """转赠、捐赠与拨付: who may give points to whom, how much, and how long they are good there.
 
     北京 lets direct kin receive, 上海 kin and friends, and donations to the needy and to
-    institutions; 南京 lets groups only donate. No source gives a number for the yearly limit:
-    it is the house's own. Limits are per giver and calendar month or year; None is no limit.
+    institutions; 南京 lets groups only donate, and its fund gives to those who cannot earn. No
+    source gives a number for the yearly limit: it is the house's own. Limits are per giver, those
+    of grantees per account that pools grant to, and by calendar month or year; None is no limit.
     """
 
     kind: ClassVar[str] = "transfer_rules"
@@ -161,6 +162,18 @@ class TransferRules(Policy):
     donation_points_year_max: _PointsMax = None
     donation_count_month_max: _CountMax = None
     donation_count_year_max: _CountMax = None
+    #: To which customers pools may grant; to each other they may always.
+    grantees: tuple[HolderKind, ...] = ("volunteer", "organisation", "household")
+    #: What one pool grants …
+    grant_points_month_max: _PointsMax = None
+    grant_points_year_max: _PointsMax = None
+    grant_count_month_max: _CountMax = None
+    grant_count_year_max: _CountMax = None
+    #: … and what one customer is granted by all pools.
+    grantee_points_month_max: _PointsMax = None
+    grantee_points_year_max: _PointsMax = None
+    grantee_count_month_max: _CountMax = None
+    grantee_count_year_max: _CountMax = None
     #: What arrives keeps the giver's dates (`source`), or is good as if it were earned now.
     arrival: Literal["source", "fresh"] = "source"
 

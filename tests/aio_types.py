@@ -8,10 +8,11 @@ from typing import assert_type
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from gongyi_bank import GoodsRedeemed, HoursRecorded, Points, Verification
+from gongyi_bank import Bank, GoodsRedeemed, HoursRecorded, Points, Verification
 from gongyi_bank.aio import AsyncBank, AsyncCounter
 from gongyi_bank.display import Table
 from gongyi_bank.reports.statements import Statement
+from gongyi_bank.testing import BankMachine
 
 
 class Branch(AsyncBank):
@@ -51,6 +52,13 @@ async def opening(engine: AsyncEngine) -> None:
     assert_type(await AsyncBank.found("sqlite://", scale=2, administrator="admin"), AsyncBank)
     assert_type(await Branch.open(engine, staff="T1"), Branch)
     assert_type(Branch(engine, (await Branch.open(engine))._bank).acting_as("T1"), Branch)
+
+
+async def watching(machine: BankMachine, bank: Branch) -> None:
+    async with machine.watched(bank) as seen:
+        assert_type(seen, Branch)
+    with machine.watched() as plain:
+        assert_type(plain, Bank)
 
 
 async def mistakes(bank: AsyncBank, at: dt.datetime) -> None:

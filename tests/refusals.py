@@ -22,16 +22,20 @@ from gongyi_bank.policies import ClosingRules, HourLimits, PassbookRules, Policy
 from gongyi_bank.values import Points, compose_account_no, compose_passbook_no
 from tests.district import TARIFF, District, at
 
-#: Small books, gifts that stay and are few, nothing late: so that little provokes much.
+ONE = Points(1)
+#: Small books, gifts that stay and are few, as grants are, nothing late: so that little provokes
+#: much.
 RULES = (
     PassbookRules(pages=1, rows_per_page=1),
-    TransferRules(may_give_on=False, gift_count_month_max=2),
+    TransferRules(
+        may_give_on=False, gift_count_month_max=2, grant_count_month_max=2,
+        grantee_points_year_max=ONE,
+    ),
     ClosingRules(late_work="refuse"),
-)
+)  # fmt: skip
 Wish = Callable[[], object]
 Row = Callable[[District], Wish]
 NOBODY = compose_account_no(1003, 9_999_999)
-ONE = Points(1)
 TABLE: dict[type[GongyiBankError], Row] = {}
 
 
@@ -93,6 +97,13 @@ def gift(d: District, source: int, target: int, points: Points = ONE, **more: An
 def donate(d: District, account: int) -> Any:
     return d.acting("T1").transfers.donate(
         account=account, pool="POOL", points=ONE, outlet="B01S01"
+    )
+
+
+def grant(d: District, account: int) -> Any:
+    grants = [{"account": account, "points": ONE}]
+    return d.acting("K1").transfers.grant(
+        pool="POOL", grants=grants, reason="慰问", second_person="K1b"
     )
 
 
@@ -298,9 +309,8 @@ def _(d: District) -> Wish:
 @row(errors.PoolShort)
 def _(d: District) -> Wish:
     pool(d)
-    grants = [{"account": d.customer(), "points": ONE}]
-    grant = d.acting("K1").transfers.grant
-    return lambda: grant(pool="POOL", grants=grants, reason="慰问", second_person="K1b")
+    account = d.customer()
+    return lambda: grant(d, account)
 
 
 @row(errors.HoldExceeded)
@@ -334,6 +344,27 @@ def _(d: District) -> Wish:
     for _ in range(2):
         gift(d, account, friend)
     return lambda: gift(d, account, friend)
+
+
+@row(errors.PoolLimitReached)
+def _(d: District) -> Wish:
+    pool(d)
+    donor, others = saver(d), [d.customer() for _ in range(3)]
+    for other in others[:2]:
+        donate(d, donor)
+        grant(d, other)
+    donate(d, donor)
+    return lambda: grant(d, others[2])
+
+
+@row(errors.GranteeLimitReached)
+def _(d: District) -> Wish:
+    pool(d)
+    donor, account = saver(d), d.customer()
+    for _ in range(2):
+        donate(d, donor)
+    grant(d, account)
+    return lambda: grant(d, account)
 
 
 @row(errors.GiftedPointsStay)

@@ -30,6 +30,7 @@ from gongyi_bank.errors import (
     EngineSettingsUnsafe,
     EngineUnsupported,
     InsufficientPoints,
+    InvalidText,
     InvalidValue,
     RetryTransaction,
     TransactionEnded,
@@ -354,6 +355,19 @@ async def test_an_exception_within_undoes_only_the_block(bank: AsyncBank) -> Non
     assert await bank.reports.balance(account) == Points("1")
     with pytest.raises(InvalidValue):
         bank.within(bank.engine.connect())
+
+
+async def test_an_empty_code_never_stands_for_whoever_the_bank_was_opened_for(
+    bank: AsyncBank,
+) -> None:
+    account = await customer(bank)
+    with pytest.raises(InvalidText):
+        await bank.acting_as("").accounts.freeze(account=account, reason="核查")
+    with pytest.raises(InvalidText):
+        await spoil(bank.begin(staff=""), service(account, 8))
+    async with bank.engine.connect() as connection:
+        with pytest.raises(InvalidText):
+            await spoil(bank.within(connection, staff=""), service(account, 8))
 
 
 async def test_tasks_take_turns_at_one_counter(bank: AsyncBank) -> None:

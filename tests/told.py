@@ -27,6 +27,8 @@ four_eyes: act hours.record; staff T1
 gifted_points_stay: account 100300000024; gifted 1.00
 goods_not_given: redemption (id); state reserved
 goods_returned: redemption (id); left 0; wanted 1
+grantee_limit: account 100300000024; purpose 拨付 grant; period 本年积分 points this year; limit 1;
+    used 1.00; wanted 1.00
 hold_exceeded: hold (id); left 1.00; wanted 1.01
 hold_lapsed: hold (id); deadline_at 2022-10-18T12:00:00+08:00
 hold_of_reservation: hold (id)
@@ -61,6 +63,8 @@ period_not_over: period 2022-10-15; today 2022-10-15
 policy_not_later: kind hour_limits; effective_on 2023-01-01; newest_on 2023-02-01
 policy_too_late: kind tariff; effective_on 2022-10-01; earliest_on 2022-10-15
 pool_closed: pool POOL
+pool_limit: pool POOL; account 10000000000001; purpose 拨付 grant;
+    period 本月次数 number this month; limit 2; used 2; wanted 1
 pool_not_empty: pool POOL; balance 1.00
 pool_short: pool POOL; account 10000000000001; available 0.00; needed 1.00
 record_not_credited: record 100300000016/1; state voided

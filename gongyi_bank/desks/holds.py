@@ -24,7 +24,8 @@ from gongyi_bank.reports.words import HOLD_STATES
 from gongyi_bank.rules.holds import HELD, LAPSED
 from gongyi_bank.service import holds
 from gongyi_bank.store import holds as store
-from gongyi_bank.store.transaction import Transaction
+from gongyi_bank.store.ledger import load_moments
+from gongyi_bank.store.transaction import Rows, Transaction
 from gongyi_bank.values import Points, format_account_no, parse_account_no
 
 _COLUMNS = (
@@ -94,8 +95,9 @@ def _require_count(count_max: int) -> None:
         raise InvalidValue.of("count_max", count_max, f"a whole number from 1 to {ROWS_MAX}")
 
 
-def _table(tx: Transaction, title: str, title_en: str, rows: Any) -> Table:
-    now, zone, scale = tx.clock(), tx.bank.zone, tx.bank.scale
+def _table(tx: Transaction, title: str, title_en: str, rows: Rows) -> Table:
+    zone, scale = tx.bank.zone, tx.bank.scale
+    now = load_moments(tx, (row[1] for row in rows))
 
     def shown(row: tuple[Any, ...]) -> tuple[Any, ...]:
         hold_id, account, payee, sku, amount, captured, state, placed_at, deadline_at = row
@@ -104,7 +106,7 @@ def _table(tx: Transaction, title: str, title_en: str, rows: Any) -> Table:
         return (
             UUID(bytes=hold_id), account, payee, sku,
             *(Points.of_units(units, scale) for units in (amount, captured, left)),
-            LAPSED if is_open and now >= deadline_at else state,
+            LAPSED if is_open and now[account] >= deadline_at else state,
             placed_at.astimezone(zone), deadline_at.astimezone(zone),
         )  # fmt: skip
 

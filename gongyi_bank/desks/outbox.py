@@ -22,8 +22,9 @@ class OutboxDesk(Desk):
     def acknowledge(self, consumer: str, through: int) -> int:
         """Everything through this place was dealt with; returns the consumer's place.
 
-        Acknowledge after your own commit: what is not acknowledged comes again. An older
-        place than the one that is noted changes nothing. Raises InvalidValue.
+        Acknowledge after your own commit, or last in your own transaction: what is not
+        acknowledged comes again. An older place than the one that is noted changes nothing.
+        Raises InvalidValue, and LockOutOfOrder where locks are watched.
         """
         return self._house.keep(lambda tx: outbox.acknowledge(tx, consumer, through))
 

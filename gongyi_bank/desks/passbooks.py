@@ -37,6 +37,7 @@ from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.service import passbooks
 from gongyi_bank.store import passbooks as store
 from gongyi_bank.store.customers import load_names
+from gongyi_bank.store.ledger import load_moment
 from gongyi_bank.store.outlets import load_all_outlets, load_outlets_by_no
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import (
@@ -193,7 +194,7 @@ def _books(tx: Transaction, account_no: int) -> Table:
     state, holding = store.load_holding(tx, account_no)
     require_known(account_no, state)
     outlets = load_outlets_by_no(tx, [book.outlet_no for book in holding.books])
-    now = tx.clock()
+    now = load_moment(tx, [account_no])
     lost = store.load_frozen(tx, [account_no], now).get(account_no)
     rows = []
     for book in holding.books:

@@ -98,6 +98,7 @@ class ReportsDesk(Desk):
     def provenance(self, account: int | str, line_no: int) -> Provenance:
         """来源: the services, grants and gifts that paid for a debit line.
 
+        However many refunds and gifts lie between; `unfollowed` says what lies beyond the bounds.
         Raises UnknownCustomer, UnknownLine, and InvalidValue for a credit.
         """
         return self._house.read(lambda tx: origins.provenance(tx, account, line_no))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from uuid import UUID
 
 from gongyi_bank.commands.hours import ROWS_MAX
@@ -30,6 +29,7 @@ from gongyi_bank.rules.redemptions import LAPSED, RESERVED
 from gongyi_bank.service import redemptions, refunds, reservations, stores
 from gongyi_bank.store import redemptions as redemption_store
 from gongyi_bank.store import stores as store
+from gongyi_bank.store.ledger import load_moments
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import Points, clean_code, format_account_no, parse_account_no
 
@@ -124,17 +124,17 @@ def _reserved(tx: Transaction, code: str | None, account_no: int | None) -> Tabl
         Column("account", "账号", "Account", "right"),
         _STORE, _SKU, _NAME, _QUANTITY, _POINTS, _STATE,
     )  # fmt: skip
-    now, zone, scale = tx.clock(), tx.bank.zone, tx.bank.scale
-
-    def state(deadline_at: dt.datetime) -> str:
-        return LAPSED if now >= deadline_at else RESERVED
-
+    zone, scale = tx.bank.zone, tx.bank.scale
+    found = [
+        row for row in redemption_store.list_reserved(tx)
+        if code in (None, row[3]) and account_no in (None, row[2])
+    ]  # fmt: skip
+    now = load_moments(tx, (row[2] for row in found))
     rows = tuple(
         (
             UUID(bytes=row[0]), row[1].astimezone(zone), *row[2:7], Points.of_units(row[7], scale),
-            state(row[1]),
+            LAPSED if now[row[2]] >= row[1] else RESERVED,
         )
-        for row in redemption_store.list_reserved(tx)
-        if code in (None, row[3]) and account_no in (None, row[2])
+        for row in found
     )  # fmt: skip
     return Table(title="预约兑换", title_en="Reserved", columns=columns, rows=rows)

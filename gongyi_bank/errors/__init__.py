@@ -17,6 +17,7 @@ transaction is still usable.
     ├── TakeoverError             a file that cannot be taken over
     └── EngineError               the database, not the rules
         ├── SchemaOutdated · SchemaTooNew · SchemaUnknown
+        ├── BlockUndone           a block of yours, after a statement of yours had failed
         ├── RetryTransaction      certainly not applied; run it again
         └── OutcomeUnknown        submit the same key again to learn the truth
 """
@@ -36,6 +37,7 @@ from gongyi_bank.errors.base import (
     error_of,
 )
 from gongyi_bank.errors.outside import (
+    BlockUndone,
     ColumnMissing,
     DatabaseUnreachable,
     EngineError,
@@ -54,6 +56,7 @@ from gongyi_bank.errors.outside import (
 from gongyi_bank.errors.refusals import (
     FourEyesRequired,
     GiftedPointsStay,
+    GranteeLimitReached,
     HoldExceeded,
     HoldTooLong,
     InsufficientPoints,
@@ -62,6 +65,7 @@ from gongyi_bank.errors.refusals import (
     NothingToTakeOver,
     NotPermitted,
     OutOfStock,
+    PoolLimitReached,
     PoolShort,
     Refused,
     ReservationExceeded,
@@ -151,6 +155,7 @@ __all__ = [
     "AccountNotFrozen",
     "AlreadyRegistered",
     "BankExists",
+    "BlockUndone",
     "ClosingUnfinished",
     "CodeTaken",
     "ColumnMissing",
@@ -165,6 +170,7 @@ __all__ = [
     "GongyiBankError",
     "GoodsNotGiven",
     "GoodsReturned",
+    "GranteeLimitReached",
     "HoldExceeded",
     "HoldLapsed",
     "HoldOfReservation",
@@ -207,6 +213,7 @@ __all__ = [
     "PolicyNotLater",
     "PolicyTooLate",
     "PoolClosed",
+    "PoolLimitReached",
     "PoolNotEmpty",
     "PoolShort",
     "QueueEnded",

@@ -132,6 +132,22 @@ class RetryTransaction(EngineError):
     next_en = "Roll back and run all of it again with the same keys"
 
 
+class BlockUndone(EngineError):
+    """A statement of the caller's failed in a `within` block, which went on; all of it is undone.
+
+    The transaction around the block goes on, with what it held before.
+    """
+
+    code = "block_undone"
+    zh = "块内有一条语句失败，该块已全部撤销"
+    en = "a statement failed inside the block, so all of the block was undone"
+    next_zh = "块外的事务仍可继续；请勿吞掉块内语句的错误，或为该语句另设保存点"
+    next_en = (
+        "The transaction around it goes on; let such an error leave the block, or give the"
+        " statement a savepoint of its own"
+    )
+
+
 class OutcomeUnknown(EngineError):
     """The answer to COMMIT was lost. Submitting the same key again tells the truth."""
 

@@ -333,6 +333,26 @@ class TransferLimitReached(RowRefused):
     next_en = "Give less, or wait for the next period"
 
 
+class PoolLimitReached(TransferLimitReached):
+    """The pool would grant more in a month or a year than the transfer rules allow."""
+
+    code = "pool_limit"
+    zh = "积分池 {pool} {period}拨付上限 {limit}，已用 {used}，本次 {wanted}"
+    en = "the pool {pool} may grant {limit} ({period}): {used} used, {wanted} wanted"
+    next_zh = "请减少拨付，或待下一期再办"
+    next_en = "Grant less, or wait for the next period"
+
+
+class GranteeLimitReached(TransferLimitReached):
+    """The account would be granted more in a month or a year than the transfer rules allow."""
+
+    code = "grantee_limit"
+    zh = "账户 {account} {period}受拨上限 {limit}，已用 {used}，本次 {wanted}"
+    en = "account {account} may be granted {limit} ({period}): {used} used, {wanted} wanted"
+    next_zh = "请减少拨给该账户的积分，或待下一期再办"
+    next_en = "Grant that account less, or wait for the next period"
+
+
 class GiftedPointsStay(RowRefused):
     """Points that came as a gift would be given on, which the transfer rules do not allow."""
 

@@ -128,6 +128,7 @@ _REASONS = {
     "refuse, warn or allow": "应为 refuse、warn 或 allow",
     "say on which day it happens: story.day(…)": "须写明日期：story.day(…)",
     "say who acts: ReferenceBank.acting_as(…)": "须写明经办人：ReferenceBank.acting_as(…)",
+    "the connection was closed before": "连接此前已关闭",
     "the session has no engine: make it with Session(engine)": "会话没有引擎：请用 Session(engine)",
     "the story has no savings branch yet": "本故事尚无储蓄所",
     "the usual time must not be longer than the longest": "通常时长不得超过最长时长",

@@ -1,40 +1,34 @@
-"""账证、账账核对 of one account: its lines, its head, and what its lines are for.
+"""账证、账账核对 of one account: what its faults are collected in, its head, goods and passbooks.
 
-Pure, over rows as they stand. A line is checked against the stored hash of the line before
-it, so that one change shows as the faults it made and not as everything after it.
+Pure, over rows as they stand.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from gongyi_bank.policies import RATE_SCALE, PolicyBook, Tariff
-from gongyi_bank.reports import expiry_checks
+from gongyi_bank.reports.citations import Citations
+from gongyi_bank.reports.cited_vouchers import CitedVouchers
 from gongyi_bank.reports.closings import ClosedPeriods
 from gongyi_bank.reports.faults import Fault
-from gongyi_bank.rules.accrual import CREDITED, VOIDED, points_for
 from gongyi_bank.rules.closings import Home
-from gongyi_bank.rules.expiry import ExpiryTerms, Introduction
-from gongyi_bank.rules.ledger import (
-    CONTRA_KINDS,
-    MIRROR_KINDS,
-    Head,
-    head_matches,
-    internal_kind,
-    line_hash,
-)
-from gongyi_bank.store.verification import AuditBook, AuditLine, AuditRecord, AuditRedemption
-from gongyi_bank.values import NEVER, format_account_no, format_passbook_no
+from gongyi_bank.rules.expiry import Introduction
+from gongyi_bank.rules.ledger import Head, head_matches, internal_kind
+from gongyi_bank.rules.reversals import REFUND, REVERSAL
+from gongyi_bank.store.audit_rows import AuditBook, AuditLine, AuditRedemption
+from gongyi_bank.values import format_account_no, format_passbook_no
 
-_MINUTE = dt.timedelta(minutes=1)
-_UNUSED = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-#: Kinds of lines that stand for a record, and for a redemption.
-_RECORD_KINDS = ("service", "opening")
 _REDEMPTION_KIND = "redemption"
-_GIVEN, _TAKEN = frozenset(MIRROR_KINDS), frozenset(MIRROR_KINDS.values())
+#: Each of these kinds of lines stands for exactly one thing, or something is wrong with this.
+_CITED_AS: Final = {
+    "service": "record_line", "opening": "record_line", _REDEMPTION_KIND: "redemption_line",
+    "capture": "hold_line", REVERSAL: "part_by_line", REFUND: "part_by_line",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +40,14 @@ class AuditRules:
     seal_key: bytes | None
     #: Points per hour, in ten-thousandths, by tariff and category.
     rates: Mapping[tuple[int, str], int]
-    #: Digests of the vouchers cited; a voucher that does not exist is missing.
-    digests: Mapping[bytes, bytes]
+    vouchers: CitedVouchers
+    policies: PolicyBook
     #: Every time at which expiry was introduced.
     introductions: tuple[Introduction, ...]
     #: Which periods were closed where, and when.
     closed: ClosedPeriods
     #: By whose clock days begin.
     zone: dt.tzinfo
-    #: (business day, moment) of the vouchers cited.
-    moments: Mapping[bytes, tuple[dt.date, dt.datetime]]
 
 
 def rates_of(book: PolicyBook) -> dict[tuple[int, str], int]:
@@ -77,6 +69,12 @@ class AccountAudit:
     #: Where it is and was registered, as far as it matters to what was closed.
     homes: tuple[Home, ...] = ()
     faults: list[Fault] = field(default_factory=list)
+    #: How many of what was looked at.
+    counts: Counter[str] = field(default_factory=Counter)
+    #: What stands for which lines, by the kind of fault where it is not exactly one thing.
+    cited: dict[str, Citations] = field(
+        default_factory=lambda: {kind: Citations() for kind in sorted({*_CITED_AS.values()})}
+    )
 
     def differ(self, kind: str, what: str, found: object, expected: object) -> None:
         """Note a fault unless the two agree."""
@@ -88,151 +86,54 @@ class AccountAudit:
         where = f"账户 {format_account_no(self.account_no)} {what}".rstrip()
         self.faults.append(Fault(kind, where, _shown(found), _shown(expected)))
 
-    # --- lines, and the head that they add up to ---
+    # --- what cites its lines ---
 
-    def check_lines(self, lines: list[AuditLine]) -> Head:
-        """Check the chain of lines; the head that follows from them."""
-        made = Head(self.account_no, booked_at=_UNUSED)
-        credits_ = [line for line in lines if line.expires_on is not None]
-        for line, earliest_on in expiry_checks.too_early(credits_, self._introductions):
-            found, expected = line.expires_on, f">= {earliest_on}"
-            self.note("line_expiry", f"第 {line.line_no} 行", found, expected)
-        for line in lines:
-            self._check_line(made, line)
-            made.line_no, made.head_hash = line.line_no, line.line_hash
-            made.credited, made.debited = line.credited_after, line.debited_after
-            made.booked_at = line.booked_at
-            made.last_expires_on = line.expires_on or made.last_expires_on
-        return made
+    def cite(self, kind: str, line_no: int | None) -> None:
+        """Something stands for a line, as this kind of fault calls it."""
+        if line_no is not None:
+            self.cited[kind].add(line_no)
 
-    def _check_line(self, before: Head, line: AuditLine) -> None:
-        what = f"第 {line.line_no} 行"
-        self.differ("line_number", what, line.line_no, before.line_no + 1)
-        credit, debit = max(0, line.amount), max(0, -line.amount)
-        totals = (before.credited + credit, before.debited + debit)
-        self.differ("line_totals", what, (line.credited_after, line.debited_after), totals)
-        if line.booked_at < before.booked_at:
-            self.note("line_order", what, line.booked_at, f">= {before.booked_at}")
-        if internal_kind(line.contra_no) not in CONTRA_KINDS.get(line.kind, ()):
-            expected = " / ".join(k or "customer" for k in CONTRA_KINDS.get(line.kind, ()))
-            self.note("line_contra", what, line.contra_no, f"{line.kind}: {expected}")
-        if (line.kind in _GIVEN and line.amount > 0) or (line.kind in _TAKEN and line.amount < 0):
-            self.note("line_sign", what, line.amount, f"{line.kind}: the other sign")
-        closed, booked_at = self.rules.closed, line.booked_at
-        closed_on = closed.value_through(line.outlet_no, booked_at)
-        if self.homes:
-            closed_on = max(closed_on, closed.value_through_of(self.homes, booked_at))
-        if line.value_on <= closed_on:
-            self.note("line_value_day", what, line.value_on, f"after {closed_on}, which was closed")
-        digest = self.rules.digests.get(line.voucher_id)
-        if digest is None:
-            self.note("voucher_missing", what, line.voucher_id.hex(), "a voucher")
-            return
-        found = (line.business_day, line.booked_at)
-        self.differ("line_day", what, found, self.rules.moments[line.voucher_id])
-        made = line_hash(before.head_hash, line.content, digest, self.rules.seal_key)
-        self.differ("line_hash", what, line.line_hash.hex(), made.hex())
+    def check_cited(self, line: AuditLine) -> None:
+        """A line that is meant to be cited is; to be called when all has been read that cites."""
+        kind = _CITED_AS.get(line.kind)
+        if kind is not None and not self.cited[kind][line.line_no]:
+            self._note_cited(kind, line.line_no, 0)
 
-    def check_head(self, head: Head, made: Head, lines: list[AuditLine], held: int) -> None:
-        """The head is what its lines, holds and dates say, and keeps the floor."""
+    def check_cited_once(self) -> None:
+        """Nothing else stands for the same line."""
+        for kind, citations in self.cited.items():
+            for line_no, times in citations.repeated():
+                self._note_cited(kind, line_no, times)
+
+    def _note_cited(self, kind: str, line_no: int, times: int) -> None:
+        self.note(kind, f"第 {line_no} 行", f"cited {times} times", "cited 1 times")
+
+    # --- its head, its redemptions and its passbooks ---
+
+    @property
+    def introductions(self) -> tuple[Introduction, ...]:
+        """What expiry was introduced for the account: nothing for a pool's."""
+        return self.rules.introductions if internal_kind(self.account_no) is None else ()
+
+    def check_head(self, head: Head, made: Head, held: int) -> None:
+        """The head is what its lines and holds say, and keeps the floor."""
         for name in ("line_no", "credited", "debited", "booked_at", "head_hash"):
             self.differ(f"head_{name}", "", getattr(head, name), getattr(made, name))
         self.differ("head_held", "", head.held, held)
         self.differ("head_overdraft_limit", "", head.overdraft_limit, 0)
         if not head_matches(head):
             self.note("head_floor", "", head.debited + head.held, f"<= {head.credited}")
-        # The auditor's clock may be behind the one by which the newest act was booked.
-        today = max([self.rules.today, *(line.business_day for line in lines)])
-        self._check_expiry(head, [line for line in lines if line.expires_on is not None], today)
 
-    def _check_expiry(self, head: Head, credits_: list[AuditLine], today: dt.date) -> None:
-        """What the head keeps of dates follows from its credits and the policies."""
-        terms = ExpiryTerms(today, NEVER, self._introductions)
-        for kind, found, expected in expiry_checks.check_head(head, credits_, terms):
-            self.note(kind, "", found, expected)
-
-    @property
-    def _introductions(self) -> tuple[Introduction, ...]:
-        """What expiry was introduced for the account: nothing for a pool's."""
-        return self.rules.introductions if internal_kind(self.account_no) is None else ()
-
-    # --- the book of hours ---
-
-    def check_records(
-        self, head: Head, records: list[AuditRecord], lines: Mapping[int, AuditLine]
-    ) -> None:
-        """Records are gap-free, add up to the verified minutes, and agree with their lines."""
-        for number, record in enumerate(records, start=1):
-            self.differ("record_number", f"记录 {record.record_no}", record.record_no, number)
-            self._check_record(record, lines)
-        self.differ("head_record_no", "", head.record_no, len(records))
-        minutes = sum(record.minutes for record in records if record.state == CREDITED)
-        self.differ("head_verified_minutes", "", head.verified_minutes, minutes)
-        cited = [record.line_no for record in records if record.line_no is not None]
-        self.check_cited(cited, lines, lambda line: line.kind in _RECORD_KINDS, "record_line")
-
-    def _check_record(self, record: AuditRecord, lines: Mapping[int, AuditLine]) -> None:
-        what = f"记录 {record.record_no}"
-        if record.kind == "service":
-            spanned = (record.ended_at - record.started_at) // _MINUTE
-            self.differ("record_minutes", what, record.minutes, spanned)
-        if record.state not in (CREDITED, VOIDED):
-            self.differ("record_line", what, (record.points, record.line_no), (0, None))
-            return
-        if record.kind == "service":
-            self._check_tariff(record, what)
-        line = lines.get(record.line_no or 0)
-        found = (line.kind, line.amount) if line else None
-        self.differ("record_line", what, found, self._line_of(record))
-        if line is not None and record.state == CREDITED:
-            cause = record.decided_voucher_id or record.voucher_id
-            self.differ("record_voucher", what, line.voucher_id.hex(), cause.hex())
-
-    @staticmethod
-    def _line_of(record: AuditRecord) -> tuple[str, int] | None:
-        return (record.kind, record.points) if record.points else None
-
-    def _check_tariff(self, record: AuditRecord, what: str) -> None:
-        rate = self.rules.rates.get((record.policy_id or 0, record.category or ""))
-        if rate is None:
-            self.note("record_tariff", what, record.policy_id, "a tariff with its category")
-            return
-        worth = points_for(record.minutes, rate, self.rules.scale)
-        # A correction credits less where points of the record it replaces had expired.
-        if record.replaces_record_no is None or record.points > worth:
-            self.differ("record_points", what, record.points, worth)
-
-    # --- redemptions and passbooks ---
-
-    def check_redemptions(
-        self, redemptions: list[AuditRedemption], lines: Mapping[int, AuditLine]
-    ) -> None:
+    def check_redemption(self, taken: AuditRedemption) -> None:
         """What was handed out has its line; see `hold_checks` for what was reserved."""
-        for taken in redemptions:
-            what = f"兑换 {taken.redemption_id.hex()}"
-            is_paid = taken.state in ("redeemed", "captured")
-            line = lines.get(taken.line_no or 0)
-            found = (line.kind, line.amount) if line else taken.line_no
-            expected = (_REDEMPTION_KIND, -taken.points) if is_paid else None
-            self.differ("redemption_line", what, found, expected)
-        cited = [taken.line_no for taken in redemptions if taken.line_no is not None]
-        self.check_cited(
-            cited, lines, lambda line: line.kind == _REDEMPTION_KIND, "redemption_line"
-        )
+        what, line = f"兑换 {taken.redemption_id.hex()}", taken.line
+        is_paid = taken.state in ("redeemed", "captured")
+        found = (line.kind, line.amount) if line else taken.line_no
+        expected = (_REDEMPTION_KIND, -taken.points) if is_paid else None
+        self.differ("redemption_line", what, found, expected)
+        self.cite("redemption_line", taken.line_no)
 
-    def check_cited(
-        self,
-        cited: list[int],
-        lines: Mapping[int, AuditLine],
-        is_meant: Callable[[AuditLine], bool],
-        kind: str,
-    ) -> None:
-        """Every line that is meant stands for exactly one of what cites it."""
-        times = Counter(cited)
-        for line_no in sorted(times | Counter(n for n, line in lines.items() if is_meant(line))):
-            self.differ(kind, f"第 {line_no} 行", f"cited {times[line_no]} times", "cited 1 times")
-
-    def check_books(self, books: list[AuditBook], newest_line_no: int) -> None:
+    def check_books(self, books: Sequence[AuditBook], newest_line_no: int) -> None:
         """Volumes follow each other line by line, none is ahead of the account, one is in use."""
         next_line_no = 1
         for volume_no, book in enumerate(books, start=1):

@@ -22,8 +22,8 @@ _SUMS: Final = 1024
 _LOOKED_AT_MAX: Final = 16
 _WHOLE: Final = 2**256
 _NAMES: Final = {
-    "customer": "账户", "offer": "兑换品", "partner_store": "商家", "pool": "积分池",
-    "staff": "人员", "staff_role": "岗位",
+    "customer": "账户", "offer": "兑换品", "partner_store": "商家", "passbook": "存折",
+    "passbook_pages": "存折内页", "pool": "积分池", "staff": "人员", "staff_role": "岗位",
 }  # fmt: skip
 
 

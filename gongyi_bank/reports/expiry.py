@@ -111,7 +111,7 @@ def _lots(tx: Transaction, head: Head, terms: ExpiryTerms, free_from: int) -> li
     """
     if free_from >= head.credited:
         return []
-    first = store.find_line(tx, head.account_no, 0, above=free_from, newest=head.line_no)
+    (first,) = store.find_credits(tx, [(head.account_no, free_from)])
     if any(made.ended_on <= terms.today for made in terms.introductions):
         first = min(first, head.next_expiry_line_no or first)
     lines = store.list_credits_from(tx, head.account_no, first=first, newest=head.line_no)

@@ -7,18 +7,15 @@ before a date passed: both what it was and what it is to become are right, and n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Protocol
 
-from gongyi_bank.rules.expiry import ExpiryTerms, Introduction, earliest_after
+from gongyi_bank.rules.expiry import ExpiryTerms, earliest_after
 from gongyi_bank.rules.ledger import EARLIEST, Head
 from gongyi_bank.values import NEVER
 
 #: (kind of fault, found, expected).
 Finding = tuple[str, object, object]
-
-
-LineT = TypeVar("LineT", bound="CreditLine")
 
 
 class CreditLine(Protocol):
@@ -41,54 +38,62 @@ class CreditLine(Protocol):
         """The day on which it was booked."""
 
 
-def too_early(
-    credits_: Iterable[LineT], introductions: Sequence[Introduction]
-) -> Iterator[tuple[LineT, dt.date]]:
-    """Credit lines that die before the one before them, each with its earliest date."""
-    earliest_on, before = EARLIEST, None
-    for line in credits_:
+class CreditWalk:
+    """Goes through the credit lines of an account; keeps what its head's dates follow from."""
+
+    def __init__(self, terms: ExpiryTerms, dead_no: int) -> None:
+        """`terms` have no introductions for a pool; `dead_no` is the head's."""
+        self._terms, self._dead_no = terms, dead_no
+        self._earliest_on = EARLIEST
+        self._newest: CreditLine | None = None
+        #: Of the lines up to the head's number: the last one, and the latest of their last days.
+        self._passed: CreditLine | None = None
+        self._latest_on: dt.date | None = None
+        #: The first of the others.
+        self._living: CreditLine | None = None
+
+    def take(self, line: CreditLine) -> dt.date | None:
+        """Go on to the next; its earliest date, if it dies before the one before it."""
         assert line.expires_on is not None
+        before = self._newest
         if before is not None and before.expires_on == NEVER:
-            earliest_on = earliest_after(before.business_day, line.business_day, introductions)
-        if line.expires_on < earliest_on:
-            yield line, earliest_on
-        earliest_on, before = line.expires_on, line
+            made = self._terms.introductions
+            self._earliest_on = earliest_after(before.business_day, line.business_day, made)
+        earliest_on = self._earliest_on
+        self._earliest_on, self._newest = line.expires_on, line
+        if line.credited_after <= self._dead_no:
+            last_on = self._terms.last_day(line.expires_on, line.business_day)
+            self._passed = line
+            self._latest_on = max(self._latest_on or last_on, last_on)
+        elif self._living is None:
+            self._living = line
+        return earliest_on if line.expires_on < earliest_on else None
+
+    def check_head(self, head: Head, today: dt.date) -> Iterator[Finding]:
+        """What a head keeps of dates: the numbers past theirs, the next date, the newest one.
+
+        `today` is the newest day that the books know.
+        """
+        dead_no = self._passed.credited_after if self._passed else 0
+        if head.dead_no != dead_no:
+            yield "head_dead_no", head.dead_no, dead_no
+        if self._latest_on is not None and self._latest_on >= today:
+            yield "head_dead_no", head.dead_no, f"nothing past {self._latest_on}"
+        if head.dead_no > head.debited + head.held:
+            yield "head_unswept", head.dead_no, f"<= {head.debited + head.held}"
+        found = (head.next_expiry_line_no, head.next_expiry_on)
+        expected = _next_dates(self._living, self._terms)
+        if found not in expected:
+            yield "head_next_expiry", found, expected[0]
+        newest = _newest_dates(self._newest, self._terms)
+        if head.last_expires_on not in newest:
+            yield "head_last_expires_on", head.last_expires_on, newest[0]
 
 
-def check_head(head: Head, credits_: Sequence[CreditLine], terms: ExpiryTerms) -> Iterator[Finding]:
-    """What a head keeps of dates: the numbers past theirs, the next date, the newest one.
-
-    `terms` are those of the newest day that the books know; no introductions for a pool.
-    """
-    passed = [line for line in credits_ if line.credited_after <= head.dead_no]
-    dead_no = passed[-1].credited_after if passed else 0
-    if head.dead_no != dead_no:
-        yield "head_dead_no", head.dead_no, dead_no
-    living = [last_on for last_on in _last_days(passed, terms) if last_on >= terms.today]
-    if living:
-        yield "head_dead_no", head.dead_no, f"nothing past {living[0]}"
-    if head.dead_no > head.debited + head.held:
-        yield "head_unswept", head.dead_no, f"<= {head.debited + head.held}"
-    found = (head.next_expiry_line_no, head.next_expiry_on)
-    expected = _next_dates(credits_[len(passed) :], terms)
-    if found not in expected:
-        yield "head_next_expiry", found, expected[0]
-    newest = _newest_dates(credits_, terms)
-    if head.last_expires_on not in newest:
-        yield "head_last_expires_on", head.last_expires_on, newest[0]
-
-
-def _last_days(lines: Sequence[CreditLine], terms: ExpiryTerms) -> Iterator[dt.date]:
-    for line in lines:
-        assert line.expires_on is not None
-        yield terms.last_day(line.expires_on, line.business_day)
-
-
-def _next_dates(rest: Sequence[CreditLine], terms: ExpiryTerms) -> list[tuple[int, dt.date]]:
+def _next_dates(first: CreditLine | None, terms: ExpiryTerms) -> list[tuple[int, dt.date]]:
     """What may stand on the head as the first living line and the date to look at it."""
-    if not rest:
+    if first is None:
         return [(0, NEVER)]
-    first = rest[0]
     assert first.expires_on is not None
     dates = [first.expires_on]
     if first.expires_on == NEVER:
@@ -98,11 +103,10 @@ def _next_dates(rest: Sequence[CreditLine], terms: ExpiryTerms) -> list[tuple[in
     return [(first.line_no, day) for day in dates]
 
 
-def _newest_dates(credits_: Sequence[CreditLine], terms: ExpiryTerms) -> list[dt.date]:
+def _newest_dates(newest: CreditLine | None, terms: ExpiryTerms) -> list[dt.date]:
     """What may stand on the head as the date of the newest credit."""
-    if not credits_:
+    if newest is None:
         return [EARLIEST]
-    newest = credits_[-1]
     assert newest.expires_on is not None
     if newest.expires_on < NEVER:
         return [newest.expires_on]

@@ -5,79 +5,68 @@ Pure, over rows as they stand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container
 
 from gongyi_bank.reports.account_checks import AccountAudit
 from gongyi_bank.rules.holds import CAPTURED, EXTENDED, HELD, LAPSED, PLACED, RELEASED
 from gongyi_bank.rules.ledger import Head
-from gongyi_bank.store.verification import AuditHold, AuditHoldStep, AuditLine, AuditRedemption
+from gongyi_bank.store.audit_rows import (
+    AnyLine,
+    AuditHold,
+    AuditHoldStep,
+    AuditRedemption,
+    HeldRows,
+)
 
 _GIVEN_FREE = (RELEASED, LAPSED)
 #: The line of a capture, without goods and with them.
 _LINE_KINDS = ("capture", "redemption")
 
 
-def check_holds(
-    audit: AccountAudit,
-    holds: Sequence[AuditHold],
-    steps: Mapping[bytes, list[AuditHoldStep]],
-    lines: Mapping[int, AuditLine],
-) -> None:
-    """Every hold agrees with its steps, and every capture with its line."""
-    for hold in holds:
-        what = f"预留 {hold.hold_id.hex()}"
-        mine = steps.get(hold.hold_id, [])
-        _check_sequence(audit, what, hold, mine)
-        _check_amounts(audit, what, hold, mine)
-        _check_deadlines(audit, what, hold, mine)
-        _check_vouchers(audit, what, hold, mine)
-        for step in mine:
-            if step.line_no is not None:
-                _check_line(audit, what, hold, step, lines.get(step.line_no))
-    cited = [s.line_no for h in holds for s in steps.get(h.hold_id, []) if s.line_no is not None]
-    audit.check_cited(cited, lines, lambda line: line.kind == "capture", "hold_line")
+def check_hold(audit: AccountAudit, head: Head, held: HeldRows) -> None:
+    """A hold agrees with its steps, every capture with its line, and its goods with both."""
+    hold, steps = held.hold, held.steps
+    what = f"预留 {hold.hold_id.hex()}"
+    _check_sequence(audit, what, hold, steps)
+    _check_amounts(audit, what, hold, steps)
+    _check_deadlines(audit, what, hold, steps)
+    _check_vouchers(audit, what, hold, steps)
+    for step in steps:
+        if step.line_no is not None:
+            _check_line(audit, what, hold, step, step.line)
+            audit.cite("hold_line", step.line_no)
+    if not 0 <= hold.cites_from <= head.credited - hold.amount:
+        audit.note("cites_from", what, hold.cites_from, f"0 - {head.credited - hold.amount}")
+    if held.reserved:
+        _check_reservation(audit, f"兑换 {hold.hold_id.hex()}", hold, held.reserved, steps)
 
 
-def cited_from(
-    redemptions: Sequence[AuditRedemption],
-    holds: Sequence[AuditHold],
-    steps: Mapping[bytes, list[AuditHoldStep]],
-) -> dict[int, int]:
-    """By line, the number below the first point that a redemption or a capture cites."""
-    found = {
-        taken.line_no: taken.cites_from
-        for taken in redemptions
-        if taken.line_no is not None and taken.cites_from is not None
-    }
-    for hold in holds:
-        below = hold.cites_from
-        for step in steps.get(hold.hold_id, []):
-            if step.line_no is not None:
+def cited_by_captures(held: HeldRows, lines: Container[int]) -> dict[int, int]:
+    """By line, of these lines: the number below the first point that a capture cites."""
+    found, below = {}, held.hold.cites_from
+    for step in held.steps:
+        if step.line_no is not None:
+            if step.line_no in lines:
                 found[step.line_no] = below
-                below += step.amount
+            below += step.amount
     return found
 
 
-def check_cited(
-    audit: AccountAudit,
-    head: Head,
-    redemptions: Sequence[AuditRedemption],
-    holds: Sequence[AuditHold],
-    lines: Mapping[int, AuditLine],
-) -> None:
-    """What a debit cites lies behind what was taken before it, by no more than holds can keep."""
-    for hold in holds:
-        if not 0 <= hold.cites_from <= head.credited - hold.amount:
-            what, most = f"预留 {hold.hold_id.hex()}", head.credited - hold.amount
-            audit.note("cites_from", what, hold.cites_from, f"0 - {most}")
-    for taken in redemptions:
-        line = lines.get(taken.line_no or 0)
-        if taken.hold_id is not None or line is None:
-            continue
+def check_taken(audit: AccountAudit, taken: AuditRedemption, *, has_holds: bool) -> None:
+    """What was reserved has its hold; what was not cites what lies behind all taken before it,
+    by no more than holds can keep."""
+    what, line = f"兑换 {taken.redemption_id.hex()}", taken.line
+    if (taken.state == "redeemed") != (taken.hold_id is None):
+        audit.note("redemption_hold", what, taken.state, "a hold where it was reserved")
+    if taken.hold_id is not None:
+        if not taken.has_hold:
+            where = f"兑换 {taken.hold_id.hex()}"
+            audit.note("redemption_hold", where, "no hold", "a hold of this account")
+        return
+    if line is not None:
         least = line.debited_after + line.amount
-        most = line.credited_after + line.amount if holds else least
+        most = line.credited_after + line.amount if has_holds else least
         if taken.cites_from is None or not least <= taken.cites_from <= most:
-            what = f"兑换 {taken.redemption_id.hex()}"
             audit.note("cites_from", what, taken.cites_from, f"{least} - {most}")
 
 
@@ -137,12 +126,12 @@ def _check_vouchers(
     last = steps[-1].voucher_id if steps and hold.state != HELD else None
     audit.differ("hold_voucher", what, (hold.voucher_id, hold.settled_voucher_id), (first, last))
     for step in steps:
-        if step.voucher_id not in audit.rules.digests:
+        if audit.rules.vouchers.get(step.voucher_id) is None:
             audit.note("voucher_missing", what, step.voucher_id.hex(), "a voucher")
 
 
 def _check_line(
-    audit: AccountAudit, what: str, hold: AuditHold, step: AuditHoldStep, line: AuditLine | None
+    audit: AccountAudit, what: str, hold: AuditHold, step: AuditHoldStep, line: AnyLine | None
 ) -> None:
     """A capture is a debit of just this amount, for the payee, under the same voucher."""
     if line is None or line.kind not in _LINE_KINDS:
@@ -150,29 +139,6 @@ def _check_line(
         return
     found = (line.amount, line.contra_no, line.voucher_id)
     audit.differ("hold_line", what, found, (-step.amount, hold.payee_no, step.voucher_id))
-
-
-def check_reservations(
-    audit: AccountAudit,
-    redemptions: Sequence[AuditRedemption],
-    holds: Sequence[AuditHold],
-    steps: Mapping[bytes, list[AuditHoldStep]],
-) -> None:
-    """What is or was reserved has its hold, and together they stand for the same points."""
-    by_hold: dict[bytes, list[AuditRedemption]] = {}
-    for taken in redemptions:
-        if taken.hold_id is not None:
-            by_hold.setdefault(taken.hold_id, []).append(taken)
-        if (taken.state == "redeemed") != (taken.hold_id is None):
-            what = f"兑换 {taken.redemption_id.hex()}"
-            audit.note("redemption_hold", what, taken.state, "a hold where it was reserved")
-    known = {hold.hold_id: hold for hold in holds}
-    for hold_id, rows in by_hold.items():
-        what, hold = f"兑换 {hold_id.hex()}", known.get(hold_id)
-        if hold is None:
-            audit.note("redemption_hold", what, "no hold", "a hold of this account")
-            continue
-        _check_reservation(audit, what, hold, rows, steps.get(hold_id, []))
 
 
 def _check_reservation(

@@ -5,17 +5,14 @@ Pure, over rows as they stand; see `rules.reversals` for what a part of a line m
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
-from gongyi_bank.policies import PolicyBook, ReversalRules
+from gongyi_bank.policies import ReversalRules
 from gongyi_bank.reports.account_checks import AccountAudit
-from gongyi_bank.rules.accrual import VOIDED
-from gongyi_bank.rules.expiry import ExpiryTerms
+from gongyi_bank.reports.line_checks import LineWalk, rules_on
 from gongyi_bank.rules.ledger import Head, internal_kind
 from gongyi_bank.rules.reversals import (
     CITED,
-    DEBT,
     REFUND,
     REVERSAL,
     TAKE_AVAILABLE,
@@ -23,16 +20,9 @@ from gongyi_bank.rules.reversals import (
     Past,
     dead_among,
 )
-from gongyi_bank.store.verification import (
-    AuditLine,
-    AuditPart,
-    AuditRecord,
-    AuditRedemption,
-    AuditRefund,
-)
-from gongyi_bank.values import NEVER
+from gongyi_bank.store.audit_rows import AuditPart, AuditRefund, CitedLine
 
-Lines = Mapping[int, AuditLine]
+Lines = Mapping[int, CitedLine]
 Rules = Sequence[ReversalRules]
 #: Lines whose other side has no line of its own and is zero after no act.
 _PLAIN = ("issued", "store")
@@ -40,19 +30,19 @@ _PLAIN = ("issued", "store")
 
 def check_parts(
     audit: AccountAudit,
-    policies: PolicyBook,
     parts: Sequence[AuditPart],
-    lines: Lines,
+    walk: LineWalk,
     cites: Mapping[int, int],
 ) -> None:
     """Parts of a line follow each other, add up to at most the line, and have their new lines.
 
     `cites` says from which number on a debit cites, where that is not the first that it took.
     """
+    lines, policies = walk.kept, audit.rules.policies
     by_line: dict[int, list[AuditPart]] = {}
     for part in parts:
         by_line.setdefault(part.line_no, []).append(part)
-    numbers = _Numbers(by_line, lines)
+    numbers = _Numbers(by_line, walk)
     for line_no, its_parts in by_line.items():
         what, taken = f"第 {line_no} 行", 0
         line = lines.get(line_no)
@@ -69,42 +59,27 @@ def check_parts(
                 possible = numbers.expired_of(part, low)
             else:
                 cites_from = cites.get(line_no, _below(line)) + taken
-                possible = _not_returned(audit, rules, part, line, lines, cites_from)
+                possible = _not_returned(rules, part, line, walk, cites_from)
             if part.expired not in possible:
                 expected = " / ".join(map(str, sorted(possible)))
                 audit.note("part_expired", f"{what}之 {part.part_no}", part.expired, expected)
             taken += part.amount
         if taken > abs(line.amount):
             audit.note("part_sum", what, taken, f"<= {abs(line.amount)}")
-    cited = [part.by_line_no for part in parts if part.by_line_no is not None]
-    audit.check_cited(cited, lines, lambda line: line.kind in (REVERSAL, REFUND), "part_by_line")
 
 
-def _kind_for(line: AuditLine) -> str:
+def _kind_for(line: CitedLine) -> str:
     return REFUND if line.kind == "redemption" else REVERSAL
 
 
-def rules_on(policies: PolicyBook, day: dt.date) -> list[ReversalRules]:
-    """The rules under which an act of that day can have been done: what is adopted for a day on
-    the day itself does not hold for what was done on it before."""
-    found: list[ReversalRules] = []
-    for _, effective_on, policy in policies.history(ReversalRules.kind):
-        assert isinstance(policy, ReversalRules)
-        if effective_on < day:
-            found.clear()
-        if effective_on <= day:
-            found.append(policy)
-    return found
-
-
-def _below(line: AuditLine) -> int:
+def _below(line: CitedLine) -> int:
     """The number below the first point that a line credited, or took."""
     after = line.credited_after if line.amount > 0 else line.debited_after
     return after - abs(line.amount)
 
 
 def _check_new_line(
-    audit: AccountAudit, rules: Rules, part: AuditPart, line: AuditLine, lines: Lines
+    audit: AccountAudit, rules: Rules, part: AuditPart, line: CitedLine, lines: Lines
 ) -> None:
     """The line that took the part back: its kind, its other side, its voucher and its amount."""
     what = f"第 {part.line_no} 行之 {part.part_no}"
@@ -123,19 +98,15 @@ def _check_new_line(
 class _Numbers:
     """What the parts and expiries of an account say about its points, at any moment of it."""
 
-    def __init__(self, by_line: Mapping[int, Sequence[AuditPart]], lines: Lines) -> None:
-        self._lines = lines
-        self._expiries = [
-            (made.line_no, (made.debited_after + made.amount, made.debited_after))
-            for made in lines.values()
-            if made.kind == "expiry"
-        ]
+    def __init__(self, by_line: Mapping[int, Sequence[AuditPart]], walk: LineWalk) -> None:
+        self._walk = walk
+        self._lines = lines = walk.kept
         self._parts: list[tuple[AuditPart, PartTaken]] = []
         for line_no, its_parts in by_line.items():
             if line_no in lines:
                 self._add(lines[line_no], its_parts)
 
-    def _add(self, line: AuditLine, its_parts: Iterable[AuditPart]) -> None:
+    def _add(self, line: CitedLine, its_parts: Iterable[AuditPart]) -> None:
         low = _below(line)
         for part in its_parts:
             made = self._lines.get(part.by_line_no or 0)
@@ -150,22 +121,17 @@ class _Numbers:
         A part for which nothing moved has no line that says when on its day that was.
         """
         found = set()
-        for before in [part.by_line_no] if part.by_line_no else self._places_on(part.business_day):
+        for before in (
+            [part.by_line_no] if part.by_line_no else self._walk.places_on(part.business_day)
+        ):
             for with_same_day in (False, True):
                 past = self._past(before, part, with_same_day=with_same_day)
                 found.add(part.amount - past.due(low, low + part.amount))
         return set(range(min(found), max(found) + 1))
 
-    def _places_on(self, day: dt.date) -> range:
-        """The lines before which something of that day can have been done."""
-        numbers = sorted(self._lines)
-        older = [number for number in numbers if self._lines[number].business_day < day]
-        until = [number for number in numbers if self._lines[number].business_day <= day]
-        return range(max(older, default=0) + 1, max(until, default=0) + 2)
-
     def _past(self, before: int, of: AuditPart, *, with_same_day: bool) -> Past:
         past = Past()
-        past.expired += [taken for line_no, taken in self._expiries if line_no < before]
+        past.expired += [taken for line_no, taken in self._walk.expiries if line_no < before]
         for part, numbers in self._parts:
             if part.by_line_no is not None:
                 is_before = part.by_line_no < before
@@ -179,99 +145,59 @@ class _Numbers:
 
 
 def _not_returned(
-    audit: AccountAudit,
     rules: Rules,
     part: AuditPart,
-    line: AuditLine,
-    lines: Lines,
+    line: CitedLine,
+    walk: LineWalk,
     cites_from: int,
 ) -> set[int]:
     """What of a debit's part can have been past its date when it was given back."""
     if internal_kind(line.contra_no) not in _PLAIN:
         return {part.expired}  # The other side tells: what was left there came back.
-    dead = dead_among(cites_from, part.amount, _dead_no(audit, part.business_day, lines))
-    made = lines.get(part.by_line_no or 0)
+    dead = dead_among(cites_from, part.amount, walk.dead_no(part.business_day))
+    made = walk.kept.get(part.by_line_no or 0)
     owed = max(0, made.debited_after - made.credited_after + made.amount) if made else 0
     dead = min(dead, max(0, part.amount - owed))
     return {dead if rule.refund_validity == CITED else 0 for rule in rules}
 
 
-def _dead_no(audit: AccountAudit, day: dt.date, lines: Lines) -> int:
-    """The highest number whose date was past on a day."""
-    is_customers = internal_kind(audit.account_no) is None
-    terms = ExpiryTerms(day, NEVER, audit.rules.introductions if is_customers else ())
-    dead = (
-        made.credited_after
-        for made in lines.values()
-        if made.expires_on and terms.last_day(made.expires_on, made.business_day) < day
-    )
-    return max(dead, default=0)
-
-
-def check_voided(
-    audit: AccountAudit, records: Iterable[AuditRecord], parts: Iterable[AuditPart]
-) -> None:
-    """Of a voided record nothing is left: the parts of its line add up to it."""
+def taken_of(parts: Iterable[AuditPart]) -> dict[int, int]:
+    """By line, what its parts add up to."""
     taken: dict[int, int] = {}
     for part in parts:
         taken[part.line_no] = taken.get(part.line_no, 0) + part.amount
-    for record in records:
-        if record.state == VOIDED and record.points:
-            found = taken.get(record.line_no or 0, 0)
-            audit.differ("record_reversal", f"记录 {record.record_no}", found, record.points)
+    return taken
 
 
 def check_refunds(
-    audit: AccountAudit,
-    refunds: Iterable[AuditRefund],
-    redemptions: Iterable[AuditRedemption],
-    parts: Sequence[AuditPart],
+    audit: AccountAudit, refunds: Iterable[AuditRefund], parts: Sequence[AuditPart]
 ) -> None:
     """A refund is a part of its redemption's line; pieces never exceed what was given out."""
-    by_id = {taken.redemption_id: taken for taken in redemptions}
     known = {(part.line_no, part.voucher_id): part for part in parts if part.kind == REFUND}
-    pieces: dict[bytes, list[AuditRefund]] = {}
+    #: By redemption: how many refunds, how many pieces, how many points.
+    before: dict[bytes, tuple[int, int, int]] = {}
     for refund in refunds:
         what = f"退货 {refund.redemption_id.hex()} 之 {refund.part_no}"
-        taken = by_id.get(refund.redemption_id)
-        line_no = taken.line_no if taken and taken.line_no else 0
-        part = known.pop((line_no, refund.voucher_id), None)
+        line_no = refund.taken[0] if refund.taken else None
+        part = known.pop((line_no or 0, refund.voucher_id), None)
         found = (part.amount, part.by_line_no, part.business_day) if part else None
         expected = (refund.points, refund.refund_line_no, refund.refunded_on)
         audit.differ("refund_part", what, found, expected)
-        before = pieces.setdefault(refund.redemption_id, [])
-        before.append(refund)
-        audit.differ("refund_number", what, refund.part_no, len(before))
-        if taken is not None:
-            returned = sum(one.quantity for one in before)
-            worth = sum(one.points for one in before)
+        number, returned, worth = before.get(refund.redemption_id, (0, 0, 0))
+        number, returned, worth = number + 1, returned + refund.quantity, worth + refund.points
+        before[refund.redemption_id] = number, returned, worth
+        audit.differ("refund_number", what, refund.part_no, number)
+        if refund.taken is not None:
+            _, points, quantity = refund.taken
             # Of no pieces every refund is too much, and said below.
-            share = taken.points * returned // taken.quantity if taken.quantity else 0
+            share = points * returned // quantity if quantity else 0
             audit.differ("refund_points", what, worth, share)
-            if returned > taken.quantity:
-                audit.note("refund_pieces", what, returned, f"<= {taken.quantity}")
+            if returned > quantity:
+                audit.note("refund_pieces", what, returned, f"<= {quantity}")
     for line_no, _ in known:
         audit.note("refund_part", f"第 {line_no} 行", "no refund", "a refund")
 
 
-def check_debt(
-    audit: AccountAudit,
-    policies: PolicyBook,
-    head: Head,
-    lines: Lines,
-    captured: Iterable[int | None],
-) -> None:
-    """A debt is exactly what the account is short of, and only a reversal can have begun it.
-
-    More is debited than was ever credited only by a reversal under a policy of debts, or by
-    capturing what was held before it.
-    """
+def check_debt(audit: AccountAudit, head: Head) -> None:
+    """A debt is exactly what the account is short of."""
     audit.differ("head_debt", "", head.debt, head.short)
-    held = frozenset(captured)
-    for line in lines.values():
-        if line.amount > 0 or line.debited_after <= line.credited_after or line.line_no in held:
-            continue
-        owes = any(rule.spent == DEBT for rule in rules_on(policies, line.business_day))
-        if line.kind != REVERSAL or not owes:
-            short = line.debited_after - line.credited_after
-            audit.note("line_debt", f"第 {line.line_no} 行", short, "0")

@@ -34,11 +34,12 @@ from gongyi_bank.rules import ratings as rules
 from gongyi_bank.rules.ratings import OutletIndicators, OutletStanding, ServedMinutes
 from gongyi_bank.store import ratings as store
 from gongyi_bank.store.customers import load_names
+from gongyi_bank.store.ledger import load_moment
 from gongyi_bank.store.outlets import load_outlets
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.ratings import SavingsBranch
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import Points, clean_code, mask_name, parse_account_no
+from gongyi_bank.values import Points, clean_code, mask_name, parse_account_no, require_list
 
 CUSTOMER_KINDS = ("volunteer", "organisation", "household")
 
@@ -76,7 +77,8 @@ def explain(
     served = _require_volunteer(tx, account_no)
     tallies = tuple(store.list_tallies(tx, account_no, whole))
     if whole is None:
-        scheme, version = _policy(tx, VolunteerStars, _today(tx))
+        today = business_day(load_moment(tx, [account_no]), tx.bank.zone)
+        scheme, version = _policy(tx, VolunteerStars, today)
         star_hours, minutes = scheme.hours, served.minutes
     else:
         rule, version = _policy(tx, PeriodVolunteerStars, whole.last_on)
@@ -120,7 +122,7 @@ def volunteer_league(
     names: bool = False,
 ) -> VolunteerLeague:
     """Everyone of these kinds who served in the period, ranked by credited minutes."""
-    whole, wanted = _period(period), tuple(kinds)
+    whole, wanted = _period(period), tuple(require_list(kinds, field="kinds"))
     _require_top(top)
     for kind in wanted:
         if kind not in CUSTOMER_KINDS:
@@ -157,7 +159,7 @@ def indicators(
 def _chosen(
     tx: Transaction, branches: list[SavingsBranch], codes: Iterable[str]
 ) -> list[SavingsBranch]:
-    given = [codes] if isinstance(codes, str) else codes
+    given = [codes] if isinstance(codes, str) else require_list(codes, field="outlets")
     wanted = [clean_code(code, field="outlets") for code in given]
     found = load_outlets(tx, wanted)
     for code in wanted:

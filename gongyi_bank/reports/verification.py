@@ -16,28 +16,17 @@ from gongyi_bank.errors import InvalidValue
 from gongyi_bank.periods import business_day
 from gongyi_bank.policies import POLICIES, PolicyBook
 from gongyi_bank.reports import house_checks
-from gongyi_bank.reports.account_checks import AccountAudit, AuditRules, rates_of
+from gongyi_bank.reports.account_audit import check_account
+from gongyi_bank.reports.account_checks import AuditRules, rates_of
 from gongyi_bank.reports.change_checks import check_changes
+from gongyi_bank.reports.cited_vouchers import CitedVouchers
 from gongyi_bank.reports.closings import ClosedPeriods, check_closings, check_totals
 from gongyi_bank.reports.faults import Fault, Verification
-from gongyi_bank.reports.hold_checks import (
-    check_cited,
-    check_holds,
-    check_reservations,
-    cited_from,
-)
-from gongyi_bank.reports.part_checks import check_debt, check_parts, check_refunds, check_voided
-from gongyi_bank.reports.record_checks import (
-    check_overlaps,
-    check_places,
-    check_record_days,
-    check_record_states,
-)
 from gongyi_bank.reports.seal_checks import BooksAudit
 from gongyi_bank.reports.standing_checks import faults_of_standing
 from gongyi_bank.rules.closings import Home
 from gongyi_bank.rules.expiry import introductions_of
-from gongyi_bank.rules.ledger import EARLIEST, internal_kind, voucher_hash
+from gongyi_bank.rules.ledger import EARLIEST, internal_kind
 from gongyi_bank.rules.outlets import stays_of
 from gongyi_bank.rules.seals import day_floor, voucher_moment
 from gongyi_bank.store import house, pools, transfers
@@ -47,13 +36,7 @@ from gongyi_bank.store.outlets import ask_homes, list_stays, load_stays
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.seals import StoredSeal, list_seals
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.store.verification import Batch
-from gongyi_bank.store.writing import VOUCHER_COLUMNS
-
-_DAY, _MOMENT = map(VOUCHER_COLUMNS.index, ("business_day", "booked_at"))
-#: Voucher digests kept in mind, since many accounts cite the same bulk voucher.
-_DIGESTS_MAX = 100_000
-
+from gongyi_bank.store.verification import AccountRows
 
 #: What rows can raise that nobody of the library has written.
 _UNREADABLE = (LookupError, ValueError, TypeError, ArithmeticError, InvalidValue)
@@ -103,20 +86,18 @@ class _Audit:
         self._tx = tx
         self._seal = _seal_of(tx, since, trusted_root)
         self._books = BooksAudit(tx, since=self._seal, trusted_root=_root_of(trusted_root))
-        self._digests: dict[bytes, bytes] = {}
-        self._moments: dict[bytes, tuple[dt.date, dt.datetime]] = {}
         self._faults: list[Fault] = []
-        book = self._policies = self._policy_book()
+        book = self._policy_book()
         self._rules = AuditRules(
             today=business_day(tx.clock(), tx.bank.zone),
             scale=tx.bank.scale,
             seal_key=tx.seal_key,
             rates=rates_of(book),
-            digests=self._digests,
+            vouchers=CitedVouchers(tx),
+            policies=book,
             introductions=introductions_of(book),
             closed=ClosedPeriods(list_audited(tx), load_stays(tx)),
             zone=tx.bank.zone,
-            moments=self._moments,
         )
         self._counts: Counter[str] = Counter()
         self._newest_accounts: dict[int, int] = {}
@@ -174,11 +155,12 @@ class _Audit:
 
     def _accounts(self) -> Iterator[Fault]:
         for batch in self._batches():
-            self._load_digests(batch)
             homes = self._load_homes(batch)
-            for account_no in batch.account_nos:
+            self._load_vouchers(batch)
+            for rows in batch:
+                account_no = rows.account_no
                 try:
-                    self._check_account(account_no, batch, homes.get(account_no, ()))
+                    self._check_account(rows, homes.get(account_no, ()))
                 except _UNREADABLE as error:
                     what, found = f"账户 {account_no}", type(error).__name__
                     self._faults.append(Fault("unreadable", what, found, "rows that can be read"))
@@ -193,7 +175,7 @@ class _Audit:
         if not self._books.is_partial:  # what changed before is told by vouchers that are not read
             yield from check_changes(self._tx)
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[list[AccountRows]]:
         """All accounts, or those with lines since the seal; the others' heads are looked at."""
         if self._seal is None:
             return store.batches(self._tx)
@@ -206,70 +188,28 @@ class _Audit:
         found, self._faults = self._faults, []
         return found
 
-    def _load_digests(self, batch: Batch) -> None:
-        """Bring in the hashes of the vouchers that these accounts' lines cite."""
-        if len(self._digests) > _DIGESTS_MAX:
-            self._digests.clear()
-            self._moments.clear()
-        cited = {line.voucher_id for lines in batch.lines.values() for line in lines}
-        cited |= {step.voucher_id for steps in batch.hold_steps.values() for step in steps}
-        bank_id = self._tx.bank.bank_id
-        wanted = sorted(cited - self._digests.keys())
-        for fields, _ in store.list_vouchers(self._tx, wanted):
-            self._digests[fields[0]] = voucher_hash(bank_id, fields, self._rules.seal_key)
-            self._moments[fields[0]] = (fields[_DAY], fields[_MOMENT])
+    def _load_vouchers(self, batch: list[AccountRows]) -> None:
+        """Bring in the vouchers that these accounts cite at once, where their rows are there."""
+        cited: set[bytes] = set()
+        for rows in batch:
+            if rows.is_loaded:
+                cited.update(line.voucher_id for page in rows.lines for line in page)
+                cited.update(s.voucher_id for page in rows.holds for one in page for s in one.steps)
+        self._rules.vouchers.load(cited)
 
-    def _load_homes(self, batch: Batch) -> dict[int, tuple[Home, ...]]:
+    def _load_homes(self, batch: list[AccountRows]) -> dict[int, tuple[Home, ...]]:
         """Where these accounts were registered when, if a branch has closed by itself."""
-        if not self._rules.closed.is_by_branch:
+        if not batch or not self._rules.closed.is_by_branch:
             return {}
-        return self._tx.look(ask_homes(batch.account_nos))
+        return self._tx.look(ask_homes([rows.account_no for rows in batch]))
 
-    def _check_account(self, account_no: int, batch: Batch, homes: tuple[Home, ...]) -> None:
-        audit = AccountAudit(account_no, self._rules, homes)
-        lines = batch.lines.get(account_no, [])
-        records = batch.records.get(account_no, [])
-        redemptions = batch.redemptions.get(account_no, [])
-        books = batch.books.get(account_no, [])
-        made = audit.check_lines(lines)
-        head = batch.heads.get(account_no)
-        kind, state = batch.customers.get(account_no, (None, None))
-        if head is None or kind is None:
-            audit.note("account", "", "no head" if head is None else "no customer", "both")
-        if head is not None:
-            audit.check_head(head, made, lines, batch.held.get(account_no, 0))
-            by_no = {line.line_no: line for line in lines}
-            audit.check_records(head, records, by_no)
-            check_record_days(audit, records, by_no)
-            check_record_states(audit, records)
-            check_overlaps(audit, records)
-            audit.check_redemptions(redemptions, by_no)
-            check_places(audit, redemptions, by_no)
-            holds = batch.holds.get(account_no, [])
-            check_holds(audit, holds, batch.hold_steps, by_no)
-            check_reservations(audit, redemptions, holds, batch.hold_steps)
-            check_cited(audit, head, redemptions, holds, by_no)
-            cites = cited_from(redemptions, holds, batch.hold_steps)
-            parts = batch.parts.get(account_no, [])
-            check_parts(audit, self._policies, parts, by_no, cites)
-            check_voided(audit, records, parts)
-            check_refunds(audit, batch.refunds.get(account_no, []), redemptions, parts)
-            steps = [step for hold in holds for step in batch.hold_steps.get(hold.hold_id, [])]
-            check_debt(audit, self._policies, head, by_no, {step.line_no for step in steps})
-            if state == "closed":
-                audit.differ("account_closed", "", (head.balance, head.held), (0, 0))
-        audit.check_books(books, made.line_no)
+    def _check_account(self, rows: AccountRows, homes: tuple[Home, ...]) -> None:
+        audit = check_account(self._rules, rows, homes)
         self._faults += audit.faults
-        outlet_no, serial = account_no // 10**8, account_no // 10 % 10**7
-        if internal_kind(account_no) is None:
+        self._counts.update(audit.counts)
+        outlet_no, serial = rows.account_no // 10**8, rows.account_no // 10 % 10**7
+        if internal_kind(rows.account_no) is None:
             self._newest_accounts[outlet_no] = max(serial, self._newest_accounts.get(outlet_no, 0))
-        self._counts.update(
-            accounts=1,
-            lines=len(lines),
-            records=len(records),
-            redemptions=len(redemptions),
-            books=len(books),
-        )
 
     def _check_house(self) -> None:
         tx = self._tx

@@ -43,6 +43,8 @@ OUTLET_KINDS: Final = ("issued", "brought_forward", "expired", "returned", "tran
 #: Internal accounts that may not overdraw have heads. They are locked after all customers, so
 #: their numbers lie above any customer's twelve digits.
 FLOORED_KINDS: Final = {"pool": 10_000_000_000_000}
+#: What `internal_kind` says of accounts that have heads and lines: customers and pools.
+_WITH_LINES: Final = (None, *FLOORED_KINDS)
 _KIND_STEP: Final = 10_000_000
 _KIND_OF: Final = {number: kind for kind, number in INTERNAL_KINDS.items()}
 #: The account on the other side of each kind of line; None is another customer's.
@@ -267,6 +269,8 @@ class Posting:
         if target is not None and target.credited + leg.amount > CREDITED_MAX:
             reason = "more than an account can be credited in its life"
             raise InvalidAmount.of("points", self._shown(leg.amount), reason)
+        self._require_head(source, leg.source_no)
+        self._require_head(target, leg.target_no)
         if source is not None:
             self._debit(source, leg, mark)
         if target is not None:
@@ -281,6 +285,7 @@ class Posting:
         Only this makes a debt. Later credits settle it first, and no debit can use it.
         """
         source, target = self.heads[leg.source_no], self.heads.get(leg.target_no)
+        self._require_head(target, leg.target_no)
         self.expire(source, mark.outlet_no)
         source.debited += leg.amount
         source.debt = source.short
@@ -312,6 +317,12 @@ class Posting:
     def outlet_nos(self) -> set[int]:
         """The outlets at which something of this posting is handled."""
         return {line[12] for line in self.lines} | {move[-1] for move in self.moves}
+
+    @staticmethod
+    def _require_head(head: Head | None, account_no: int) -> None:
+        """Of an account with a floor the head must be here: else one side alone would be booked."""
+        if head is None and internal_kind(account_no) in _WITH_LINES:
+            raise ValueError(f"account {account_no} has a floor: its locked head is needed")
 
     def _shown(self, amount: int) -> str:
         return str(Points.of_units(amount, self.scale))

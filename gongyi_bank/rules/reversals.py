@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from gongyi_bank.errors import LineNotReversible, LineTakenBack
+from gongyi_bank.errors import InsufficientPoints, LineNotReversible, LineTakenBack
 from gongyi_bank.rules.ledger import (
     LINE_SUMMARIES,
     Leg,
@@ -229,6 +229,8 @@ class Part:
     expired: int = 0
     moved: int = 0
     by_line_no: int | None = None
+    #: Why it may not be taken back at all: its points are spent.
+    refusal: InsufficientPoints | None = None
 
     @property
     def high(self) -> int:
@@ -332,8 +334,19 @@ def note_expiries(posting: Posting, lines: Iterable[Reversible], outlet_no: int)
             past.expired.append((head.debited - amount, head.debited))
 
 
-def reverse(posting: Posting, movement: Movement, wanted: int | None, terms: Terms) -> list[Part]:
-    """Reverse a movement, whole or in part. Raises LineTakenBack, InsufficientPoints."""
+def reverse(
+    posting: Posting, movements: Iterable[Movement], wanted: int | None, terms: Terms
+) -> list[Part]:
+    """Reverse movements, whole or in part. Raises LineTakenBack, InsufficientPoints.
+
+    Points that are spent are told last, after what the day of any line forbids (`mark_of`).
+    """
+    parts = [part for movement in movements for part in _reverse(posting, movement, wanted, terms)]
+    _require_there(parts)
+    return parts
+
+
+def _reverse(posting: Posting, movement: Movement, wanted: int | None, terms: Terms) -> list[Part]:
     taken = [one.cut(wanted, posting.scale) for one in movement.credits]
     given = [one.cut(wanted, posting.scale) for one in movement.debits]
     if taken and given and not taken[0].line.is_in_transit:
@@ -341,10 +354,17 @@ def reverse(posting: Posting, movement: Movement, wanted: int | None, terms: Ter
     elif taken and given:
         _take_back_through(posting, taken, given, terms)
     elif taken:
-        take_back(posting, taken[0], terms)
+        _take_back(posting, taken[0], terms)
     else:
         give_back(posting, given[0], terms)
     return taken + given
+
+
+def _require_there(parts: Iterable[Part]) -> None:
+    """Raise what the first of these parts is refused for, if any is."""
+    for part in parts:
+        if part.refusal is not None:
+            raise part.refusal
 
 
 def take_back(posting: Posting, part: Part, terms: Terms, kind: str = REVERSAL) -> None:
@@ -352,6 +372,12 @@ def take_back(posting: Posting, part: Part, terms: Terms, kind: str = REVERSAL) 
 
     If the points are spent, the policy decides: InsufficientPoints, what there is, or a debt.
     """
+    _take_back(posting, part, terms, kind)
+    _require_there([part])
+
+
+def _take_back(posting: Posting, part: Part, terms: Terms, kind: str = REVERSAL) -> None:
+    """The same; what is refused is noted, and the working copy goes on as if it were a debt."""
     line = part.line
     part.moved = _obtainable(posting, part, terms)
     if part.moved:
@@ -389,7 +415,7 @@ def dead_among(cites_from: int, amount: int, dead_no: int) -> int:
 
 def _take_back_to(posting: Posting, taken: Part, given: Part, terms: Terms) -> None:
     """Both lines of a leg between two accounts: what the one still has goes to the other."""
-    take_back(posting, taken, terms)
+    _take_back(posting, taken, terms)
     given.moved, given.expired = taken.moved, given.amount - taken.moved
     if taken.moved:
         given.by_line_no = posting.heads[given.line.account_no].line_no
@@ -401,7 +427,7 @@ def _take_back_through(
 ) -> None:
     """Many legs: what the receivers still have is shared out as it was given."""
     for part in taken:
-        take_back(posting, part, terms)
+        _take_back(posting, part, terms)
     total = sum(part.moved for part in taken)
     shares = share_out(total, [part.amount for part in given])
     for part, share in zip(given, shares, strict=True):
@@ -439,7 +465,10 @@ def _obtainable(posting: Posting, part: Part, terms: Terms) -> int:
     if due <= head.available:
         return due
     if terms.spent == REFUSE:
-        require_available(head, due, posting.scale, pool=terms.pools.get(head.account_no))
+        try:
+            require_available(head, due, posting.scale, pool=terms.pools.get(head.account_no))
+        except InsufficientPoints as refusal:
+            part.refusal = refusal
     return head.available if terms.spent == TAKE_AVAILABLE else due
 
 

@@ -3,17 +3,25 @@
 Pure. A transfer is judged leg by leg and then giver by giver, in this order: the side that
 gives (unknown, closed, frozen, passbook reported lost; of a pool unknown or closed), the side
 that receives (unknown or closed), the kinds of holders and the relation, then for each giver
-the limits of the month and the year, the points, and whether gifted ones may be given on.
+the limits of the month and the year and the points, for each customer to whom pools grant the
+limits of the month and the year, and last whether gifted points may be given on.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from gongyi_bank.errors import GiftedPointsStay, TransferLimitReached, TransferNotAllowed
+from gongyi_bank.errors import (
+    GiftedPointsStay,
+    GranteeLimitReached,
+    PoolLimitReached,
+    TransferLimitReached,
+    TransferNotAllowed,
+)
 from gongyi_bank.policies import PointsExpiry, PolicyBook, TransferRules
 from gongyi_bank.rules.customers import require_open, require_payable
 from gongyi_bank.rules.expiry import ExpiryTerms
@@ -24,15 +32,21 @@ from gongyi_bank.values import NEVER, Points
 GIFT: Final = "gift"
 DONATION: Final = "donation"
 GRANT: Final = "grant"
+#: A grant as the limits on who receives it count it; like purposes, the names of limits begin so.
+GRANTEE: Final = "grantee"
 #: The kinds of the giver's and the receiver's lines, by purpose.
 LINE_KINDS: Final = dict(zip((GIFT, DONATION, GRANT), MIRROR_KINDS.items(), strict=True))
-_CALLED: Final = {GIFT: "转赠 gift", DONATION: "捐赠 donation", GRANT: "拨付 grant"}
+_GRANT: Final = "拨付 grant"
+_CALLED: Final = {GIFT: "转赠 gift", DONATION: "捐赠 donation", GRANT: _GRANT, GRANTEE: _GRANT}
 _ORGANISATION: Final = "organisation"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What an account has given for one purpose, from its own lines; of both periods."""
+    """What an account has given for one purpose, or was granted, from its own lines.
+
+    Of both periods.
+    """
 
     points_month: int = 0
     count_month: int = 0
@@ -71,7 +85,8 @@ class TransferFacts:
     frozen: Mapping[int, int]
     pools: Mapping[str, PoolFacts]
     heads: Mapping[int, Head]
-    #: By account and purpose.
+    #: By account and purpose, GRANTEE for what customers were granted. Of pools that give only
+    #: where they have limits.
     given: Mapping[tuple[int, str], Given]
     #: The unspent lots of those givers for whom they matter, oldest first.
     lots: Mapping[int, Sequence[Lot]]
@@ -148,7 +163,7 @@ def _require_allowed(
     rules: TransferRules, purpose: str, source: tuple[int, str], target: tuple[int, str]
 ) -> None:
     givers: tuple[str, ...] = ("pool",)
-    receivers: tuple[str, ...] = ("pool", "volunteer", _ORGANISATION, "household")
+    receivers: tuple[str, ...] = ("pool", *rules.grantees)
     if purpose == GIFT:
         givers, receivers = rules.givers, rules.receivers
     elif purpose == DONATION:
@@ -209,22 +224,36 @@ def needs_lots(head: Head, rules: TransferRules, terms: ExpiryTerms) -> bool:
     return not rules.may_give_on or (rules.arrival == "source" and has_dates)
 
 
+def limits_pools(rules: TransferRules) -> bool:
+    """Whether it matters what a pool has granted before."""
+    return any(
+        getattr(rules, f"{GRANT}_{what}_{period}_max") is not None
+        for what in ("points", "count")
+        for period in ("month", "year")
+    )
+
+
 def decide_flows(facts: TransferFacts, flows: Sequence[Flow]) -> list[Flow]:
     """The flows by date: one for each distinct last day of the points that arrive.
 
-    Raises TransferLimitReached, InsufficientPoints (PoolShort for a pool) or GiftedPointsStay
-    for the first giver who would give too much.
+    Raises TransferLimitReached (PoolLimitReached for a pool) or InsufficientPoints (PoolShort)
+    for the first giver who would give too much, GranteeLimitReached for the first customer who
+    would be granted too much, or GiftedPointsStay.
     """
-    by_giver: dict[int, dict[str, int]] = {}
+    by_giver: dict[int, Counter[str]] = {}
+    granted: Counter[int] = Counter()
     for flow in flows:
-        giving = by_giver.setdefault(flow.source_no, {})
-        giving[flow.purpose] = giving.get(flow.purpose, 0) + flow.amount
+        by_giver.setdefault(flow.source_no, Counter())[flow.purpose] += flow.amount
+        if flow.purpose == GRANT and internal_kind(flow.target_no) is None:
+            granted[flow.target_no] += flow.amount
     codes = {pool.account_no: pool.code for pool in facts.pools.values()}
     for account_no, giving in by_giver.items():
+        pool = codes.get(account_no)
         for purpose, amount in giving.items():
-            _require_within_limits(facts, account_no, purpose, amount)
-        wanted, pool = sum(giving.values()), codes.get(account_no)
-        require_available(facts.heads[account_no], wanted, facts.scale, pool=pool)
+            _require_within_limits(facts, account_no, purpose, amount, pool)
+        require_available(facts.heads[account_no], giving.total(), facts.scale, pool=pool)
+    for account_no, amount in granted.items():
+        _require_within_limits(facts, account_no, GRANTEE, amount)
     cursors = {number: _oldest_living(facts.heads[number]) for number in by_giver}
     dated = []
     for flow in flows:
@@ -235,11 +264,9 @@ def decide_flows(facts: TransferFacts, flows: Sequence[Flow]) -> list[Flow]:
 
 
 def _require_within_limits(
-    facts: TransferFacts, account_no: int, purpose: str, amount: int
+    facts: TransferFacts, account_no: int, purpose: str, amount: int, pool: str | None = None
 ) -> None:
-    """What was given before and this act's part: points, and the act as one more."""
-    if purpose == GRANT:
-        return
+    """What was given or granted before and this act's part: points, and the act as one more."""
     before = facts.given.get((account_no, purpose), Given())
     for period, points, count in (
         ("month", before.points_month, before.count_month),
@@ -247,11 +274,13 @@ def _require_within_limits(
     ):
         count_max = getattr(facts.rules, f"{purpose}_count_{period}_max")
         if count_max is not None and count + 1 > count_max:
-            _limit_reached(account_no, purpose, f"{period} count", count_max, count, 1)
+            called = _PERIODS[f"{period} count"]
+            raise _limit_reached(account_no, purpose, pool, called, str(count_max), count, 1)
         points_max = getattr(facts.rules, f"{purpose}_points_{period}_max")
         if points_max is not None and Points.of_units(points + amount, facts.scale) > points_max:
             used, wanted = (str(Points.of_units(n, facts.scale)) for n in (points, amount))
-            _limit_reached(account_no, purpose, f"{period} points", points_max, used, wanted)
+            called = _PERIODS[f"{period} points"]
+            raise _limit_reached(account_no, purpose, pool, called, str(points_max), used, wanted)
 
 
 _PERIODS: Final = {
@@ -263,12 +292,15 @@ _PERIODS: Final = {
 
 
 def _limit_reached(
-    account_no: int, purpose: str, period: str, limit: object, used: object, wanted: object
-) -> None:
-    raise TransferLimitReached(
-        account=account_no, purpose=_CALLED[purpose], period=_PERIODS[period],
-        limit=str(limit), used=used, wanted=wanted,
-    )  # fmt: skip
+    account_no: int, purpose: str, pool: str | None, *told: object
+) -> TransferLimitReached:
+    """Told are the period, the limit, what was used of it, and what is wanted."""
+    facts: dict[str, Any] = {"account": account_no, "purpose": _CALLED[purpose]}
+    facts |= zip(("period", "limit", "used", "wanted"), told, strict=True)
+    if pool is not None:
+        return PoolLimitReached(pool=pool, **facts)
+    kind = GranteeLimitReached if purpose == GRANTEE else TransferLimitReached
+    return kind(**facts)
 
 
 def _oldest_living(head: Head) -> int:

@@ -39,6 +39,7 @@ ReceiptT = TypeVar("ReceiptT", ClosingAnnounced, ClosingDrained, BooksClosed)
 
 def announce(visit: Visit, command: AnnounceClosing) -> ClosingAnnounced:
     """Say that a period will be closed: from now on whoever posts there queues."""
+    store.note_announcing(visit.tx)
     visit.lock(())
     place, _ = _enter(visit, command)
     made = _begin(visit, command, place, rules.CLOSING)

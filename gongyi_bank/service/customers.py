@@ -407,6 +407,7 @@ def _enter(
     visit.lock([account, *more], *asks_to_keep(visit.tx, outlets_at))
     known = store.ask_stored([account, *more])
     visit.enter(command, outlets_at=outlets_at, people=people, asks=[known, *asks])
+    visit.go_by_accounts()
     stored = known.answer.get(account)
     if stored is None:
         raise UnknownCustomer(account=account)

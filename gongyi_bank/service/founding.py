@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ from gongyi_bank.errors import BankExists
 from gongyi_bank.policies import POLICIES, Policy
 from gongyi_bank.rules.ledger import EARLIEST, OUTLET_KINDS, POINTS, internal_no, voucher_hash
 from gongyi_bank.rules.staff import ADMINISTRATOR
+from gongyi_bank.service.gate import next_voucher_id
 from gongyi_bank.store import closings, serials
 from gongyi_bank.store import founding as store
 from gongyi_bank.store.customers import write_accounts
@@ -24,7 +24,6 @@ from gongyi_bank.store.seals import claim_of
 from gongyi_bank.store.staff import write_first_staff
 from gongyi_bank.store.transaction import BankIdentity, Keys, Transaction
 from gongyi_bank.store.writing import Writes
-from gongyi_bank.values import new_uuid7
 
 #: The head office's number; the others follow.
 HEAD_OFFICE_NO = 1000
@@ -68,7 +67,7 @@ def found(
     """Write the head office, its administrator and the first policies, under one voucher."""
     now = tx.clock().astimezone(dt.UTC)
     today = now.astimezone(tx.bank.zone).date()
-    voucher_id = new_uuid7(now, os.urandom(10))
+    voucher_id = next_voucher_id(now)
     writes = Writes()
     row = (HEAD_OFFICE_NO, code, name, 1, None, None, 1, "urban", "open", today, None, voucher_id)
     write_new_outlets(writes, [row])

@@ -49,8 +49,8 @@ from gongyi_bank.values import new_uuid7
 CommandT = TypeVar("CommandT", bound=Command)
 ReceiptT = TypeVar("ReceiptT", bound=AnyReceipt)
 Serve = Callable[["Visit", CommandT], ReceiptT]
-#: How often an act looks again (its key was claimed meanwhile, the house or the clock was
-#: another) before it gives up.
+#: How often an act looks again (its key was claimed meanwhile, the house was another) before it
+#: gives up.
 _TRIES = 4
 #: Acts that change by what other acts are judged. They change the bank's own row, so that a
 #: transaction with an older snapshot is told, and open handles read the rules again.
@@ -125,6 +125,11 @@ class _VoucherIds:
 _ids = _VoucherIds()
 
 
+def next_voucher_id(now: dt.datetime) -> bytes:
+    """The id of one more voucher, above all that this process gave within the millisecond."""
+    return _ids.next(now)
+
+
 class Visit:
     """One act on its way through the rooms: its transaction, its people, its rows."""
 
@@ -184,7 +189,7 @@ class Visit:
 
     def new_id(self) -> bytes:
         """An id of this act's moment, above every one that this process has made for it."""
-        return _ids.next(self.now)
+        return next_voucher_id(self.now)
 
     @functools.cached_property
     def voucher_id(self) -> bytes:
@@ -359,19 +364,24 @@ class Visit:
         return terms_of(self.policies, self.today)
 
     def heads(self) -> dict[int, Head]:
-        """The heads of the locked accounts, brought up to today; `enter` has read them.
+        """The heads of the locked accounts, brought up to today; `enter` has read them."""
+        heads = self._heads.answer if self._heads else {}
+        if self._heads and len(heads) < len(self._heads.params["accounts"]):
+            self._require_none(set(self._heads.params["accounts"]) - heads.keys())
+        self.go_by_accounts()
+        ledger.note_passed_dates(self.tx, heads, self.expiry_terms)
+        return heads
+
+    def go_by_accounts(self) -> None:
+        """Go by the newest line of the locked accounts; `enter` has read their heads.
 
         An account's clock never goes back: if this host's is behind it, the act begins anew at
         the account's moment, so that deadlines, days and lines all go by one clock.
         """
         heads = self._heads.answer if self._heads else {}
-        if self._heads and len(heads) < len(self._heads.params["accounts"]):
-            self._require_none(set(self._heads.params["accounts"]) - heads.keys())
         latest = max((head.booked_at for head in heads.values()), default=self.now)
         if latest > self.now:
             raise ClockBehind(latest)
-        ledger.note_passed_dates(self.tx, heads, self.expiry_terms)
-        return heads
 
     def _require_none(self, accounts: set[int]) -> None:
         """Look again if one of these was opened between the locking statement and now."""
@@ -493,17 +503,18 @@ def perform(
     A refusal tells times by the bank's clock.
     """
     tx.require_sound()
-    not_before = None
+    not_before, tries = None, _TRIES
     with resting_for(command):
-        for _ in range(_TRIES):
+        while tries:
             try:
                 return serve(Visit(tx, staff_code, shelf, not_before), command)
             except _Replayed as replayed:
                 return replayed.receipt
             except ClockBehind as behind:
+                # Not counted: by then a sweep may find more due, but accounts come to an end.
                 not_before = behind.moment
             except (KeyTaken, _HouseChanged):
-                continue
+                tries -= 1
             except GongyiBankError as error:
                 told = error.in_zone(tx.bank.zone)
                 if told is error:

@@ -8,7 +8,6 @@ shared. What cannot be answered from the common facts is left to be done alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +19,13 @@ from gongyi_bank.errors import EngineError, GongyiBankError, UnknownStaff
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.rules.ledger import Posting
 from gongyi_bank.rules.staff import OutletFacts
-from gongyi_bank.service.gate import ClockBehind, HouseShelf, Visit, receipt_again
+from gongyi_bank.service.gate import (
+    ClockBehind,
+    HouseShelf,
+    Visit,
+    next_voucher_id,
+    receipt_again,
+)
 from gongyi_bank.service.hours import RecordedTogether
 from gongyi_bank.service.redemptions import RedeemedTogether
 from gongyi_bank.service.together import Apart, Together
@@ -28,7 +33,6 @@ from gongyi_bank.store import staff, vouchers
 from gongyi_bank.store.transaction import Ask, Transaction
 from gongyi_bank.store.vouchers import EarlierVoucher
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Writes
-from gongyi_bank.values import new_uuid7
 
 #: Where a voucher's body stands in its row.
 _BODY: Final = VOUCHER_COLUMNS.index("body")
@@ -101,7 +105,7 @@ class _Group(Visit):
         places = set().union(*(kind.places for kind in kinds))
         self.lock(numbers, *then, outlets_at=places)
         # In the order of the acts, as ids of moments that follow each other would be.
-        self.ids = sorted(new_uuid7(self.now, os.urandom(10)) for _ in self.wishes)
+        self.ids = [next_voucher_id(self.now) for _ in self.wishes]
         self.ids.reverse()
         heads = [self._heads] if self._heads else []
         self._read(places, [*heads, *(ask for kind in kinds for ask in kind.asks(self))])

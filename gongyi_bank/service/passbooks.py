@@ -38,8 +38,10 @@ from gongyi_bank.receipts.passbooks import (
     StockAllotted,
     StockPrinted,
 )
+from gongyi_bank.rules import book_changes
 from gongyi_bank.rules import passbooks as rules
 from gongyi_bank.rules.accrual import require_open_outlet
+from gongyi_bank.rules.changes import Change, Run, facts_of
 from gongyi_bank.rules.customers import CLOSED, require_open
 from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
 from gongyi_bank.rules.passbooks import Book, BookLine, Holding
@@ -62,13 +64,8 @@ def print_stock(visit: Visit, command: PrintStock) -> StockPrinted:
     # Books are counted against their numbers, so a number that no book has would be a fault.
     first = serials.draw_without_gap(visit.tx, visit.writes, "passbook", command.count)
     numbers = [compose_passbook_no(index) for index in range(first, first + command.count)]
-    store.write_printed(
-        visit.writes,
-        numbers,
-        head_office.outlet_no,
-        (size.pages, size.rows_per_page),
-        visit.voucher_id,
-    )
+    made_of = (size.pages, size.rows_per_page)
+    store.write_printed(visit.writes, numbers, head_office.outlet_no, made_of, visit.voucher_id)
     receipt = StockPrinted(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
@@ -79,7 +76,8 @@ def print_stock(visit: Visit, command: PrintStock) -> StockPrinted:
         pages=size.pages,
         rows_per_page=size.rows_per_page,
     )
-    visit.book(command, receipt, head_office)
+    changes = book_changes.printed(numbers[0], numbers[-1], head_office.outlet_no, made_of)
+    visit.book(command, receipt, head_office, facts=facts_of(*changes))
     return receipt
 
 
@@ -108,7 +106,8 @@ def allot(visit: Visit, command: AllotPassbooks) -> StockAllotted:
         last=command.last,
         count=len(numbers),
     )
-    visit.book(command, receipt, source)
+    change = book_changes.allotted(numbers[0], numbers[-1], source.outlet_no, target.outlet_no)
+    visit.book(command, receipt, source, facts=facts_of(change))
     return receipt
 
 
@@ -131,7 +130,8 @@ def spoil(visit: Visit, command: SpoilPassbook) -> PassbookSpoiled:
         passbook=book.passbook_no,
         outlet=outlet.code,
     )
-    visit.book(command, receipt, outlet, reason=command.reason)
+    facts = facts_of(*book_changes.put(books, rules.SPOILED))
+    visit.book(command, receipt, outlet, reason=command.reason, facts=facts)
     return receipt
 
 
@@ -156,7 +156,8 @@ def destroy(visit: Visit, command: DestroyPassbooks) -> PassbooksDestroyed:
         count=len(numbers),
         passbooks=tuple(numbers),
     )
-    visit.book(command, receipt, handled_at, second=checker, reason=command.reason)
+    facts = facts_of(*book_changes.put(books, rules.DESTROYED))
+    visit.book(command, receipt, handled_at, second=checker, reason=command.reason, facts=facts)
     return receipt
 
 
@@ -184,7 +185,8 @@ def issue(visit: Visit, command: IssuePassbook) -> PassbookIssued:
     book = _take_blank(visit, outlet, command.passbook)
     store.write_issued(visit.writes, book, holding, visit.today, visit.voucher_id)
     receipt = PassbookIssued(**_given(visit, holding, book, outlet))
-    visit.book(command, receipt, outlet)
+    facts = facts_of(*book_changes.issued(book, holding, visit.today))
+    visit.book(command, receipt, outlet, facts=facts)
     return receipt
 
 
@@ -200,7 +202,9 @@ def renew(visit: Visit, command: RenewPassbook) -> PassbookRenewed:
     store.write_states(visit.writes, [old], rules.REPLACED, outlet.outlet_no, visit.voucher_id)
     store.write_issued(visit.writes, book, holding, visit.today, visit.voucher_id)
     receipt = PassbookRenewed(**_given(visit, holding, book, outlet), replaced=old.passbook_no)
-    visit.book(command, receipt, outlet)
+    changes = book_changes.put([old], rules.REPLACED, outlet.outlet_no)
+    changed = facts_of(*changes, *book_changes.issued(book, holding, visit.today))
+    visit.book(command, receipt, outlet, facts=changed)
     return receipt
 
 
@@ -217,7 +221,9 @@ def reissue(visit: Visit, command: ReissuePassbook) -> PassbookReissued:
     store.write_issued(visit.writes, book, holding, visit.today, visit.voucher_id)
     store.write_report_settled(visit.writes, report, "reissued", visit.voucher_id)
     receipt = PassbookReissued(**_given(visit, holding, book, outlet), voided=lost.passbook_no)
-    visit.book(command, receipt, outlet)
+    changes = book_changes.put([lost], rules.VOID)
+    changed = facts_of(*changes, *book_changes.issued(book, holding, visit.today))
+    visit.book(command, receipt, outlet, facts=changed)
     return receipt
 
 
@@ -232,8 +238,10 @@ def update(visit: Visit, command: UpdatePassbook) -> PassbookUpdated:
     last = first + count - 1
     lines = store.list_lines(visit.tx, command.account, first, last)
     is_done = state == CLOSED and last == holding.newest_line_no
+    changes: list[Change | Run] = []
     if lines or is_done:
         after = rules.VOID if is_done else book.state
+        changes = book_changes.updated(book, last, after)
         store.write_lines_printed(visit.writes, book, last, after, visit.voucher_id)
     receipt = PassbookUpdated(
         voucher_id=visit.voucher_uuid,
@@ -245,7 +253,7 @@ def update(visit: Visit, command: UpdatePassbook) -> PassbookUpdated:
         rows_left=book.rows_left - count,
         lines_left=holding.newest_line_no - last,
     )
-    visit.book(command, receipt, outlet)
+    visit.book(command, receipt, outlet, facts=facts_of(*changes))
     return receipt
 
 
@@ -329,6 +337,7 @@ def _enter(visit: Visit, command: AtTheCounter) -> tuple[str | None, Holding, Ou
     """Lock the account; then the customer's state, the account's books, the outlet."""
     visit.lock([command.account])
     visit.enter(command, outlets_at=[command.outlet] if command.outlet else [])
+    visit.go_by_accounts()  # a loss report lapses by the clock that all else goes by
     outlet = visit.outlet_for(command.act, command.outlet)
     state, holding = store.load_holding(visit.tx, command.account)
     return state, holding, outlet

@@ -53,6 +53,8 @@ def close(visit: Visit, command: ClosePool) -> PoolEnded:
     visit.lock(numbers, outlets_at=places)
     again = store.ask_pools([command.pool])
     visit.enter(command, outlets_at=places, asks=(again,))
+    if again.answer.keys() != seen.keys():
+        visit.look_again()  # Opened meanwhile: its head is not locked.
     found = rules.require_pool(again.answer, command.pool)
     outlet = visit.outlet_for(command.act, found.outlet_code)
     found = rules.require_open_pool(again.answer, command.pool)

@@ -147,11 +147,7 @@ class _Run:
         rules.note_expiries(self.posting, lines, self.outlet.outlet_no)
         codes = {account_no: pool.code for account_no, pool in self._pools.items()}
         terms = replace(terms_of(self.visit, self._mark_of), pools=codes)
-        return [
-            part
-            for movement in movements
-            for part in rules.reverse(self.posting, movement, wanted, terms)
-        ]
+        return rules.reverse(self.posting, movements, wanted, terms)
 
     def _mark_of(self, line: CitedLine) -> Mark:
         place = self.outlet if self.command.outlet else self.places[line.outlet_no]

@@ -283,6 +283,8 @@ def _enter(
     asks: tuple[Ask[Any], ...] = (holders, frozen, given, *again, *overdue.asks)
     visit.enter(command, outlets_at=places, people=people, asks=asks)
     known = again[0].answer if again else {}
+    if known.keys() != seen.keys():
+        visit.look_again()  # Opened meanwhile: its head is not locked.
     handled_at, checker = _prove(visit, command.act, outlet, second, known, giving)
     for person in (visit.staff, checker):
         for account_no in sorted(numbers):
@@ -301,6 +303,10 @@ def _enter(
         given=given.answer,
         lots={},
     )
+    sources = [known[code].account_no for code in giving]
+    if sources and rules.limits_pools(facts.rules):
+        # Only then: a pool has many lines.
+        facts.given = given.answer | tx.look(store.ask_given(sources, visit.today))
     terms = visit.expiry_terms
     wanted = [head for head in posting.heads.values() if rules.needs_lots(head, facts.rules, terms)]
     facts.lots = store.load_lots(tx, wanted, terms)

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.changes import ACTS, Change, changes_in
+from gongyi_bank.rules import book_changes
+from gongyi_bank.rules.changes import ACTS, Change, Run, changes_in
 from gongyi_bank.store import tables
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.transaction import Query, Transaction, of_bank, query
 
-#: So many rows, or vouchers, are in memory at a time.
+#: So many rows are in memory at a time, and so many vouchers, each with all that its act did.
 ROWS_MAX = 2000
+VOUCHERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ SUBJECTS: Final = {
         _customer, ("state", "state_since_on"), ("active", _customer.c.registered_on)
     ),
     "offer": Subject(tables.offer, ("state",), ("listed",)),
+    # Nothing was said of a book before it was printed: where it is, and what is in it.
+    "passbook": Subject(tables.passbook, ("state", "outlet_no"), (None, None)),
+    "passbook_pages": Subject(
+        tables.passbook, book_changes.PAGES, (None,) * len(book_changes.PAGES)
+    ),
     "partner_store": Subject(tables.partner_store, ("left_on",), (None,)),
     "pool": Subject(tables.pool, ("state",), ("open",)),
     "staff": Subject(tables.staff, ("own_account_no",), (None,)),
@@ -110,7 +117,8 @@ def _vouchers(_: StoreEngine) -> sa.Select[Any]:
 def stream_told(tx: Transaction) -> Iterator[Change]:
     """Every change that a voucher tells of, in the vouchers' order."""
     seen = bytes(16)
-    while rows := _vouchers(tx, seen=seen, size=ROWS_MAX):
+    while rows := _vouchers(tx, seen=seen, size=VOUCHERS_MAX):
         for _, body in rows:
-            yield from changes_in(body)
+            for one in changes_in(body):
+                yield from one.each() if isinstance(one, Run) else (one,)
         seen = rows[-1][0]

@@ -201,6 +201,12 @@ def _only(rows: Rows) -> Any:
     return rows[0][0]
 
 
+def note_announcing(tx: Transaction) -> None:
+    """A closing is announced next. Raises LockOutOfOrder, if the order of locks is watched."""
+    if tx.held is not None:
+        tx.held.take((Place.CLOSINGS, 0))
+
+
 def write_closing(
     writes: Writes, made: ClosingFacts, voucher_id: bytes, closed_voucher_id: bytes | None = None
 ) -> None:

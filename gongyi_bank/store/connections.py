@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
 
 from gongyi_bank.errors import (
+    BlockUndone,
     DatabaseUnreachable,
+    InvalidValue,
     OutcomeUnknown,
     RetryTransaction,
     TransactionEnded,
@@ -24,6 +26,7 @@ from gongyi_bank.errors import (
 from gongyi_bank.store.engines import StoreEngine, Wire
 
 T = TypeVar("T")
+Caller = sa.Connection | Session
 #: What a block inside the caller's transaction stands on.
 Savepoint = sa.NestedTransaction | SessionTransaction
 #: Own transactions are tried this often, and never longer than this.
@@ -90,8 +93,8 @@ def own_transaction(
 @contextmanager
 def one_statement(engine: sa.Engine, support: StoreEngine) -> Iterator[sa.Connection]:
     """A connection for a single reading statement, which needs no transaction around it."""
-    with _connected(engine, support) as connection:
-        yield support.for_one_statement(connection)
+    with _connected(engine, support) as connection, support.alone(connection):
+        yield connection
 
 
 def _commit(connection: sa.Connection, support: StoreEngine, key: str | None) -> None:
@@ -121,12 +124,17 @@ def _roll_back(connection: sa.Connection) -> None:
         connection.invalidate()
 
 
-def _undo(savepoint: Savepoint, connection: sa.Connection) -> None:
+def _is_innermost(savepoint: Savepoint, caller: Caller) -> bool:
+    """Whether the caller still holds it, if only because its own flush or RELEASE has failed."""
+    return caller.get_nested_transaction() is savepoint
+
+
+def _undo(savepoint: Savepoint, caller: Caller, connection: sa.Connection) -> None:
     """Undo a savepoint; one that is gone went with the caller's transaction (a deadlock).
 
     Some servers would go on in a new transaction and keep half of the caller's work.
     """
-    if not savepoint.is_active:
+    if not savepoint.is_active and not _is_innermost(savepoint, caller):
         return  # the caller has ended the transaction
     try:
         savepoint.rollback()
@@ -171,14 +179,35 @@ def retrying(
 
 @contextmanager
 def savepoint_within(
-    caller: sa.Connection | Session, support: StoreEngine, bank_id: int
+    caller: Caller, support: StoreEngine, bank_id: int
 ) -> Iterator[tuple[sa.Connection, Savepoint]]:
     """A savepoint in the caller's transaction: released at the end, or undone alone.
 
     A session makes its own savepoint, so that what it had pending before is flushed before.
-    The caller's own database errors pass through as they are. Raises TransactionEnded where the
-    caller has ended the transaction, and the savepoint with it.
+    The caller's own database errors pass through as they are, what a session flushes on its way
+    in and out included; but RetryTransaction where all of the transaction must be run again.
+    Raises BlockUndone where a statement has failed and nobody was told; TransactionEnded where
+    the caller has ended the transaction, and the savepoint with it.
     """
+    connection = _joined(caller, support, bank_id)
+    savepoint = _begin_block(caller, support)
+    try:
+        yield connection, savepoint
+        _require_whole(savepoint, connection, support)
+        _release(savepoint, connection, support)
+    except BaseException as error:
+        has_undone_itself = not savepoint.is_active and _is_innermost(savepoint, caller)
+        _undo(savepoint, caller, connection)
+        if has_undone_itself and isinstance(error, TransactionEnded):
+            # A flush has failed: the session undid its savepoint then, and the act with it.
+            raise BlockUndone from None
+        if isinstance(error, sa.exc.DBAPIError) and support.must_run_again(error):
+            raise support.classify_wrapped(error) from error
+        raise
+
+
+def _joined(caller: Caller, support: StoreEngine, bank_id: int) -> sa.Connection:
+    """The caller's connection, in a transaction in which an act may begin."""
     try:
         connection = caller if isinstance(caller, sa.Connection) else caller.connection()
         if not connection.in_transaction():
@@ -187,19 +216,53 @@ def savepoint_within(
             # An earlier block of the caller's transaction lost it: all of that is undone.
             raise RetryTransaction(reason="the transaction was lost before this block")
         support.begin_writing(Wire(connection, support), bank_id)
+    except sa.exc.DBAPIError as error:
+        raise support.classify_wrapped(error) from None
+    except sa.exc.InvalidRequestError as error:
+        if type(error) is not sa.exc.InvalidRequestError:
+            raise  # of a session that its owner must first roll back
+        reason = str(error.args[0])  # closed for good, or begins no transaction by itself
+        raise InvalidValue.of("connection_or_session", type(caller).__name__, reason) from None
+    return connection
+
+
+def _begin_block(caller: Caller, support: StoreEngine) -> Savepoint:
+    """The block's savepoint; what a session flushes before it is the caller's own."""
+    try:
         savepoint = caller.begin_nested()
         if not isinstance(caller, sa.Connection):
             caller.connection()  # a session sends SAVEPOINT when it is next asked for one
     except sa.exc.DBAPIError as error:
-        raise support.classify_wrapped(error) from None
-    try:
-        yield connection, savepoint
-    except BaseException:
-        _undo(savepoint, connection)
+        if _is_of_savepoint(error):
+            raise support.classify_wrapped(error) from None
+        if support.must_run_again(error):
+            raise support.classify_wrapped(error) from error
         raise
+    return savepoint
+
+
+def _require_whole(savepoint: Savepoint, connection: sa.Connection, support: StoreEngine) -> None:
+    """Raise what keeps a block from being released, though no error has left it."""
     if not savepoint.is_active:
         raise TransactionEnded
+    if connection.invalidated:
+        raise RetryTransaction(reason="the connection was lost in this block")
+    if support.has_failed(connection):
+        raise BlockUndone
+
+
+def _release(savepoint: Savepoint, connection: sa.Connection, support: StoreEngine) -> None:
+    """Keep what was done in the block; what a session flushes before that is the caller's own."""
     try:
         savepoint.commit()
     except sa.exc.DBAPIError as error:
+        if not _is_of_savepoint(error):
+            raise
+        # SQLAlchemy does not undo it any more, and a COMMIT might keep half or say nothing.
+        connection.invalidate()
         raise support.classify_wrapped(error) from None
+
+
+def _is_of_savepoint(error: sa.exc.DBAPIError) -> bool:
+    """Whether it was SAVEPOINT or RELEASE that failed, and no statement of the caller's."""
+    return "SAVEPOINT" in (error.statement or "SAVEPOINT")

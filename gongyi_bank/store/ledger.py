@@ -148,13 +148,18 @@ def _note_living(head: Head, living: tuple[Any, ...] | None, terms: ExpiryTerms)
 
 
 def load_moment(tx: Transaction, accounts: Sequence[int]) -> dt.datetime:
-    """The moment that an act on these accounts would go by now, for who only looks.
+    """The moment that an act on these accounts, at least one, would go by now, for who looks.
 
     An account's clock never goes back: where this host's is behind it, the account's decides.
     """
-    now = tx.clock()
-    heads = tx.look(ask_heads(accounts)).values()
-    return max((head.booked_at for head in heads if head.booked_at > now), default=now)
+    return max(load_moments(tx, accounts).values())
+
+
+def load_moments(tx: Transaction, accounts: Iterable[int]) -> dict[int, dt.datetime]:
+    """The moment that an act on each of these accounts alone would go by now, for who looks."""
+    now, numbers = tx.clock(), set(accounts)
+    heads = tx.look(ask_heads(numbers)) if numbers else {}
+    return {no: max(now, heads[no].booked_at) if no in heads else now for no in numbers}
 
 
 def load_heads(

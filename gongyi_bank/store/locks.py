@@ -1,6 +1,7 @@
 """What a transaction has locked, remembered so that the order of locks can be kept.
 
-Every act locks in one order: outlets, heads ascending, stores, offers, serial counters. Two
+Every act locks in one order: outlets, closings, heads ascending, stores, offers, serial
+counters; and who acknowledges to the outbox locks their consumer's row after all of that. Two
 acts can therefore never wait for each other in a circle; two transactions of several acts can.
 Whoever opens a bank with `lock_order="refuse"` is told so where it is written, not at night.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Hashable, Iterable
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -22,19 +23,41 @@ class Place(IntEnum):
 
     #: All of them together: whoever locks one alone has locked the head office's first.
     OUTLETS = 0
-    HEADS = 1
-    STORES = 2
-    OFFERS = 3
-    #: Never refused: a counter comes last, and who draws from two of them draws in one act.
-    COUNTERS = 4
+    #: Two who announce the same one meet at its key, when they write.
+    CLOSINGS = 1
+    HEADS = 2
+    STORES = 3
+    OFFERS = 4
+    #: The last of an act. A transaction of several acts draws in the order of `SERIES`.
+    COUNTERS = 5
+    #: To acknowledge says that all work is done, so it comes after all work.
+    CONSUMERS = 6
 
 
 #: A place and the row's key. Of an offer (store, SKU); (store,) is all that the store offers.
 Lock = tuple[Place, Any]
+#: Serial counters with their names, in the order in which a district is set up: the house, its
+#: people and rules, then stores, pools, passbooks and customers. The outbox numbers what is done.
+SERIES: Final = {
+    "outlet": "网点编号 serial numbers of outlets",
+    "staff": "人员编号 serial numbers of staff",
+    "policy": "规则编号 serial numbers of policies",
+    "store": "商家编号 serial numbers of stores",
+    "pool": "积分池编号 serial numbers of pools",
+    "passbook": "存折编号 serial numbers of passbooks",
+    "account": "账户编号 serial numbers of accounts",
+    "outbox": "发件箱编号 serial numbers of the outbox",
+}
+_SERIES: Final = tuple(SERIES)
 #: After every SKU.
 _END = "\U0010ffff"
 #: How many of the things that should have been locked before are named.
 _NAMED_MAX = 3
+
+
+def counter_of(series: str, owner_no: int) -> Lock:
+    """The lock of a serial counter: accounts have one for each outlet."""
+    return Place.COUNTERS, (_SERIES.index(series), owner_no)
 
 
 class HeldLocks:
@@ -43,6 +66,11 @@ class HeldLocks:
     def __init__(self) -> None:
         self._held: set[Lock] = set()
         self._last: Lock | None = None
+
+    def take(self, *wanted: Lock) -> None:
+        """These are locked next. Raises LockOutOfOrder, and then none of them is held."""
+        self.require_order(wanted)
+        self.add(wanted)
 
     def require_order(self, wanted: Iterable[Lock]) -> None:
         """Raise LockOutOfOrder if one of these lies before what is held and is not held."""
@@ -89,11 +117,16 @@ def _name_of(lock: Lock) -> str:
         return str(key)
     if place is Place.OFFERS and len(key) == 2 and key[1] != _END:
         return str(key[1])
+    if place is Place.COUNTERS:
+        rank, owner_no = key
+        return f"{SERIES[_SERIES[rank]]}{f' at {owner_no}' if owner_no else ''}"
+    if place is Place.CONSUMERS:
+        return f"发件箱 outbox of {key}"
     return {
         Place.OUTLETS: "网点 outlets",
+        Place.CLOSINGS: "结账 closings",
         Place.STORES: "商家 stores",
         Place.OFFERS: "兑换品 offers",
-        Place.COUNTERS: "编号 serial numbers",
     }[place]
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.store import serials
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.locks import Place
 from gongyi_bank.store.tables import outbox_consumer, outlet, staff, voucher
 from gongyi_bank.store.transaction import Rows, Transaction, of_bank, query
 
@@ -118,7 +119,12 @@ def load_newest(tx: Transaction) -> int:
 
 
 def save_position(tx: Transaction, consumer: str, outbox_no: int) -> None:
-    """Move a consumer forward; never back, so that a late acknowledgement does no harm."""
+    """Move a consumer forward; never back, so that a late acknowledgement does no harm.
+
+    Its row is locked until the transaction ends, the last of all locks. Raises LockOutOfOrder.
+    """
+    if tx.held is not None:
+        tx.held.take((Place.CONSUMERS, consumer))
     key = {"bank_id": tx.bank.bank_id, "name": consumer}
     tx.execute(tx.engine.insert_if_missing(outbox_consumer), [key | {"outbox_no": 0}])
     tx.execute(

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.locks import Place
+from gongyi_bank.store.locks import counter_of
 from gongyi_bank.store.tables import serial_counter
 from gongyi_bank.store.transaction import Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes
@@ -51,10 +51,13 @@ def draw_many(
 
 
 def _locked(tx: Transaction, series: str, owners: list[int], first: int) -> dict[int, int]:
-    """The last number of each owner, in rows that are made where they are missing, and locked."""
+    """The last number of each owner, in rows that are made where they are missing, and locked.
+
+    Raises LockOutOfOrder, if the order of locks is watched.
+    """
     tx.require_sound()
     if tx.held is not None:
-        tx.held.add([(Place.COUNTERS, series)])
+        tx.held.take(*(counter_of(series, owner) for owner in owners))
     found: dict[int, int] = dict(_last(tx, series=series, owners=owners))
     key = {"bank_id": tx.bank.bank_id, "series": series}
     missing = [owner for owner in owners if owner not in found]

@@ -147,9 +147,7 @@ class Transaction:
         locking = [ask.locks for ask in asks if ask.locks]
         if self.held is None or not locking:
             return
-        wanted = {(place, key) for place, keys in locking for key in keys}
-        self.held.require_order(wanted)
-        self.held.add(wanted)
+        self.held.take(*{(place, key) for place, keys in locking for key in keys})
 
     def gather(self, *asks: Ask[Any]) -> None:
         """Answer several questions as of one moment; what is settled is not asked again."""

@@ -11,22 +11,26 @@ import sqlalchemy as sa
 
 from gongyi_bank.rules.expiry import ExpiryTerms
 from gongyi_bank.rules.ledger import EARLIEST, MIRROR_KINDS, Head
-from gongyi_bank.rules.transfers import DONATION, GIFT, LINE_KINDS, Given, Lot
+from gongyi_bank.rules.transfers import GIFT, GRANT, GRANTEE, LINE_KINDS, Given, Lot
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.sums import whole
 from gongyi_bank.store.tables import account, account_head, account_line, line_part
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.values import NEVER
 
-_PURPOSES = {LINE_KINDS[purpose][0]: purpose for purpose in (GIFT, DONATION)}
+#: Whose limits the lines of a kind count to; see `TransferFacts.given`.
+_PURPOSES = {given: purpose for purpose, (given, _) in LINE_KINDS.items()} | {
+    LINE_KINDS[GRANT][1]: GRANTEE
+}
 
 
 @query
 def _given(engine: StoreEngine) -> sa.Select[Any]:
     """One read of the account's own lines, of which those of the year count.
 
-    A gift of points with several dates has several lines: it counts once, by its voucher. What
-    came back by a reversal was not given, and a gift that came back whole does not count.
+    A gift of points with several dates has several lines: it counts once, by its voucher, as a
+    grant to many does for its pool. What came back by a reversal was not given, and a gift that
+    came back whole does not count.
     """
     line, part = account_line, line_part
     zero: sa.ColumnElement[Any] = sa.literal_column("0")
@@ -43,7 +47,7 @@ def _given(engine: StoreEngine) -> sa.Select[Any]:
     lines = (
         sa.select(
             line.c.account_no, line.c.kind, line.c.value_on, line.c.voucher_id,
-            (-line.c.amount - back).label("given"),
+            (sa.func.abs(line.c.amount) - back).label("given"),
         )
         .where(
             of_bank(line),
@@ -73,7 +77,10 @@ def _given(engine: StoreEngine) -> sa.Select[Any]:
 
 
 def ask_given(accounts: Iterable[int], today: dt.date) -> Ask[dict[tuple[int, str], Given]]:
-    """What these accounts gave this calendar month and year; their heads' locks keep it true."""
+    """What these accounts gave, and were granted, this calendar month and year.
+
+    Their heads' locks keep it true.
+    """
 
     def read(rows: Rows) -> dict[tuple[int, str], Given]:
         return {(row[0], _PURPOSES[row[1]]): Given(*row[2:]) for row in rows}

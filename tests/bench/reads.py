@@ -1,8 +1,9 @@
 """Reads: balance, newest 50 lines, and the balance as of a moment, in banks of any size.
 
 Every customer has 100 lines, however large the bank is, so that only its size differs. Like is
-compared with like: a call that is a transaction of its own with the query in a transaction of
-its own, and a call at an open counter with the query in an open transaction.
+compared with like: a call that is one statement with the query by itself, one that is a
+transaction with the query in a transaction of its own, and a call at an open counter with the
+query in an open transaction.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import inspect
 import itertools
 import statistics
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gongyi_bank.bank import Desks
@@ -37,6 +38,8 @@ class Read:
     work: str
     ours: Callable[[Desks, int], Any]
     by_hand: Callable[[Any, int], Any]
+    #: Whether the library needs more than one statement, and so a transaction around them.
+    is_transaction: bool = False
 
 
 def _balance_as_of(desks: Desks, account: int) -> Any:
@@ -50,7 +53,7 @@ def _balance_as_of(desks: Desks, account: int) -> Any:
 READS = (
     Read("balance", lambda desks, no: desks.reports.balance(no), lambda hand, no: hand.balance(no)),
     Read("newest 50 lines", lambda desks, no: desks.reports.statement(no),
-         lambda hand, no: hand.newest(no)),
+         lambda hand, no: hand.newest(no), is_transaction=True),
     Read("balance as of a moment", _balance_as_of,
          lambda hand, no: hand.balance_as_of(no, _MOMENT)),
 )  # fmt: skip
@@ -76,12 +79,12 @@ def measure(stand: Stand) -> Iterator[Figure]:
 def _both_ways(
     stand: Stand, load: Workload, engine: str, read: Read
 ) -> Iterator[tuple[Figure, Turns]]:
-    """In a transaction of its own, and in an open one."""
+    """By itself, and in an open transaction."""
     accounts = itertools.cycle(load.accounts)
     rounds, place = stand.rounds(300), where(engine, load.lines)
 
     def alone(no: int) -> None:
-        with load.hand.reading():
+        with load.hand.reading() if read.is_transaction else nullcontext():
             read.by_hand(load.hand, no)
 
     turns = compare(
@@ -113,21 +116,18 @@ def long_accounts(stand: Stand) -> Iterator[Figure]:
     """As of a moment in accounts of 100 and of 5 000 lines, in banks of the same size."""
     lengths = (20, 100) if stand.is_quick else (100, 5000)
     total = lengths[-1] * 10
+    halved = Read("balance as of a moment", _balance_as_of,
+                  lambda hand, no: hand.halved_as_of(no, _MOMENT))  # fmt: skip
     for engine in ("PostgreSQL", "SQLite"):
-        taken = []
+        taken: dict[str, list[float]] = {}
         for length in lengths:
             with stand.bank(engine, total // length, total) as load:
-                accounts = itertools.cycle(load.accounts)
-                turns = compare(
-                    Side(lambda no: _balance_as_of(load.bank, no), lambda: next(accounts)),  # noqa: B023
-                    Side(lambda no: load.hand.halved_as_of(no, _MOMENT), lambda: next(accounts)),  # noqa: B023
-                    stand.rounds(200),
-                )
-                taken.append(statistics.median(turns.ours))
-                if length == lengths[-1]:
-                    place = f"{where(engine, total)}, {length:,} of them in the account"
-                    yield turns.slower("balance as of a moment", place,
-                                       "query by hand, halving", AIM)  # fmt: skip
-        yield _growth("balance as of a moment: flat in the account?", engine,
-                      f"{lengths[-1]:,} lines of the account", taken[-1], taken[0],
-                      f"{lengths[0]:,}")  # fmt: skip
+                for figure, turns in _both_ways(stand, load, engine, halved):
+                    taken.setdefault(figure.work, []).append(statistics.median(turns.ours))
+                    if length == lengths[-1]:
+                        place = f"{figure.where}, {length:,} of them in the account"
+                        yield replace(figure, where=place, against=f"{figure.against}, halving")
+        for work, (short, long) in taken.items():
+            yield _growth(f"{work}: flat in the account?", engine,
+                          f"{lengths[-1]:,} lines of the account", long, short,
+                          f"{lengths[0]:,}")  # fmt: skip

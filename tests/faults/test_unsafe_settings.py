@@ -81,7 +81,7 @@ def test_a_transaction_of_the_callers_under_unsafe_settings_is_refused(
 
 def test_a_database_in_memory_has_nothing_to_lose_by_a_power_cut() -> None:
     bank = Bank.found("sqlite://")
-    assert engine_for("sqlite").unsafe_settings(bank.engine.connect()) == []
+    assert engine_for("sqlite").weak_settings(bank.engine.connect()) == ([], [])
     bank.close()
 
 

@@ -26,8 +26,8 @@ class SealedLife:
         #: The receipts of the closings.
         self.closed: list[Any] = []
         self.accounts: list[int] = []
-        first, last = (compose_passbook_no(number) for number in (1, 12))
-        self.bank.passbooks.print_stock(count=12)
+        first, last = (compose_passbook_no(number) for number in (1, 24))
+        self.bank.passbooks.print_stock(count=24)
         self.bank.passbooks.allot(target="B01", first=first, last=last)
         self.bank.passbooks.allot(target="B01S01", first=first, last=last)
         for day in range(3):
@@ -136,6 +136,21 @@ class SealedLife:
         books.update(account=account, outlet="B01S01")
         books.report_loss(account=account, outlet="B01S01", kind="oral")
         books.lift_loss(account=account, outlet="B01S01", reason="找回")
+        self._use_books_up(day)
+
+    def _use_books_up(self, day: int) -> None:
+        """Books that are spoiled, replaced, void and destroyed, and stay so, sealed and open."""
+        books = self.bank.passbooks
+        spoiled = compose_passbook_no(24 - day)
+        books.spoil(passbook=spoiled, reason="水渍")
+        worn, leaving = (self.district.customer("B01S01", ref=f"U{day}{n}") for n in range(2))
+        full, last = (books.issue(account=no, outlet="B01S01").passbook for no in (worn, leaving))
+        books.renew(account=worn, outlet="B01S01", damaged=True)
+        self.bank.accounts.close(account=leaving, reason="迁出")
+        books.update(account=leaving, outlet="B01S01")
+        if day:
+            gone = [full, last] if day == 1 else [spoiled]
+            books.destroy(passbooks=gone, reason="销毁", second_person="ADM2")
 
     def _change_standings(self, day: int, account: int, other: int) -> None:
         """What shows only how things stand now is changed, and changed back, by acts."""

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from gongyi_bank.bank import Bank
 from gongyi_bank.reports.faults import Verification
 from gongyi_bank.rules.seals import voucher_day
+from gongyi_bank.store.seals import NOT_SEALED
 from gongyi_bank.store.tables import metadata
 from tests.district import SHANGHAI
 
@@ -28,6 +29,12 @@ HASHES = frozenset({
     "head_head_hash",
 })  # fmt: skip
 
+#: Tables in which acts write over what stood there, so that only comparing tells.
+WRITTEN_OVER = frozenset({f"gb_{name}" for name in NOT_SEALED}) | {
+    "gb_customer", "gb_hold", "gb_offer", "gb_outlet", "gb_partner_store", "gb_pool", "gb_staff",
+    "gb_staff_role",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Tampering:
@@ -38,9 +45,14 @@ class Tampering:
     #: "sealed" or "open" by the row's voucher; "undated" where it has none.
     day: str
     column: str = ""
+    #: Of a column with few values: what it says, where that matters.
+    was: str | None = None
+    #: Which of the other values it is to say.
+    nth: int = 0
 
     def __str__(self) -> str:
-        return f"{self.table}.{self.column or self.deed} ({self.day})"
+        which = (f" {self.was}" if self.was else "") + (f" no. {self.nth}" if self.nth else "")
+        return f"{self.table}.{self.column or self.deed} ({self.day}){which}"
 
 
 class Tamperer:
@@ -89,11 +101,21 @@ class Tamperer:
                 if not rows:
                     continue
                 for column in table.columns:
-                    yield Tampering(name, CHANGE, day, column.name)
+                    yield from self._changes(column, day, rows)
                 yield Tampering(name, DELETE, day)
                 yield Tampering(name, INSERT, day)
                 if _pairs(table, rows):
                     yield Tampering(name, SWAP, day)
+
+    def _changes(self, column: sa.Column[Any], day: str, rows: list[Row]) -> Iterator[Tampering]:
+        """Every state to every other one; of numbers that acts write over two; of all else one."""
+        name = column.table.name
+        said = sorted({row[column.name] for row in rows} - {None}) if allowed(column) else []
+        for was in said or [None]:
+            sample = was or next((row[column.name] for row in rows if row[column.name]), None)
+            count = len(others(sample, column, 1)) if was or name in WRITTEN_OVER else 1
+            for nth in range(count):
+                yield Tampering(name, CHANGE, day, column.name, was, nth)
 
     def _of(self, name: str, day: str) -> list[Row]:
         return [row for row in self.rows[name] if self._day(row) == day]
@@ -130,9 +152,13 @@ class Tamperer:
         rows = self._of(deed.table, deed.day)
         row = chance.choice(rows)
         if deed.deed == CHANGE:
-            filled = [row for row in rows if row[deed.column] is not None]
+            filled = [
+                row for row in rows if row[deed.column] is not None
+                if deed.was in (None, row[deed.column])
+            ]  # fmt: skip
             row = chance.choice(filled or rows)
-            value = another(row[deed.column], table.c[deed.column], len(self.rows[deed.table]))
+            step = len(self.rows[deed.table])
+            value = others(row[deed.column], table.c[deed.column], step)[deed.nth]
             change = sa.update(table).where(*_is(table, row)).values({deed.column: value})
             assert connection.execute(change).rowcount == 1
         elif deed.deed == DELETE:
@@ -176,6 +202,14 @@ def _pairs(table: sa.Table, rows: list[Row]) -> list[tuple[Row, Row]]:
 
 def _is(table: sa.Table, row: Row) -> list[sa.ColumnElement[bool]]:
     return [column == row[column.name] for column in table.primary_key.columns]
+
+
+def others(value: Any, column: sa.Column[Any], step: int) -> list[Any]:
+    """Other values of the same shape: all there are, if they are few; of numbers two."""
+    if isinstance(value, int):
+        return [value + step, value - 1]
+    listed = [name for name in allowed(column) if name != value] if value is not None else []
+    return listed or [another(value, column, step)]
 
 
 def another(value: Any, column: sa.Column[Any], step: int) -> Any:

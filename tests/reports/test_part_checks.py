@@ -8,7 +8,7 @@ import pytest
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.policies import PointsExpiry, ReversalRules
-from gongyi_bank.reports import part_checks
+from gongyi_bank.reports import line_checks
 from gongyi_bank.values import Points
 from tests.district import District
 from tests.reports.test_verification import tampered
@@ -111,4 +111,4 @@ def test_a_policy_adopted_during_the_day_does_not_accuse_the_morning(
     reverse(sqlite_district, account, 1)
     assert sqlite_district.bank.verify().is_clean
     book = sqlite_district.bank.policies.book()
-    assert [rule.spent for rule in part_checks.rules_on(book, today)] == ["refuse", "debt"]
+    assert [rule.spent for rule in line_checks.rules_on(book, today)] == ["refuse", "debt"]

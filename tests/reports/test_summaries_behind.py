@@ -65,9 +65,27 @@ def test_a_hold_that_the_account_has_outlived_keeps_nothing(district: District) 
     district.bank.holds.place(account=account, points=Points(1), store="ST1")
     move_on(district, account)
     summary, dates = seen_behind(district, account)
+    (held,) = behind(district).holds.of(account).rows
+    assert behind(district).holds.list().rows == district.bank.holds.list().rows == (held,)
+    assert (held[6], held[7]) == (Points(1), "lapsed")
     redeem(behind(district), account)
     assert (summary.held, summary.available) == (Points(0), Points(2))
     assert (dates.held, dates.available) == (Points(0), Points(2))
+
+
+def test_a_reservation_that_its_account_has_outlived_is_shown_so_and_others_as_they_are(
+    district: District,
+) -> None:
+    outlived, other = district.customer(), district.customer()
+    for account in (outlived, other):
+        district.serve(account, "10-03 08:00", 120)
+        district.bank.redemptions.reserve(account=account, store="ST1", sku="rice")
+    district.clock.advance(days=2)
+    move_on(district, outlived)
+    shown = {row[2]: row[-1] for row in behind(district).redemptions.reserved().rows}
+    assert shown == {outlived: "lapsed", other: "reserved"}
+    ahead = {row[2]: row[-1] for row in district.bank.redemptions.reserved().rows}
+    assert ahead == {outlived: "lapsed", other: "lapsed"}
 
 
 def test_a_hold_that_the_account_has_not_outlived_keeps_its_points(district: District) -> None:
@@ -106,6 +124,8 @@ def test_a_loss_report_that_the_account_has_outlived_bars_nothing(district: Dist
         redeem(district.bank, account)
     move_on(district, account)
     summary, _ = seen_behind(district, account)
+    books = behind(district).passbooks.of(account)
+    assert [row[2] for row in books.rows] == ["在用"]
     redeem(behind(district), account)
     assert not summary.is_passbook_lost
 
@@ -119,3 +139,4 @@ def test_stars_are_by_the_scheme_that_the_account_has_seen(district: District) -
     assert district.bank.reports.customer_summary(account).stars == 0
     move_on(district, account)
     assert seen_behind(district, account)[0].stars == 2
+    assert behind(district).ratings.explain(account) == district.bank.ratings.explain(account)

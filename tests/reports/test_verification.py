@@ -18,6 +18,7 @@ from gongyi_bank.display import Table
 from gongyi_bank.reports import house_checks
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.rules.ledger import CONTRA_KINDS, LINE_SUMMARIES, line_hash, voucher_hash
+from gongyi_bank.store import audit_queries
 from gongyi_bank.store import verification as store
 from gongyi_bank.store.house import AuditOffer, AuditOutlet
 from gongyi_bank.store.outlets import StoredStay
@@ -64,14 +65,26 @@ def test_every_kind_of_line_in_a_history_has_a_name(lived_in: District) -> None:
             assert reports.explain(account, line.line_no).line == line
 
 
+def test_accounts_that_are_read_page_by_page_are_clean_and_counted_alike(
+    lived_in: District, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = lived_in.bank.verify().counts
+    monkeypatch.setattr(store, "ROWS_MAX", 2)
+    monkeypatch.setattr(audit_queries, "PAGE_MAX", 3)
+    paged = lived_in.bank.verify()
+    assert paged.is_clean, str(paged)
+    assert paged.counts == whole
+
+
 def test_small_batches_see_the_same(
     sqlite_district: District, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     History(sqlite_district, 3).live(60)
     whole = sqlite_district.bank.verify()
-    for accounts_max, lines_max in ((1, 20_000), (2, 1), (5, 1), (6, 3)):
+    for accounts_max, rows_max, pages_max in ((1, 20_000, 9), (2, 1, 1), (5, 1, 2), (6, 3, 7)):
         monkeypatch.setattr(store, "ACCOUNTS_MAX", accounts_max)
-        monkeypatch.setattr(store, "LINES_MAX", lines_max)
+        monkeypatch.setattr(store, "ROWS_MAX", rows_max)
+        monkeypatch.setattr(audit_queries, "PAGE_MAX", pages_max)
         part = sqlite_district.bank.verify()
         assert part.is_clean
         assert (
@@ -302,7 +315,8 @@ def test_a_chain_that_was_computed_anew_shows_only_where_it_is_keyed(
 
 def _forged_hash(tx: Any, account: int) -> bytes:
     """The hash of the first line as somebody without the key computes it."""
-    line = next(store.batches(tx)).lines[account][0]
+    found = next(rows for few in store.batches(tx) for rows in few if rows.account_no == account)
+    line = next(line for page in found.lines for line in page)
     fields, _ = next(store.list_vouchers(tx, [line.voucher_id]))
     return line_hash(bytes(32), line.content, voucher_hash(tx.bank.bank_id, fields, None), None)
 

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gongyi_bank.rules.changes import Change, changes_in, facts_of, number_of, plain
+from gongyi_bank.commands.passbooks import BOOKS_MAX
+from gongyi_bank.rules import book_changes
+from gongyi_bank.rules.changes import (
+    Change,
+    Run,
+    changes_in,
+    facts_of,
+    number_of,
+    plain,
+    runs_of,
+)
+from gongyi_bank.values import compose_passbook_no
 
 SALT = b"of this audit only"
 DAY = dt.date(2022, 10, 15)
@@ -36,7 +47,18 @@ def test_what_changes_nothing_adds_nothing_to_the_voucher() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "no JSON", "7", "[]", '{"changes": 7}', '{"changes": [[1]]}', '{"changes": [[]]}']
+    "body",
+    [
+        "",
+        "no JSON",
+        "7",
+        "[]",
+        '{"changes": 7}',
+        '{"changes": [[1]]}',
+        '{"changes": [[]]}',
+        '{"changes": [["passbook", "a", 2, [], []]]}',
+        '{"changes": [["passbook", 1, 2, 3, [], []]]}',
+    ],
 )
 def test_a_body_that_nobody_of_the_library_wrote_tells_nothing(body: str) -> None:
     assert changes_in(body) == []
@@ -65,3 +87,30 @@ def test_another_subject_state_or_audit_has_another_number() -> None:
         for values in (("open",), ("closed",), (None,))
     }
     assert len(numbers) == 2 * 2 * 3 * 3
+
+
+def book(number: int, was: str = "spoiled") -> Change:
+    return Change("passbook", (compose_passbook_no(number),), (was, 1), ("destroyed", 1))
+
+
+def test_passbooks_of_which_the_same_is_told_are_told_at_once() -> None:
+    books = [book(7, "void"), book(1), book(3), book(2), book(6), book(9), book(8, "void")]
+    runs = runs_of(books)
+    spans = [(run.first // 10, run.last // 10, run.was[0]) for run in runs]
+    assert spans == [
+        (1, 3, "spoiled"), (6, 6, "spoiled"), (7, 8, "void"), (9, 9, "spoiled"),
+    ]  # fmt: skip
+    again = changes_in(json.dumps(facts_of(*runs)))
+    told = [one for run in again for one in (run.each() if isinstance(run, Run) else [run])]
+    assert sorted(told) == sorted(books)
+
+
+def test_a_voucher_that_tells_of_more_books_than_an_act_can_change_tells_nothing() -> None:
+    first, last = compose_passbook_no(1), compose_passbook_no(BOOKS_MAX)
+    runs = book_changes.printed(first, last, 1000, (8, 18))
+    again = changes_in(json.dumps(facts_of(*runs)))
+    assert [plain(one) for one in again] == [plain(run) for run in runs]
+    one_more = runs[0]._replace(last=first)
+    forged = [runs[0]._replace(last=10**number) for number in (10, 40)]
+    for more in ([*runs, one_more], *([run] for run in forged)):
+        assert changes_in(json.dumps(facts_of(*more))) == []

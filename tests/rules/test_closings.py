@@ -222,6 +222,8 @@ def test_of_two_homes_on_a_day_the_newest_counts_and_before_the_first_there_is_n
     assert (first.last_on, second.first_on) == (OCTOBER - dt.timedelta(days=1), OCTOBER)
     assert first.closed_through(SINCE_THEN) == EARLIEST
     assert second.closed_through(SINCE_THEN) == SINCE_THEN
+    assert second.closed_through(OCTOBER) == OCTOBER  # its first day
+    assert second.closed_through(OCTOBER - dt.timedelta(days=1)) == EARLIEST
 
 
 # --- all of it, in any order -----------------------------------------------------------------

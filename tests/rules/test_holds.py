@@ -406,3 +406,10 @@ class HoldsOfOneAccount(RuleBasedStateMachine):
 
 
 TestHoldsOfOneAccount = HoldsOfOneAccount.TestCase
+
+
+def test_a_hold_is_placed_behind_what_was_taken_and_held_before() -> None:
+    head = Head(ACTIVE, credited=900, debited=100, held=200)
+    hold = a_hold()
+    hold.place(head)
+    assert (hold.cites_from, head.held) == (300, 500)

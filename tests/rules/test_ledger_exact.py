@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from gongyi_bank.errors import InvalidAmount
+from gongyi_bank.rules.canonical import COLUMNS_FROM
 from gongyi_bank.rules.ledger import (
     CREDITED_MAX,
     GENESIS_HASH,
@@ -121,6 +122,20 @@ def test_the_outlets_of_a_posting_are_those_of_its_lines_and_of_its_moves() -> N
     assert made.outlet_nos() == {1003, 1004}
 
 
+@pytest.mark.parametrize("missing", [BELA, internal_no("pool", 1)])
+def test_no_leg_is_booked_on_one_side_alone(missing: int) -> None:
+    """A pool opened while its code was looked up had no locked head: the points were lost."""
+    made = posting(Head(ANNA, credited=2))
+    mark = Mark("donation_out", TODAY, 1003, expires_on=NEVER)
+    with pytest.raises(ValueError, match="floor"):
+        made.post(Leg(ANNA, missing, 1), mark)
+    with pytest.raises(ValueError, match="floor"):
+        made.post(Leg(missing, ANNA, 1), mark)
+    with pytest.raises(ValueError, match="floor"):
+        made.take_back(Leg(ANNA, missing, 1), mark)
+    assert (made.lines, made.moves, made.heads[ANNA].balance) == ([], [], 2)
+
+
 # --- hashes --------------------------------------------------------------------------------
 
 CONTENT = (
@@ -157,6 +172,22 @@ def test_a_bank_with_a_seal_key_seals_its_lines_with_it() -> None:
     made.post(Leg(ISSUED, ANNA, 1), Mark("service", TODAY, 1003, expires_on=NEVER))
     (sealed,) = made.sealed_lines(bytes(32), KEY)
     assert sealed[-1] == line_hash(GENESIS_HASH, made.lines[0], bytes(32), KEY)
+
+
+@pytest.mark.parametrize("seal_key", [None, KEY])
+@pytest.mark.parametrize("count", [COLUMNS_FROM - 1, COLUMNS_FROM, COLUMNS_FROM + 3])
+def test_many_lines_have_the_hashes_that_each_has_alone(count: int, seal_key: bytes | None) -> None:
+    made = posting(Head(ANNA), Head(BELA))
+    mark = Mark("service", TODAY, 1003, expires_on=NEVER)
+    for number in range(count):
+        made.post(Leg(ISSUED, ANNA if number % 3 else BELA, number + 1), mark)
+    newest = {ANNA: GENESIS_HASH, BELA: GENESIS_HASH}
+    sealed = made.sealed_lines(VOUCHER * 2, seal_key)
+    for line in sealed:
+        newest[line[0]] = line_hash(newest[line[0]], line[:-1], VOUCHER * 2, seal_key)
+        assert line[-1] == newest[line[0]]
+    assert len(sealed) == count
+    assert {no: head.head_hash for no, head in made.heads.items()} == newest
 
 
 # --- heads ---------------------------------------------------------------------------------

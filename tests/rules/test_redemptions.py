@@ -331,10 +331,12 @@ def test_no_more_pieces_than_are_left_are_captured(
 def test_goods_of_a_closed_period_count_on_an_open_day() -> None:
     books = facts(actor=IMPORTER)
     opened = TODAY.replace(day=1)
-    books.value_day = lambda _, day, __: (opened, day)
+    asked = []
+    books.value_day = lambda _, day, account_no: (asked.append(account_no), (opened, day))[1]
     (taken,) = decide_redemptions(books, [row(redeemed_on=dt.date(2022, 9, 30))])
     assert isinstance(taken, RedemptionAccepted)
     assert (taken.redeemed_on, taken.origin_on) == (opened, dt.date(2022, 9, 30))
+    assert asked == [ACTIVE]
 
 
 def test_a_closed_period_refuses_a_row_by_itself() -> None:

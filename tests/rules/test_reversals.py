@@ -124,7 +124,7 @@ class Book:
             if any(one.line.key == (account, line_no) for one in made.lines)
         )  # fmt: skip
         note_expiries(posting, movement.lines, 1003)
-        parts = reverse(posting, movement, wanted, self.terms)
+        parts = reverse(posting, [movement], wanted, self.terms)
         self.keep(posting)
         self.parts += parts
         assert len(posting.parts) == len(parts)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gongyi_bank.errors import LineNotReversible, LineTakenBack
+from gongyi_bank.errors import (
+    InsufficientPoints,
+    LineNotReversible,
+    LineTakenBack,
+    PeriodClosed,
+)
 from gongyi_bank.rules.ledger import LINE_SUMMARIES, Head, Mark, Posting, internal_no
 from gongyi_bank.rules.reversals import (
     INSTEAD,
@@ -81,7 +87,7 @@ def row(account_no: int, line_no: int, amount: int, contra_no: int, *sums: objec
 def test_a_credit_that_is_taken_back_in_part() -> None:
     made = posting(a_head(ANNA))
     line = a_line(ANNA, 1, 100, ISSUED)
-    reverse(made, Movement([line]), 30, TERMS)
+    reverse(made, [Movement([line])], 30, TERMS)
     assert made.lines == [row(ANNA, 2, -30, ISSUED, 100, 30, None)]
     assert made.parts == [(ANNA, 1, 1, "reversal", 30, 0, 2, NEW)]
     assert line.past == Past(taken=[(0, 30, 30)]), "what later parts of this act go by"
@@ -90,7 +96,7 @@ def test_a_credit_that_is_taken_back_in_part() -> None:
 def test_a_debit_that_comes_back_in_part() -> None:
     made = posting(a_head(ANNA, debited=60, line_no=2))
     line = a_line(ANNA, 2, -60, TAKEN)
-    reverse(made, Movement([line]), 30, TERMS)
+    reverse(made, [Movement([line])], 30, TERMS)
     assert made.lines == [row(ANNA, 3, 30, TAKEN, 130, 60, SOON)]
     assert made.parts == [(ANNA, 2, 1, "reversal", 30, 0, 3, NEW)]
     assert line.past == Past(taken=[(100, 130, 30)])
@@ -99,7 +105,7 @@ def test_a_debit_that_comes_back_in_part() -> None:
 def test_a_gift_of_which_a_part_is_still_there() -> None:
     made = posting(a_head(ANNA, debited=80, line_no=2), a_head(BELA, debited=85))
     taken, given = a_line(BELA, 1, 80, ANNA), a_line(ANNA, 2, -80, BELA)
-    reverse(made, Movement([given, taken]), 40, TERMS)
+    reverse(made, [Movement([given, taken])], 40, TERMS)
     assert made.lines == [
         row(BELA, 2, -15, ANNA, 100, 100, None),
         row(ANNA, 3, 15, BELA, 115, 80, SOON),
@@ -116,7 +122,7 @@ def test_many_legs_of_which_a_part_is_still_there() -> None:
     lines = [
         a_line(ANNA, 2, -60, TRANSIT), a_line(CILI, 2, -30, TRANSIT), a_line(BELA, 1, 90, TRANSIT),
     ]  # fmt: skip
-    parts = reverse(made, Movement(lines), None, TERMS)
+    parts = reverse(made, [Movement(lines)], None, TERMS)
     assert [(part.moved, part.expired) for part in parts] == [(30, 0), (20, 40), (10, 20)]
     assert made.lines == [
         row(BELA, 2, -30, TRANSIT, 100, 100, None),
@@ -142,6 +148,57 @@ def test_a_part_is_kept_under_the_name_of_the_act_that_took_it(
     assert made.parts == [(ANNA, 2, 1, "refund", 60, 0, 3, NEW)]
 
 
+# --- refusals, in their order ---------------------------------------------------------------
+
+
+def told(movements: list[Movement], *heads: Head, closed: int | None = None) -> tuple[str, Any]:
+    """What is refused, and of whose account, where points that are spent may not be taken back."""
+
+    def mark_of(line: CitedLine) -> Mark:
+        if line.account_no == closed:
+            raise PeriodClosed(outlet=line.account_no, day=SERVED, through=SERVED)
+        return as_cited(line)
+
+    with pytest.raises((PeriodClosed, InsufficientPoints)) as caught:
+        reverse(posting(*heads), movements, None, replace(TERMS, spent="refuse", mark_of=mark_of))
+    facts = caught.value.facts
+    return caught.value.code, facts.get("account", facts.get("outlet"))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_closed_period_of_any_movement_is_told_before_points_that_are_spent(
+    number: int,
+) -> None:
+    people = (ANNA, BELA, CILI)
+    movements = [Movement([a_line(person, 1, 60, ISSUED)]) for person in people]
+    heads = [a_head(person, debited=50) for person in people]
+    assert told(movements, *heads, closed=people[number]) == ("period_closed", people[number])
+
+
+def test_of_many_whose_points_are_spent_the_first_is_told() -> None:
+    movements = [Movement([a_line(person, 1, 60, ISSUED)]) for person in (CILI, ANNA, BELA)]
+    heads = [a_head(CILI), a_head(ANNA, debited=50), a_head(BELA, debited=50)]
+    assert told(movements, *heads) == ("insufficient_points", ANNA)
+
+
+@pytest.mark.parametrize("closed", [ANNA, BELA, CILI])
+def test_the_closed_period_of_any_leg_is_told_before_points_that_are_spent(closed: int) -> None:
+    lines = [
+        a_line(ANNA, 2, -60, TRANSIT), a_line(CILI, 2, -30, TRANSIT), a_line(BELA, 1, 90, TRANSIT),
+    ]  # fmt: skip
+    heads = a_head(ANNA, 60, 2), a_head(CILI, 30, 2), a_head(BELA, 70)
+    assert told([Movement(lines)], *heads) == ("insufficient_points", BELA)
+    lines = [Reversible(line.line) for line in lines]
+    assert told([Movement(lines)], *heads, closed=closed) == ("period_closed", closed)
+
+
+def test_the_closed_period_of_a_gift_is_told_before_points_that_are_spent() -> None:
+    for closed, refusal in ((None, "insufficient_points"), (BELA, "period_closed")):
+        pair = [a_line(BELA, 1, 80, ANNA), a_line(ANNA, 2, -80, BELA)]
+        heads = a_head(ANNA, debited=80, line_no=2), a_head(BELA, debited=85)
+        assert told([Movement(pair)], *heads, closed=closed) == (refusal, BELA)
+
+
 # --- one line, more than once --------------------------------------------------------------
 
 
@@ -163,7 +220,7 @@ def test_parts_that_add_up_to_more_than_the_line_are_refused_with_what_is_left(
 ) -> None:
     again = Reversible(line.line, before, 1)
     with pytest.raises(LineTakenBack) as caught:
-        reverse(posting(a_head(ANNA, 60)), Movement([again]), wanted, TERMS)
+        reverse(posting(a_head(ANNA, 60)), [Movement([again])], wanted, TERMS)
     assert caught.value.facts == {"account": ANNA, "line_no": 3, "left": left, "wanted": shown}
 
 

@@ -15,9 +15,12 @@ from gongyi_bank.errors import (
     AccountFrozen,
     GiftedPointsStay,
     GongyiBankError,
+    GranteeLimitReached,
     InsufficientPoints,
     PassbookFrozen,
     PoolClosed,
+    PoolLimitReached,
+    PoolShort,
     TransferLimitReached,
     TransferNotAllowed,
     UnknownCustomer,
@@ -32,6 +35,7 @@ from gongyi_bank.rules.transfers import (
     DONATION,
     GIFT,
     GRANT,
+    GRANTEE,
     Flow,
     Given,
     Lot,
@@ -40,6 +44,7 @@ from gongyi_bank.rules.transfers import (
     cut,
     decide_flows,
     judge_leg,
+    limits_pools,
     needs_lots,
     net_flows,
 )
@@ -64,6 +69,7 @@ POOLS = {
     "P3": PoolFacts(3, "P3", "新池", 1001, "B01", internal_no("pool", 3), OPEN),
 }
 FREE = {"gift_points_year_max": None}
+ONE = Points(1)
 
 
 def facts(
@@ -173,6 +179,14 @@ def test_a_side_that_cannot_take_part_is_refused(
         ({}, ACTIVE, OTHER, DONATION, not_allowed(OTHER, DONATION, MAY_NOT_RECEIVE)),
         ({}, ACTIVE, OTHER, GRANT, not_allowed(ACTIVE, GRANT, MAY_NOT_GIVE)),
         (
+            {"grantees": ("volunteer", "household")},
+            "P1", GROUP, None, not_allowed(GROUP, GRANT, MAY_NOT_RECEIVE),
+        ),
+        (
+            {"grantees": ()},
+            "P1", ACTIVE, None, not_allowed(ACTIVE, GRANT, MAY_NOT_RECEIVE),
+        ),
+        (
             {"relations": ("direct_kin",)},
             ACTIVE, OTHER, GIFT,
             not_allowed(ACTIVE, GIFT, "this relation is not among those allowed"),
@@ -180,7 +194,7 @@ def test_a_side_that_cannot_take_part_is_refused(
     ],
 )  # fmt: skip
 def test_the_rules_say_who_may(
-    rules: dict[str, Any], source: int, target: int | str, purpose: str | None,
+    rules: dict[str, Any], source: int | str, target: int | str, purpose: str | None,
     error: TransferNotAllowed,
 ) -> None:  # fmt: skip
     with pytest.raises(TransferNotAllowed) as refused:
@@ -196,12 +210,17 @@ def test_a_relation_that_is_allowed_and_groups_that_may_give_pass() -> None:
     assert judge_leg(open_to_groups, side(GROUP), side(ACTIVE), 7).purpose == GIFT
 
 
+def test_pools_grant_to_each_other_whoever_else_may_receive() -> None:
+    nobody = facts(grantees=())
+    assert judge_leg(nobody, side("P1"), side("P3"), 7).purpose == GRANT
+    assert judge_leg(facts(grantees=("household",)), side("P1"), side(HOME), 7).purpose == GRANT
+
+
 # --- limits --------------------------------------------------------------------------------
 
 BEFORE = Given(points_month=300, count_month=2, points_year=500, count_year=4)
-
-
-@pytest.mark.parametrize(
+P1_NO, P3_NO = POOLS["P1"].account_no, POOLS["P3"].account_no
+each_limit = pytest.mark.parametrize(
     ("limit", "fits", "too_small", "said"),
     [
         (
@@ -220,6 +239,9 @@ BEFORE = Given(points_month=300, count_month=2, points_year=500, count_year=4)
         ("count_year_max", 5, 4, ("本年次数 number this year", "4", 4, 1)),
     ],
 )
+
+
+@each_limit
 @pytest.mark.parametrize("purpose", [GIFT, DONATION])
 def test_a_limit_is_reached_by_the_first_point_or_time_above_it(
     purpose: str, limit: str, fits: Any, too_small: Any, said: tuple[object, ...]
@@ -230,17 +252,76 @@ def test_a_limit_is_reached_by_the_first_point_or_time_above_it(
     with pytest.raises(TransferLimitReached) as refused:
         decide_flows(facts(given=given, **FREE | {name: too_small}), [flow])
     period, most, used, wanted = said
+    assert type(refused.value) is TransferLimitReached
     assert refused.value.facts == {
         "account": ACTIVE, "purpose": CALLED[purpose], "period": period,
         "limit": most, "used": used, "wanted": wanted,
     }  # fmt: skip
 
 
-def test_gifts_and_donations_have_limits_of_their_own() -> None:
-    given = {(ACTIVE, DONATION): BEFORE}
+@each_limit
+def test_what_a_pool_grants_has_limits(
+    limit: str, fits: Any, too_small: Any, said: tuple[object, ...]
+) -> None:
+    flow, name, given = Flow(P1_NO, ACTIVE, 100, GRANT), f"grant_{limit}", {(P1_NO, GRANT): BEFORE}
+    assert decide_flows(facts(given=given, **{name: fits}), [flow]) == [flow]
+    with pytest.raises(TransferLimitReached) as refused:
+        decide_flows(facts(given=given, **{name: too_small}), [flow])
+    period, most, used, wanted = said
+    assert refused.value == PoolLimitReached(
+        pool="P1", account=P1_NO, purpose=CALLED[GRANT], period=period,
+        limit=most, used=used, wanted=wanted,
+    )  # fmt: skip
+
+
+@each_limit
+def test_what_a_customer_is_granted_has_limits(
+    limit: str, fits: Any, too_small: Any, said: tuple[object, ...]
+) -> None:
+    flow, name = Flow(P1_NO, ACTIVE, 100, GRANT), f"grantee_{limit}"
+    given = {(ACTIVE, GRANTEE): BEFORE}
+    assert decide_flows(facts(given=given, **{name: fits}), [flow]) == [flow]
+    with pytest.raises(TransferLimitReached) as refused:
+        decide_flows(facts(given=given, **{name: too_small}), [flow])
+    period, most, used, wanted = said
+    assert refused.value == GranteeLimitReached(
+        account=ACTIVE, purpose=CALLED[GRANT], period=period, limit=most, used=used, wanted=wanted
+    )
+
+
+def test_gifts_donations_and_grants_have_limits_of_their_own() -> None:
+    given = {(ACTIVE, DONATION): BEFORE, (ACTIVE, GRANTEE): BEFORE}
     flow = Flow(ACTIVE, OTHER, 100, GIFT)
     books = facts(given=given, gift_count_month_max=1, gift_points_year_max=Points(1))
     assert decide_flows(books, [flow]) == [flow]
+    given = {(P1_NO, GRANT): BEFORE, (ACTIVE, GIFT): BEFORE}
+    flow = Flow(P1_NO, ACTIVE, 100, GRANT)
+    assert decide_flows(facts(given=given, grantee_count_month_max=1), [flow]) == [flow]
+
+
+def test_a_customer_is_granted_by_several_pools_together_and_by_each_act_once() -> None:
+    flows = [Flow(P1_NO, ACTIVE, 100, GRANT), Flow(P3_NO, ACTIVE, 100, GRANT)]
+    once = facts(grantee_count_month_max=1, grant_count_month_max=1, grant_points_year_max=ONE)
+    assert decide_flows(once, flows) == flows
+    assert decide_flows(facts(grantee_points_month_max=Points(2)), flows) == flows
+    with pytest.raises(GranteeLimitReached) as refused:
+        decide_flows(facts(grantee_points_month_max=Points("1.99")), flows)
+    assert refused.value.facts["wanted"] == "2.00"
+
+
+def test_what_a_pool_receives_from_another_has_no_limit_but_the_others() -> None:
+    flow = Flow(P1_NO, P3_NO, 100, GRANT)
+    none = {"grantee_points_month_max": Points("0.01"), "grantee_count_year_max": 1}
+    assert decide_flows(facts(given={(P3_NO, GRANTEE): BEFORE}, **none), [flow]) == [flow]
+    with pytest.raises(PoolLimitReached):
+        decide_flows(facts(grant_points_month_max=Points("0.99")), [flow])
+
+
+@pytest.mark.parametrize("limit", ["points_month", "points_year", "count_month", "count_year"])
+def test_what_a_pool_granted_matters_where_one_of_its_limits_is_set(limit: str) -> None:
+    most = ONE if limit.startswith("points") else 1
+    assert limits_pools(TransferRules(**{f"grant_{limit}_max": most}))
+    assert not limits_pools(TransferRules(**{f"grantee_{limit}_max": most}))
 
 
 def test_one_act_counts_once_and_with_all_its_points() -> None:
@@ -251,7 +332,7 @@ def test_one_act_counts_once_and_with_all_its_points() -> None:
     assert refused.value.facts["wanted"] == "2.00"
 
 
-def test_a_pool_has_no_limit_but_what_it_has() -> None:
+def test_as_shipped_a_pool_has_no_limit_but_what_it_has() -> None:
     flow = Flow(POOLS["P1"].account_no, ACTIVE, 1000, GRANT)
     assert decide_flows(facts(gift_points_year_max=Points(1)), [flow]) == [flow]
     with pytest.raises(InsufficientPoints):
@@ -275,6 +356,26 @@ def test_limits_come_before_points_and_points_before_gifted_ones(
     flow = Flow(ACTIVE, OTHER, 700, GIFT)
     with pytest.raises(error):
         decide_flows(facts(**{"lots": GIFTED, "may_give_on": False} | changes), [flow])
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"grant_points_month_max": Points("6.99"), "credited": 600}, PoolLimitReached),
+        ({"credited": 600}, PoolShort),
+        ({}, GranteeLimitReached),
+        ({"grantee_points_month_max": None}, GiftedPointsStay),
+    ],
+)
+def test_pools_are_judged_before_who_receives_and_gifted_points_come_last(
+    changes: dict[str, Any], error: type[GongyiBankError]
+) -> None:
+    """Each row breaks what comes later as well."""
+    flows = [Flow(P1_NO, OTHER, 700, GRANT), Flow(ACTIVE, HOME, 100, GIFT)]
+    strict = {"grantee_points_month_max": Points("6.99"), "may_give_on": False, "lots": GIFTED}
+    with pytest.raises(GongyiBankError) as refused:
+        decide_flows(facts(**strict | changes), flows)
+    assert type(refused.value) is error
 
 
 @pytest.mark.parametrize(("spent", "is_allowed"), [(0, False), (499, False), (500, True)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from gongyi_bank.bank import Counter
 from gongyi_bank.commands.customers import NewCustomer
 from gongyi_bank.commands.holds import HoldCapture
 from gongyi_bank.commands.hours import RecordManyHours, ServiceRow
@@ -291,6 +292,33 @@ def test_a_category_named_twice_is_refused() -> None:
     rate = TariffRate(category="x", name="x", points_per_hour=Points(1))
     with pytest.raises(InvalidValue):
         Tariff(rates=(rate, rate))
+
+
+#: Arguments that are lists, of what is no command.
+LISTED: dict[str, Callable[[Counter, Any], object]] = {
+    "accounts": lambda counter, given: counter.lock(accounts=given),
+    "stores": lambda counter, given: counter.lock(stores=given),
+    "pools": lambda counter, given: counter.lock(pools=given),
+    "commands": lambda counter, given: counter.execute_many(given),
+    "kinds": lambda counter, given: counter.ratings.volunteer_league("2022-10", kinds=given),
+    "outlets": lambda counter, given: counter.ratings.indicators("2022-10", outlets=given),
+}
+
+
+@pytest.mark.parametrize("field", LISTED)
+def test_what_is_no_list_is_refused_where_one_is_needed(
+    sqlite_district: District, field: str
+) -> None:
+    with sqlite_district.bank.begin() as counter:
+        for given in (5, 1.5, True, b"P01", "P01", None):
+            if field == "outlets" and (given is None or isinstance(given, str)):
+                continue  # all of them, or the one
+            with pytest.raises(InvalidValue) as caught:
+                LISTED[field](counter, given)
+            assert caught.value.facts["field"] == field
+            assert "a list is needed" in caught.value.facts["reason"]
+            assert "须为列表" in caught.value.message("zh")
+        LISTED[field](counter, ())
 
 
 # --- what only the books can tell ----------------------------------------------------------

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from gongyi_bank.bank import Bank
+from gongyi_bank.bank import Bank, Counter, Desks
 from gongyi_bank.commands import customers, hours, outlets
 from gongyi_bank.commands.base import Command
 from gongyi_bank.desks.base import SERVICES
@@ -277,6 +279,37 @@ def test_an_impossible_staff_code_is_refused_by_name(sqlite_district: District, 
     str(caught.value).encode()
     if staff:
         assert isinstance(caught.value, InvalidText)
+
+
+@contextmanager
+def _within(bank: Bank, staff: Any) -> Iterator[Counter]:
+    with bank.engine.begin() as connection, bank.within(connection, staff=staff) as counter:
+        yield counter
+
+
+#: Every way to say who acts, on a handle that has somebody of its own.
+SAID: dict[str, Callable[[Bank, Any], AbstractContextManager[Desks]]] = {
+    "acting_as": lambda bank, staff: nullcontext(bank.acting_as(staff)),
+    "acting_as, in a block": lambda bank, staff: bank.acting_as(staff).begin(),
+    "begin": lambda bank, staff: bank.begin(staff=staff),
+    "simulate": lambda bank, staff: bank.simulate(staff=staff),
+    "within": _within,
+}
+
+
+@pytest.mark.parametrize("staff", ["", 0, 3, False])
+@pytest.mark.parametrize("way", SAID)
+def test_an_empty_code_never_stands_for_whoever_the_bank_was_opened_for(
+    sqlite_district: District, way: str, staff: Any
+) -> None:
+    bank = sqlite_district.bank
+    before = everything(bank)
+    with pytest.raises(InvalidText) as caught, SAID[way](bank, staff) as desks:
+        desks.outlets.rename(outlet="B01", name="x")
+    assert caught.value.facts["field"] == "staff"
+    assert everything(bank) == before
+    with SAID[way](bank, None) as desks:
+        desks.outlets.rename(outlet="B01", name="x")
 
 
 def test_a_clock_without_a_zone_is_refused(sqlite_district: District) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import threading
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.hours import RecordHours
 from gongyi_bank.errors import InvalidValue
+from gongyi_bank.service.grouping import Wish, perform_together
 from gongyi_bank.store import outbox as store
 from tests.district import District
 from tests.service.test_statement_counts import statements
@@ -102,6 +105,25 @@ def test_what_commits_late_is_not_skipped(postgresql_tables_url: str) -> None:
         early = bank.execute(service(district, other, "10-03 08:00")).voucher_id
         assert drain(bank, "sms") == [early.bytes]
     assert drain(bank, "sms") == [late.bytes]
+    district.close()
+
+
+def test_within_a_moment_the_order_is_that_of_the_acts_the_founding_and_groups_included(
+    monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> None:
+    """Also where chance gives lower bytes every time, and a clock stands still."""
+    falling = itertools.chain(range(250, 0, -1), itertools.repeat(0))
+    monkeypatch.setattr(os, "urandom", lambda count: bytes([next(falling)]) * count)
+    district = District(sqlite_url)
+    account = district.customer()
+    for hour in (8, 10):
+        pair = [service(district, account, f"10-03 {hour + n:02d}:00") for n in (0, 1)]
+        with district.bank.begin() as counter:
+            perform_together(counter._tx, counter._shelf, [Wish("T1", one) for one in pair])
+    found, *_, first, second, third, fourth = district.bank.outbox.read("sms")
+    assert found.act == "bank.found"
+    served = [voucher.body["receipt"]["line_no"] for voucher in (first, second, third, fourth)]
+    assert served == [1, 2, 3, 4]
     district.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -183,6 +183,68 @@ def test_refusals_come_in_their_order(district: District) -> None:
         assert type(caught.value) is refusal
     assert everything(district.bank) == before
     assert reverse(district, account, 1, points=Points("0.50")).part.balance == 0
+
+
+def close_october(district: District) -> None:
+    """November has begun, October is closed, and work for it is refused."""
+    district.clock.now = at("11-03 09:00")
+    for period in ("2022-10-31", "2022-10"):
+        district.bank.closings.close(period)
+
+
+#: Acts that take a service of October back whose points are spent.
+TAKERS: dict[str, Callable[[District, int, UUID], object]] = {
+    "reversals.reverse_line": lambda d, a, _: reverse(d, a, 1),
+    "reversals.reverse_line, a part": lambda d, a, _: reverse(d, a, 1, points=Points("1.50")),
+    "reversals.reverse_voucher": lambda d, _, voucher: d.acting("K1").reversals.reverse_voucher(
+        voucher=voucher, **TWO
+    ),
+    "hours.void": lambda d, a, _: d.acting("K1").hours.void(account=a, record_no=1, **TWO),
+    "hours.correct": lambda d, a, _: d.acting("K1").hours.correct(
+        account=a, record_no=1, category="elder_care", started_at=at("11-02 08:00"),
+        ended_at=at("11-02 08:01"), recorded_by="T1", checked_by="K1", reason="误记",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("act", TAKERS)
+def test_a_closed_period_is_named_before_points_that_are_spent(
+    founded: Callable[..., District], act: str
+) -> None:
+    district = founded(ClosingRules(late_work="refuse"))
+    a_shop(district)
+    account = district.customer()
+    voucher = district.serve(account, "10-03 08:00", 120).voucher_id
+    spend(district, account, 4)
+    district.clock.now = at("11-02 12:00")
+    with pytest.raises(InsufficientPoints):
+        TAKERS[act](district, account, voucher)
+    close_october(district)
+    before = everything(district.bank)
+    with pytest.raises(PeriodClosed):
+        TAKERS[act](district, account, voucher)
+    assert everything(district.bank) == before
+
+
+def test_a_closed_period_of_any_line_is_named_before_spent_points_of_another(
+    founded: Callable[..., District],
+) -> None:
+    district = founded(ClosingRules(late_work="refuse"))
+    a_shop(district)
+    spent, kept = district.customer(), district.customer()
+    district.clock.now = at("11-01 12:00")
+    rows = [district.row(spent, "11-01 08:00", 120), district.row(kept, "10-31 08:00", 120)]
+    booked = district.bank.hours.record_many(rows=rows)
+    spend(district, spent, 4)
+    wish = {"voucher": booked.voucher_id, "reason": "误记", "second_person": "ADM2"}
+    with pytest.raises(InsufficientPoints):
+        district.bank.reversals.reverse_voucher(**wish)
+    close_october(district)
+    with pytest.raises(PeriodClosed):
+        district.bank.reversals.reverse_voucher(**wish)
+    with pytest.raises(InsufficientPoints) as caught:
+        district.bank.reversals.reverse_voucher(**wish, value="today")
+    assert caught.value.facts["account"] == spent
 
 
 def test_a_closed_account_is_left_alone(district: District) -> None:

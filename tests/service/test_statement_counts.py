@@ -18,7 +18,7 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.commands.customers import NewCustomer
 from gongyi_bank.commands.hours import ServiceRow
 from gongyi_bank.commands.points import OpeningRow
-from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.policies import PointsExpiry, TransferRules
 from gongyi_bank.values import Points
 from tests.acts import ACTS, keyed
 from tests.district import District
@@ -209,6 +209,48 @@ def test_a_transfer_costs_the_same_whatever_the_number_of_its_legs(district: Dis
             keeper.transfers.send(legs=[*legs, *back], outlet="B01S01")
         found.append(len(seen))
     assert found[0] == found[1]
+
+
+def test_limits_on_grants_cost_one_look_at_the_pools_that_give(engine_url: str) -> None:
+    """And none where only those who receive have limits."""
+    found = []
+    for rules in (
+        TransferRules(),
+        TransferRules(grantee_points_month_max=Points(5)),
+        TransferRules(grant_points_month_max=Points(5), grantee_count_year_max=5),
+    ):
+        district = District(engine_url, policies=(rules,), bank=f"雁江{len(found)}")
+        found.append(granting_costs(district))
+        district.close()
+    without, of_customers, of_pools = found
+    assert without[0] == without[1] == of_customers[0] == of_customers[1]
+    assert of_pools[0] == of_pools[1] == tuple(count + 1 for count in without[0])
+
+
+def granting_costs(district: District) -> list[tuple[int, int]]:
+    """What a grant and a transfer of many legs from two pools cost, to one and to many."""
+    giver, *others = registered(district, 31)
+    district.serve(giver, "10-03 08:00", 480)
+    keeper, cent, agreed = (
+        district.acting("K1"), Points("0.01"), {"reason": "慰问", "second_person": "K1b"},
+    )  # fmt: skip
+    for code in ("P1", "P2"):
+        keeper.pools.open(code=code, name="爱心池", outlet="B01")
+        keeper.transfers.donate(account=giver, pool=code, points=Points(4), outlet="B01S01")
+    found = []
+    for some in (others[:1], others):
+        grants = [{"account": account, "points": cent} for account in some]
+        with statements(district.bank) as granting:
+            keeper.transfers.grant(pool="P1", grants=grants, **agreed)
+        legs = [
+            {"source_pool": code, "target": account, "points": cent}
+            for account in some
+            for code in ("P1", "P2")
+        ]
+        with statements(district.bank) as sending:
+            keeper.transfers.send(legs=legs, outlet="B01S01", **agreed)
+        found.append((len(granting), len(sending)))
+    return found
 
 
 def test_registering_one_costs_what_many_at_many_outlets_cost(district: District) -> None:

@@ -1,6 +1,7 @@
-"""Simulate from the command line: one seed, or one after the other until a time.
+"""Simulate from the command line: one seed, so many, or one after the other until a time.
 
 python -m tests.simulation --seed 7 --acts 2000
+python -m tests.simulation --seed 1000 --seeds 90 --acts 500
 python -m tests.simulation --minutes 30
 python -m tests.simulation --until 06:30
 python -m tests.simulation --seed 7 --acts 400 --planted lost-commit
@@ -60,7 +61,7 @@ def main(words: list[str]) -> int:
         )  # fmt: skip
         print(f"seed {seed}: {run.acts} acts, {run.statements} statements, sound; {run.digest}")
         seed += 1
-        if give_up_at is None or time.time() >= give_up_at:
+        if seed - given.seed >= given.seeds and (give_up_at is None or time.time() >= give_up_at):
             break
     print(", ".join(f"{name} {count}" for name, count in totals.items()))
     _show("committed", done)
@@ -78,6 +79,7 @@ def _show(title: str, counts: Counter[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="so many of them, one by one")
     parser.add_argument("--acts", type=int, default=2000, help="units of work in a run")
     parser.add_argument("--clients", type=int, default=5)
     parser.add_argument("--minutes", type=float, help="go on with the next seed so long")
@@ -87,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _end_of(given: argparse.Namespace) -> float | None:
-    """When to begin no further seed; None after the first."""
+    """When to begin no further seed; None for no more than were asked for."""
     if given.minutes is not None:
         return time.time() + 60 * given.minutes
     if given.until is None:

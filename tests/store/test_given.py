@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 from gongyi_bank.policies import PointsExpiry
-from gongyi_bank.rules.transfers import DONATION, GIFT, Given
+from gongyi_bank.rules.ledger import internal_no
+from gongyi_bank.rules.transfers import DONATION, GIFT, GRANT, GRANTEE, Given
 from gongyi_bank.store.transfers import ask_given
 from gongyi_bank.values import Points
 from tests.district import SHANGHAI, District
+from tests.service.test_transfers import a_pool, grant, leg, send
 
 
 def on(district: District, month: int, day: int, year: int = 2022) -> None:
@@ -97,3 +99,32 @@ def test_a_gift_of_points_with_two_dates_counts_once(sqlite_tables_url: str) -> 
     assert len(district.bank.reports.statement(account).lines) == 4
     assert given(district, account) == {(account, GIFT): Given(150, 1, 150, 1)}
     district.close()
+
+
+def test_what_pools_gave_and_what_each_was_granted_is_told_beside_it(
+    sqlite_district: District,
+) -> None:
+    one, other = sqlite_district.customer(), sqlite_district.customer()
+    first, second = internal_no("pool", 1), internal_no("pool", 2)
+    a_pool(sqlite_district, points=8)
+    a_pool(sqlite_district, "P2")
+    on(sqlite_district, 10, 31)
+    grant(sqlite_district, (one, Points("0.10")), (other, Points("0.20")))
+    on(sqlite_district, 11, 1)
+    done = grant(sqlite_district, (one, Points("0.40")))
+    legs = (leg("P1", "P2", Points("0.60")), leg("P1", other, Points("0.05")))
+    send(sqlite_district, *legs, reason="慰问", second_person="K1b")
+    take_back(sqlite_district, one, 2, "0.15")
+    assert given(sqlite_district, one, first, second) == {
+        (one, GRANTEE): Given(25, 1, 35, 2),
+        (first, GRANT): Given(90, 2, 120, 3),
+        (second, GRANTEE): Given(60, 1, 60, 1),
+    }
+    sqlite_district.bank.reversals.reverse_voucher(
+        voucher=done.voucher_id, reason="误记", second_person="ADM2"
+    )
+    assert given(sqlite_district, one, other, first) == {
+        (one, GRANTEE): Given(0, 0, 10, 1),
+        (other, GRANTEE): Given(5, 1, 25, 2),
+        (first, GRANT): Given(65, 1, 95, 2),
+    }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gongyi_bank.errors import LockOutOfOrder
-from gongyi_bank.store.locks import HeldLocks, Lock, Place
+from gongyi_bank.store.locks import HeldLocks, Lock, Place, counter_of
 
 HOUSE: Lock = (Place.OUTLETS, 0)
 ALL_OF_2: Lock = (Place.OFFERS, (2,))
+ACCOUNTS = "账户编号 serial numbers of accounts"
 
 
 def head(account_no: int) -> Lock:
@@ -38,12 +39,34 @@ def test_whoever_holds_nothing_may_lock_anything() -> None:
     ("held", "wanted", "refusal"),
     [
         (head(7), HOUSE, ("网点 outlets", "7")),
+        ((Place.CLOSINGS, 0), HOUSE, ("网点 outlets", "结账 closings")),
+        (head(7), (Place.CLOSINGS, 0), ("结账 closings", "7")),
         ((Place.STORES, 2), head(7), ("7", "商家 stores")),
         (offer(2, "B"), (Place.STORES, 3), ("商家 stores", "B")),
         (offer(2, "B"), offer(2, "A"), ("A", "B")),
         (offer(2, "B"), ALL_OF_2, ("兑换品 offers", "B")),
         (ALL_OF_2, offer(1, "A"), ("A", "兑换品 offers")),
-        ((Place.COUNTERS, "account"), offer(2, "A"), ("A", "编号 serial numbers")),
+        (counter_of("staff", 0), offer(2, "A"), ("A", "人员编号 serial numbers of staff")),
+        (
+            counter_of("account", 1003),
+            counter_of("store", 0),
+            ("商家编号 serial numbers of stores", f"{ACCOUNTS} at 1003"),
+        ),
+        (
+            counter_of("account", 1004),
+            counter_of("account", 1003),
+            (f"{ACCOUNTS} at 1003", f"{ACCOUNTS} at 1004"),
+        ),
+        (
+            (Place.CONSUMERS, "sms"),
+            counter_of("outbox", 0),
+            ("发件箱编号 serial numbers of the outbox", "发件箱 outbox of sms"),
+        ),
+        (
+            (Place.CONSUMERS, "sms"),
+            (Place.CONSUMERS, "reports"),
+            ("发件箱 outbox of reports", "发件箱 outbox of sms"),
+        ),
     ],
 )
 def test_what_comes_before_what_is_held_is_refused_by_its_name(

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gongyi_bank.bank import Bank
+from gongyi_bank.bank import Bank, Counter
 from gongyi_bank.commands.customers import NewCustomer
+from gongyi_bank.commands.outlets import Appointment, NewOutlet
 from gongyi_bank.commands.stores import NewOffer, NewStore
 from gongyi_bank.errors import (
     EngineError,
@@ -26,6 +27,7 @@ from gongyi_bank.errors import (
     UnknownPool,
     UnknownStore,
 )
+from gongyi_bank.policies import HourLimits
 from gongyi_bank.store.locks import HeldLocks, Lock, Place
 from gongyi_bank.store.tables import voucher
 from gongyi_bank.values import Points
@@ -207,6 +209,140 @@ def test_an_undone_block_has_let_go_of_its_locks(district: District) -> None:
         with bank.within(connection) as counter:
             counter.accounts.freeze(account=low, reason="核查")
             counter.accounts.freeze(account=high, reason="核查")
+
+
+def test_what_was_read_is_acknowledged_after_all_acts(district: District) -> None:
+    account, _ = two_customers(district)
+    shop(district, "P1")
+    bank = watched(district)
+    newest = bank.outbox.read("sms")[-1].outbox_no
+    with bank.begin() as counter:  # as the how-to of the outbox says
+        buy(counter, account)
+        counter.customers.register(customers=[NewCustomer(outlet="B01S01", name="李四")])
+        assert counter.outbox.acknowledge("sms", newest) == newest
+        assert counter.outbox.acknowledge("sms", 1) == newest
+    with bank.begin() as counter:
+        counter.outbox.acknowledge("sms", newest)
+        with pytest.raises(LockOutOfOrder) as caught:
+            buy(counter, account)
+        with pytest.raises(LockOutOfOrder):
+            counter.customers.register(customers=[NewCustomer(outlet="B01S01", name="李四")])
+        with pytest.raises(LockOutOfOrder):
+            counter.outbox.acknowledge("reports", 1)
+    assert caught.value.facts == {
+        "wanted": f"{account}, A", "holding": "发件箱 outbox of sms",
+    }  # fmt: skip
+    assert bank.outbox.position("reports") == 0
+    assert district.bank.reports.balance(account) == Points("2.90")
+    assert district.bank.verify().is_clean
+
+
+def test_a_district_is_set_up_in_the_order_of_its_serial_numbers(district: District) -> None:
+    with watched(district, "admin").begin() as counter:
+        counter.outlets.open(outlets=[NewOutlet(code="B03", name="新城", parent="H")])
+        counter.staff.appoint(
+            appointments=[Appointment(code="K3", role="ledger_keeper", outlet="B03")]
+        )
+        counter.policies.adopt(policy=HourLimits(), effective_on=dt.date(2023, 1, 1))
+        store = NewStore(code="P9", name="店", kind="enterprise", recruited_by="B01S01")
+        counter.stores.recruit(stores=[store])
+        counter.pools.open(code="POOL", name="爱心池", outlet="B01")
+        counter.passbooks.print_stock(count=1)
+        counter.customers.register(customers=[NewCustomer(outlet="B01S01", name="李四")])
+        assert counter.outbox.read("sms")
+        counter.outbox.acknowledge("sms", 1)
+        # What is held may be drawn from again.
+        counter.outlets.open(outlets=[NewOutlet(code="B04", name="北街", parent="H")])
+    assert district.bank.verify().is_clean
+
+
+def test_serial_numbers_of_two_kinds_or_outlets_come_in_one_order(district: District) -> None:
+    bank = watched(district, "admin")
+    at_first, at_last = (
+        [NewCustomer(outlet=outlet, name="李四")] for outlet in ("B01S01", "B02S02")
+    )
+    with bank.begin() as counter:
+        counter.passbooks.print_stock(count=1)
+        counter.customers.register(customers=at_first)
+        counter.customers.register(customers=at_last)
+        counter.customers.register(customers=at_first)
+        assert counter.outbox.read("sms")
+    with bank.begin() as counter:
+        counter.customers.register(customers=at_last)
+        with pytest.raises(LockOutOfOrder) as caught:
+            counter.customers.register(customers=at_first)
+        with pytest.raises(LockOutOfOrder) as printing:
+            counter.passbooks.print_stock(count=1)
+        counter.customers.register(customers=at_last)
+    accounts = "账户编号 serial numbers of accounts at"
+    assert caught.value.facts == {"wanted": f"{accounts} 1003", "holding": f"{accounts} 1006"}
+    assert printing.value.facts["wanted"] == "存折编号 serial numbers of passbooks"
+    assert printing.value.message("zh").startswith("本事务已锁定 账户编号，此后再锁 存折编号")
+    assert district.bank.verify().is_clean
+
+
+Work = Callable[[Counter], object]
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+@pytest.mark.parametrize(
+    "pair", ["acknowledge", "two consumers", "register", "two series", "announce"]
+)
+def test_what_the_server_would_call_a_deadlock_is_refused_beforehand(
+    request: pytest.FixtureRequest, engine: str, pair: str
+) -> None:
+    """Two in opposite order: the one that is out of order is told, the other is done."""
+    url = "mariadb_tables_url" if engine == "mariadb" else "postgresql_url"
+    district = District(request.getfixturevalue(url))
+    account, _ = two_customers(district)
+    shop(district, "P1")
+    district.bank.outbox.read("sms")
+    for consumer in ("reports", "sms"):
+        district.bank.outbox.acknowledge(consumer, 1)
+    pairs: dict[str, tuple[Work, Work]] = {
+        "acknowledge": (lambda c: buy(c, account), lambda c: c.outbox.acknowledge("sms", 2)),
+        "two consumers": (
+            lambda c: c.outbox.acknowledge("reports", 2),
+            lambda c: c.outbox.acknowledge("sms", 2),
+        ),
+        "register": (
+            lambda c: c.customers.register(customers=[NewCustomer(outlet="B01S01", name="李")]),
+            lambda c: c.customers.register(customers=[NewCustomer(outlet="B02S02", name="李")]),
+        ),
+        "announce": (
+            lambda c: c.closings.announce(period="2022-10-15"),
+            lambda c: c.accounts.freeze(account=account, reason="核查"),
+        ),
+        "two series": (
+            lambda c: c.passbooks.print_stock(count=1),
+            lambda c: c.customers.register(customers=[NewCustomer(outlet="B01S01", name="李")]),
+        ),
+    }
+    first, second = pairs[pair]
+    district.clock.advance(days=1)
+    bank, met = watched(district, "admin"), threading.Barrier(2)
+    outcomes: dict[str, str] = {}
+
+    def work(name: str, before: Work, after: Work) -> None:
+        try:
+            with bank.begin() as counter:
+                before(counter)
+                met.wait(20)
+                after(counter)
+        except EngineError as error:
+            outcomes[name] = error.code
+        else:
+            outcomes[name] = "done"
+
+    orders = {"in order": (first, second), "against it": (second, first)}
+    threads = [threading.Thread(target=work, args=(n, *order)) for n, order in orders.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == {"in order": "done", "against it": "lock_out_of_order"}
+    assert district.bank.verify().is_clean
+    district.close()
 
 
 @pytest.mark.parametrize("name", sorted(ACTS))

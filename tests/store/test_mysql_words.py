@@ -21,6 +21,7 @@ SAFE = {
     "innodb_flush_method": "fsync",
     "innodb_doublewrite": "ON",
     "sql_mode": "STRICT_TRANS_TABLES,NO_ZERO_DATE",
+    "innodb_lock_wait_timeout": "50",
 }
 
 
@@ -46,7 +47,7 @@ class _Rows(list[Any]):
 
 def faults(redo_log: str | None = "ON", **changes: str) -> list[str]:
     told: Any = Telling(redo_log, SAFE | changes)
-    return SUPPORT.unsafe_settings(told)
+    return SUPPORT.weak_settings(told).unsafe
 
 
 def test_the_usual_settings_are_safe() -> None:
@@ -70,6 +71,14 @@ def test_torn_pages_that_are_only_found_are_unsafe(value: str) -> None:
 
 def test_a_redo_log_that_is_switched_off_is_unsafe() -> None:
     assert faults(redo_log="OFF") == ["the InnoDB redo log is switched off"]
+
+
+@pytest.mark.parametrize(("seconds", "is_endless"), [("99999999", False), ("100000000", True)])
+def test_a_wait_that_innodb_sets_no_clock_for_is_told(seconds: str, is_endless: bool) -> None:
+    told: Any = Telling("ON", SAFE | {"innodb_lock_wait_timeout": seconds})
+    unsafe, endless = SUPPORT.weak_settings(told)
+    assert unsafe == []
+    assert any(f"innodb_lock_wait_timeout is {seconds}" in one for one in endless) == is_endless
 
 
 def of_driver(number: int, said: str = "x") -> Exception:

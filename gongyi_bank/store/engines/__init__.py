@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from gongyi_bank.errors import EngineUnsupported
-from gongyi_bank.store.engines.base import PREPARED, Capability, Fusion, KeyTaken, StoreEngine
+from gongyi_bank.store.engines.base import (
+    PREPARED,
+    Capability,
+    Fusion,
+    KeyTaken,
+    StoreEngine,
+    WeakSettings,
+)
 from gongyi_bank.store.engines.mysql import MariadbEngine, MysqlEngine
 from gongyi_bank.store.engines.postgresql import PostgresqlEngine
 from gongyi_bank.store.engines.sqlite import READ_ONLY, SqliteEngine
@@ -20,6 +27,7 @@ __all__ = [
     "Fusion",
     "KeyTaken",
     "StoreEngine",
+    "WeakSettings",
     "Wire",
     "connect",
     "engine_for",

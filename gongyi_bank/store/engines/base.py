@@ -13,7 +13,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import sqlalchemy as sa
 
@@ -42,6 +42,15 @@ class Capability(enum.StrEnum):
 
 class KeyTaken(Exception):
     """The voucher's idempotency key was claimed while this act was deciding."""
+
+
+class WeakSettings(NamedTuple):
+    """What is wrong with a connection or its server, in words for whoever runs it."""
+
+    #: Acknowledged acts can be lost, or broken rows be let in.
+    unsafe: list[str]
+    #: Whoever waits for a lock may wait for ever; with what to do.
+    endless: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +122,8 @@ class StoreEngine(ABC):
         return connection.connection.cursor()
 
     @abstractmethod
-    def unsafe_settings(self, connection: sa.Connection) -> list[str]:
-        """What about this connection or server could lose acknowledged acts."""
+    def weak_settings(self, connection: sa.Connection) -> WeakSettings:
+        """What about this connection or server is unsafe, or lets an act wait for ever."""
 
     def guard_basis(self) -> list[str]:
         """The DDL of whatever the triggers run."""
@@ -156,6 +165,16 @@ class StoreEngine(ABC):
     @abstractmethod
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         """`column` is one of the values of the list parameter `name`."""
+
+    @abstractmethod
+    def rows_of(self, name: str, columns: Sequence[str]) -> sa.FromClause:
+        """Rows of whole numbers: the parameter `name` is JSON, a list of a list for each row."""
+
+    def looked_up_by(
+        self, select: sa.Select[Any], table: sa.FromClause, index: str
+    ) -> sa.Select[Any]:
+        """The select, which looks this table up by this index, as most planners would."""
+        return select
 
     def rows_named(
         self, columns: Sequence[Any], column: sa.Column[Any], named: sa.CompoundSelect[Any]
@@ -200,10 +219,10 @@ class StoreEngine(ABC):
         """Whether every statement sees what was committed before it, and no older snapshot."""
         return True
 
-    def for_one_statement(self, connection: sa.Connection) -> sa.Connection:
-        """A fresh connection set up to read by one statement, with no BEGIN and no ROLLBACK
-        where the driver can do without."""
-        return connection
+    def alone(self, connection: sa.Connection) -> contextlib.AbstractContextManager[object]:
+        """In it a fresh connection reads by one statement, with no BEGIN and no ROLLBACK where the
+        driver can do without."""
+        return contextlib.nullcontext()
 
     @abstractmethod
     def write(self, wire: Wire, bank_id: int, writes: Writes) -> None:
@@ -234,6 +253,17 @@ class StoreEngine(ABC):
     @abstractmethod
     def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:
         """Whether an error of COMMIT itself means: certainly not applied."""
+
+    def must_run_again(self, error: sa.exc.DBAPIError) -> bool:
+        """Whether a statement of the caller's met with a deadlock, or with an old snapshot.
+
+        Then all of the transaction must be run again; by default nobody meets with either.
+        """
+        return False
+
+    def has_failed(self, connection: sa.Connection) -> bool:
+        """Whether a statement failed and nothing can follow but a rollback; asks no server."""
+        return False
 
     #: True where the transaction's start took the only write lock there is.
     locks_at_begin: ClassVar[bool] = False

@@ -27,6 +27,7 @@ from gongyi_bank.store.engines.base import (
     Fusion,
     KeyTaken,
     StoreEngine,
+    WeakSettings,
     all_or_none,
     insert_columns,
     require_all_found,
@@ -38,6 +39,7 @@ from gongyi_bank.store.engines.union import united
 from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.tables import voucher
 from gongyi_bank.store.tables.columns import (
+    Big,
     Day,
     Instant,
     exact_collation,
@@ -47,14 +49,16 @@ from gongyi_bank.store.tables.columns import (
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
 
 _DUPLICATE = 1062
+_LOCK_TIMEOUT = 1205
 #: Certainly not applied: lock timeout, deadlock, a row changed since the snapshot, a cluster
 #: node that is not ready, a group of servers whose other member was first (MySQL).
-_NOT_APPLIED = frozenset({1205, 1213, 1020, 1047, 3101})
+_NOT_APPLIED = frozenset({_LOCK_TIMEOUT, 1213, 1020, 1047, 3101})
 #: A key, or a table, trigger or index, that somebody else has just made; a table changed
 #: meanwhile; a MySQL that is being shut down, where MariaDB drops the connection.
 _RETRY = _NOT_APPLIED | {_DUPLICATE, 1050, 1053, 1061, 1359, 1412, 1684, 1826}
 #: Why an error whose number alone helps nobody comes.
 _EXPLAINED = {
+    1305: "the block's savepoint is gone: its transaction was ended by a deadlock, or a statement",
     1419: "MySQL with a binary log: making triggers wants log_bin_trust_function_creators=1,"
     " or an account with SUPER"
 }
@@ -78,8 +82,10 @@ _REDO_LOG = sa.text("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'")
 _SETTINGS = sa.text(
     "SHOW VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 'log_bin',"
     " 'innodb_flush_method', 'sync_binlog', 'innodb_doublewrite', 'sql_mode',"
-    " 'check_constraint_checks')"
+    " 'check_constraint_checks', 'innodb_lock_wait_timeout')"
 )
+#: From here on InnoDB sets no clock (the default is 50 seconds).
+_ENDLESS_SECONDS = 100_000_000
 _OTHER_STORAGE = sa.text(
     "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     " AND left(table_name, 3) = 'gb_' AND engine <> 'InnoDB'"
@@ -169,7 +175,7 @@ class MysqlEngine(StoreEngine):
         """With another sign for the end, since a trigger's body has semicolons in it."""
         return f"DELIMITER //\n{statement}\n//\nDELIMITER ;"
 
-    def unsafe_settings(self, connection: sa.Connection) -> list[str]:
+    def weak_settings(self, connection: sa.Connection) -> WeakSettings:
         rows = connection.execute(_SETTINGS).all()
         found = {name.lower(): str(value).upper() for name, value in rows}
         faults = []
@@ -188,7 +194,8 @@ class MysqlEngine(StoreEngine):
         if found.get("check_constraint_checks", "ON") != "ON":
             faults.append("check_constraint_checks is off")
         others = connection.scalars(_OTHER_STORAGE).all()
-        return faults + [f"table {name} is not InnoDB" for name in others]
+        faults += [f"table {name} is not InnoDB" for name in others]
+        return WeakSettings(faults, _endless(int(found["innodb_lock_wait_timeout"])))
 
     def guards_of(self, table: str, columns: Sequence[str] | None) -> list[str]:
         return mysql_guards(table, columns)
@@ -212,6 +219,18 @@ class MysqlEngine(StoreEngine):
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         # The driver writes a list as (1, 2, 3): one parameter, and a range of the index.
         return column.op("IN", is_comparison=True)(sa.bindparam(name))
+
+    def rows_of(self, name: str, columns: Sequence[str]) -> sa.FromClause:
+        cells = [f"{column} BIGINT PATH '$[{place}]'" for place, column in enumerate(columns)]
+        shape: sa.ColumnElement[Any] = sa.literal_column(f"'$[*]' COLUMNS ({', '.join(cells)})")
+        rows = sa.func.json_table(sa.bindparam(name, type_=sa.Text()), shape)
+        return rows.table_valued(*(sa.column(column, Big) for column in columns), name=name)
+
+    def looked_up_by(
+        self, select: sa.Select[Any], table: sa.FromClause, index: str
+    ) -> sa.Select[Any]:
+        # What it knows of an index may be as old as an empty table; then it reads the whole bank.
+        return select.with_hint(table, f"FORCE INDEX ({index})")
 
     def rows_named(
         self, columns: Sequence[Any], column: sa.Column[Any], named: sa.CompoundSelect[Any]
@@ -311,6 +330,19 @@ class MysqlEngine(StoreEngine):
 
     def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:
         return _errno(error.orig) in _NOT_APPLIED
+
+    def must_run_again(self, error: sa.exc.DBAPIError) -> bool:
+        # A lock timeout has undone its statement alone.
+        return _errno(error.orig) in _NOT_APPLIED - {_LOCK_TIMEOUT}
+
+
+def _endless(seconds: int) -> list[str]:
+    if seconds < _ENDLESS_SECONDS:
+        return []
+    return [
+        f"innodb_lock_wait_timeout is {seconds}, so an act may wait for a lock without end:"
+        " SET innodb_lock_wait_timeout = 10 in every session of the engine"
+    ]
 
 
 def _along_the_key(rows: sa.Select[Any]) -> sa.Select[Any]:

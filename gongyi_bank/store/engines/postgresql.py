@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from gongyi_bank.store.engines.base import (
     Fusion,
     KeyTaken,
     StoreEngine,
+    WeakSettings,
     all_or_none,
     require_all_found,
     sorted_rows,
@@ -41,15 +43,27 @@ _log = logging.getLogger("gongyi_bank.sql")
 _RETRY = frozenset({"40001", "40P01", "55P03", "23505", "42P07", "42723", "42710"})
 
 
+#: Why an error whose number alone helps nobody comes.
+_EXPLAINED = {
+    "25P02": "a statement failed before in this transaction, or block",
+    "3B001": "the block's savepoint is gone: its transaction was ended by a statement",
+}
 _SHARE_BANK = (
     "SELECT 1 FROM gb_bank AS b WHERE bank_id = $1 AND NOT EXISTS (SELECT 1 FROM gb_closing AS c"
     " WHERE c.bank_id = b.bank_id AND c.state = 'closing') FOR SHARE"
 )
 _QUEUE_FOR_BANK = "SELECT 1 FROM gb_bank WHERE bank_id = $1 FOR NO KEY UPDATE"
-#: What decides whether a power cut can take back what was acknowledged.
-_DURABILITY = (
+#: What a connection of our own tells the server when it begins.
+_OPTIONS = "-c plan_cache_mode=force_generic_plan -c lock_timeout=10s"
+#: What decides whether a power cut can take back what was acknowledged; and what ends a wait.
+_SETTINGS = (
     "SELECT current_setting('synchronous_commit'), current_setting('fsync'),"
-    " current_setting('full_page_writes')"
+    " current_setting('full_page_writes'), current_setting('lock_timeout'),"
+    " current_setting('statement_timeout')"
+)
+_ENDLESS = (
+    "lock_timeout is 0, so an act may wait for a lock without end: make the engine with"
+    " connect_args={'options': '-c lock_timeout=10s'}"
 )
 
 
@@ -61,6 +75,25 @@ _FROM_JSON: dict[type, Any] = {
 }
 #: How SQL is compiled for the server itself: with $1, $2 for its parameters.
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+class _Autocommit:
+    """Every statement is a transaction by itself.
+
+    Not by SQLAlchemy's execution options: they cost as much as the question for a balance.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, driver_connection: Any) -> None:
+        self._connection = driver_connection
+
+    def __enter__(self) -> None:
+        self._connection.autocommit = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._connection.closed:
+            self._connection.autocommit = False
 
 
 class PostgresqlEngine(StoreEngine):
@@ -83,14 +116,15 @@ class PostgresqlEngine(StoreEngine):
         An act's statements take lists, for which a planner that sees the values would plan
         anew each time, at several times the cost of running. A statement is prepared when a
         connection runs it for the second time; behind a pooler that gives every transaction
-        another server connection, say `?prepare_threshold=none` in the URL.
+        another server connection, say `?prepare_threshold=none` in the URL. Options that the
+        URL has come after ours, and of two that say something else the server takes the last.
         """
         given: dict[str, Any] = {"prepare_threshold": 1}
         if "prepare_threshold" in url.query:
             said = str(url.query["prepare_threshold"])
             given["prepare_threshold"] = None if said == "none" else int(said)
-        if "options" not in url.query:
-            given["options"] = "-c plan_cache_mode=force_generic_plan -c lock_timeout=10s"
+        said_last = url.normalized_query.get("options", ())
+        given["options"] = " ".join((_OPTIONS, *said_last))
         return {"connect_args": given}
 
     def prepare(self, engine: sa.Engine) -> None:
@@ -119,11 +153,12 @@ class PostgresqlEngine(StoreEngine):
 
         return raw_cursor(connection)
 
-    def unsafe_settings(self, connection: sa.Connection) -> list[str]:
-        commits, *found = connection.exec_driver_sql(_DURABILITY).one()
+    def weak_settings(self, connection: sa.Connection) -> WeakSettings:
+        commits, *found, lock, statement = connection.exec_driver_sql(_SETTINGS).one()
         faults = [] if commits in ("on", "remote_apply") else [f"synchronous_commit is {commits}"]
         others = zip(("fsync", "full_page_writes"), found, strict=True)
-        return faults + [f"{name} is off" for name, setting in others if setting == "off"]
+        faults += [f"{name} is off" for name, setting in others if setting == "off"]
+        return WeakSettings(faults, [_ENDLESS] if lock == statement == "0" else [])
 
     def lock_schema(self, connection: sa.Connection) -> None:
         # Readers of the version go on; another migration may take longer than a lock should.
@@ -169,6 +204,17 @@ class PostgresqlEngine(StoreEngine):
             kind = pg.ARRAY(pg.BYTEA())
         return column == sa.any_(sa.bindparam(name, type_=kind))
 
+    def rows_of(self, name: str, columns: Sequence[str]) -> sa.FromClause:
+        given = sa.cast(sa.bindparam(name, type_=sa.Text()), sa.JSON)
+        # The server expects a hundred rows of JSON, but ten of an array: then it seeks each of
+        # them by its key, rather than read a table that was small when the plan was made.
+        elements = sa.select(sa.func.json_array_elements(given)).scalar_subquery()
+        rows = sa.func.unnest(sa.func.array(elements)).table_valued("value").render_derived()
+        cells = [rows.c.value.op("->>")(sa.literal_column(str(i))) for i in range(len(columns))]
+        named = zip(cells, columns, strict=True)
+        numbers = [sa.cast(cell, Big).label(column) for cell, column in named]
+        return sa.select(*numbers).subquery(name)
+
     def compile(self, select: sa.ClauseElement, dialect: sa.Dialect) -> Any:
         return select.compile(dialect=_NUMBERED)
 
@@ -207,8 +253,8 @@ class PostgresqlEngine(StoreEngine):
         level = wire.fetch("SHOW transaction_isolation", ())[0][0]
         return bool(level == "read committed")
 
-    def for_one_statement(self, connection: sa.Connection) -> sa.Connection:
-        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    def alone(self, connection: sa.Connection) -> AbstractContextManager[object]:
+        return _Autocommit(connection.connection.dbapi_connection)
 
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         return connection.execution_options(
@@ -251,7 +297,8 @@ class PostgresqlEngine(StoreEngine):
     def classify(self, error: BaseException | None, *, lost: bool) -> EngineError:
         sqlstate = getattr(error, "sqlstate", None)
         constraint = getattr(getattr(error, "diag", None), "constraint_name", None)
-        reason = " ".join(filter(None, (f"SQLSTATE {sqlstate}", constraint)))
+        explained = constraint or _EXPLAINED.get(str(sqlstate))
+        reason = " ".join(filter(None, (f"SQLSTATE {sqlstate}", explained)))
         if sqlstate in _RETRY:
             return RetryTransaction(reason=reason)
         if lost or sqlstate is None:
@@ -260,6 +307,13 @@ class PostgresqlEngine(StoreEngine):
 
     def commit_outcome_known(self, error: sa.exc.DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
+
+    def must_run_again(self, error: sa.exc.DBAPIError) -> bool:
+        return self.commit_outcome_known(error)
+
+    def has_failed(self, connection: sa.Connection) -> bool:
+        driver_connection: Any = connection.connection.driver_connection
+        return bool(driver_connection.info.transaction_status.name == "INERROR")
 
 
 def _renumbered(select: str, before: int) -> str:

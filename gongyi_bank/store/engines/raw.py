@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.rows import tuple_row
 from psycopg.types.string import BytesBinaryDumper, StrDumperUnknown
 
 
@@ -15,18 +16,33 @@ class _AsTheyAre(BytesBinaryDumper):
     oid = 0
 
 
+#: Where a pooled connection keeps its cursor.
+_KEPT = "gongyi_bank.cursor"
+
+
 def raw_cursor(connection: sa.Connection) -> Any:
-    """A cursor for $1, $2 …, whose parameters `arrays` has made."""
+    """A cursor for $1, $2 …, whose parameters `arrays` has made; rows are plain tuples.
+
+    The connection keeps it in the pool: a new one looks up anew how each type is read, which
+    costs as much as a small question does.
+    """
     pooled = connection.connection
-    cursor: Any
     if isinstance(pooled.driver_connection, psycopg.AsyncConnection):
         # SQLAlchemy's cursor awaits for the driver's, which it keeps under this name.
-        cursor = pooled.cursor()
-        driver_cursor: Any = psycopg.AsyncRawCursor(pooled.driver_connection)
-        cursor._cursor = driver_cursor
-    else:
-        cursor = driver_cursor = psycopg.RawCursor(pooled.driver_connection)  # type: ignore[arg-type]
-    register = driver_cursor.adapters.register_dumper
-    register(str, StrDumperUnknown)
-    register(bytes, _AsTheyAre)
+        cursor: Any = pooled.cursor()
+        cursor._cursor = _adapted(
+            psycopg.AsyncRawCursor(pooled.driver_connection, row_factory=tuple_row)
+        )
+        return cursor
+    kept = connection.info.get(_KEPT)
+    if kept is None or kept.closed:
+        driver_connection: Any = pooled.driver_connection
+        kept = _adapted(psycopg.RawCursor(driver_connection, row_factory=tuple_row))
+        connection.info[_KEPT] = kept
+    return kept
+
+
+def _adapted(cursor: Any) -> Any:
+    cursor.adapters.register_dumper(str, StrDumperUnknown)
+    cursor.adapters.register_dumper(bytes, _AsTheyAre)
     return cursor

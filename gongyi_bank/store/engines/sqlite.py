@@ -20,6 +20,7 @@ from gongyi_bank.store.engines.base import (
     Fusion,
     KeyTaken,
     StoreEngine,
+    WeakSettings,
     all_or_none,
     insert_columns,
     require_all_found,
@@ -27,7 +28,7 @@ from gongyi_bank.store.engines.base import (
 from gongyi_bank.store.engines.guards import sqlite_guards
 from gongyi_bank.store.engines.union import united
 from gongyi_bank.store.engines.wire import Wire
-from gongyi_bank.store.tables.columns import Day, Instant, instant_text
+from gongyi_bank.store.tables.columns import Big, Day, Instant, instant_text
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
 
 #: Execution option of our connections: BEGIN instead of BEGIN IMMEDIATE.
@@ -105,12 +106,13 @@ class SqliteEngine(StoreEngine):
         if any(row[0].startswith("gb_") for row in faults):
             raise EngineError(reason=f"{faults[0][0]} refers to rows of {faults[0][2]} not there")
 
-    def unsafe_settings(self, connection: sa.Connection) -> list[str]:
+    def weak_settings(self, connection: sa.Connection) -> WeakSettings:
         wanted = {"foreign_keys": 1, "recursive_triggers": 1}
         found = {name: connection.exec_driver_sql("PRAGMA " + name).scalar_one() for name in wanted}
         faults = [f"PRAGMA {name} is off" for name, on in wanted.items() if found[name] != on]
         on_disk = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
-        return faults + (_unsafe_journal(connection) if on_disk else [])
+        # Nobody waits for ever: the driver, too, knows no busy_timeout without an end.
+        return WeakSettings(faults + (_unsafe_journal(connection) if on_disk else []), [])
 
     def guards_of(self, table: str, columns: Sequence[str] | None) -> list[str]:
         return sqlite_guards(table, columns)
@@ -126,6 +128,14 @@ class SqliteEngine(StoreEngine):
     def among(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         values = sa.func.json_each(sa.bindparam(name, type_=sa.Text())).table_valued("value")
         return column.in_(sa.select(values.c.value))
+
+    def rows_of(self, name: str, columns: Sequence[str]) -> sa.FromClause:
+        rows = sa.func.json_each(sa.bindparam(name, type_=sa.Text())).table_valued("value")
+        numbers = []
+        for place, column in enumerate(columns):
+            cell: sa.ColumnElement[Any] = sa.literal_column(f"'$[{place}]'")
+            numbers.append(sa.func.json_extract(rows.c.value, cell, type_=Big).label(column))
+        return sa.select(*numbers).subquery(name)
 
     def adapt(self, value: Any) -> Any:
         if isinstance(value, dt.datetime):
