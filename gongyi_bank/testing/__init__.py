@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gongyi_bank.testing.clock import FrozenClock
 from gongyi_bank.testing.histories import Outcome, Step, play
+from gongyi_bank.testing.reference import ReferenceBank
 from gongyi_bank.testing.soundness import assert_sound
 from gongyi_bank.testing.story_builder import (
     SMALL_CAST,
@@ -19,6 +20,7 @@ from gongyi_bank.testing.story_builder import (
     ServicePoint,
     Story,
     small_district,
+    small_reference,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ __all__ = [
     "EngineConformance",
     "FrozenClock",
     "Outcome",
+    "ReferenceBank",
     "SMALL_CAST",
     "ServicePoint",
     "Step",
@@ -46,6 +49,7 @@ __all__ = [
     "assert_sound",
     "play",
     "small_district",
+    "small_reference",
     "story_folder",
     "strategies",
 ]

@@ -8,12 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from gongyi_bank.errors import InvalidInstant
+from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.periods import require_moment
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: Where a clock begins that is told nothing else: noon of 15 October 2022 in Shanghai.
 START = dt.datetime(2022, 10, 15, 12, tzinfo=SHANGHAI)
+
+
+_YEARS = "the books hold the years 1900 to 9000"
 
 
 class FrozenClock:
@@ -38,18 +41,27 @@ class FrozenClock:
         return self._now
 
     def advance(
-        self, *, weeks: int = 0, days: int = 0, hours: int = 0, minutes: int = 0, seconds: int = 0
+        self,
+        *,
+        weeks: float = 0,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
     ) -> dt.datetime:
         """Move on by `days=3` or `hours=1, minutes=30`, as time passes; what it shows then.
 
-        In a zone with summer time an hour is an hour and a day 24 of them. Raises
-        InvalidInstant for a move backwards.
+        In a zone with summer time an hour is an hour and a day 24 of them. Raises InvalidValue
+        for what is no number or leaves the calendar, InvalidInstant for a move backwards.
         """
-        step = dt.timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        step = _span(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
         if step < dt.timedelta(0):
             raise InvalidInstant.of("advance", str(step), "a clock only goes on; see `set`")
-        passed = self._now.astimezone(dt.UTC) + step
-        return self.set(passed.astimezone(self._now.tzinfo))
+        try:
+            passed = (self._now.astimezone(dt.UTC) + step).astimezone(self._now.tzinfo)
+        except OverflowError:
+            raise InvalidInstant.of("advance", str(step), _YEARS) from None
+        return self.set(passed)
 
     def set(self, now: dt.datetime, *, backwards: bool = False) -> dt.datetime:
         """Show another time; an earlier one only with `backwards=True`.
@@ -64,3 +76,16 @@ class FrozenClock:
 
     def __repr__(self) -> str:
         return f"FrozenClock({self._now.isoformat()})"
+
+
+def _span(**given: float) -> dt.timedelta:
+    """So many of each unit together. Raises InvalidValue that names the unit."""
+    span = dt.timedelta(0)
+    for unit, count in given.items():
+        if type(count) not in (int, float) or count != count:  # Not a number is not itself.
+            raise InvalidValue.of(unit, count, f"a number is needed: {unit}=3")
+        try:
+            span += dt.timedelta(**{unit: count})
+        except OverflowError:
+            raise InvalidValue.of(unit, count, _YEARS) from None
+    return span

@@ -36,6 +36,7 @@ from gongyi_bank.commands.redemptions import Capture, Extend, Release
 from gongyi_bank.commands.refunds import RefundGoods
 from gongyi_bank.commands.reversals import ReverseLine, ReverseVoucher
 from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
+from gongyi_bank.values import require_list
 
 #: By the field of a command: what of an earlier receipt goes into it, None if it says nothing.
 _Names = dict[str, Callable[[Any], Any]]
@@ -145,12 +146,16 @@ def play(bank: Player, history: Iterable[Step], *, prefix: str = "") -> tuple[Ou
 
     Refusals are outcomes; what the database does (`EngineError`) rises. `prefix` is put before
     the steps' idempotency keys, so that one bank can live several histories. Raises
-    InvalidValue for a step about one that comes later.
+    InvalidValue for what is no bank or no list of steps, and for a step about one that comes later.
 
     >>> outcomes = play(small_district("sqlite://").bank, history)
     """
+    if not all(callable(getattr(bank, name, None)) for name in ("at", "acting_as", "execute")):
+        raise InvalidValue.of("bank", bank, "a Bank or a ReferenceBank is needed")
     outcomes: list[Outcome] = []
-    for number, step in enumerate(history):
+    for number, step in enumerate(require_list(history, field="history")):
+        if not isinstance(step, Step):
+            raise InvalidValue.of("history", step, f"a Step is needed in place {number}")
         if step.of is not None and not 0 <= step.of < number:
             raise InvalidValue.of("of", step.of, f"step {number} is about none before it")
         command = _filled_in(step, outcomes, prefix)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 
 from gongyi_bank.bank import Desks
+from gongyi_bank.errors import InvalidValue
 from gongyi_bank.reports.faults import Verification
 from gongyi_bank.rules.holds import LAPSED
 
@@ -21,10 +22,13 @@ def assert_sound(bank: Desks, *, guarded: bool = True, swept: bool = False) -> V
     A bank sees what is committed, a counter also what its own transaction has written. With
     `guarded` (the default) every trigger of the schema must be there and switched on; with
     `swept` no hold or reservation may be past its deadline and still keep points, which
-    `bank.holds.lapse_overdue()` sees to. Raises AssertionError that lists every finding.
+    `bank.holds.lapse_overdue()` sees to. Raises AssertionError that lists every finding, and
+    InvalidValue for what is no bank and no counter.
 
     >>> assert_sound(bank)
     """
+    if not isinstance(bank, Desks):
+        raise InvalidValue.of("bank", bank, "a Bank or a counter of one is needed")
     found = bank.verify()
     wrong = [str(fault) for fault in found.faults]
     if guarded and not found.is_guarded:

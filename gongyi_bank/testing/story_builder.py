@@ -31,6 +31,7 @@ from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.policies import Tariff
 from gongyi_bank.receipts.closings import BooksClosed
 from gongyi_bank.testing.clock import SHANGHAI, FrozenClock
+from gongyi_bank.testing.reference import ReferenceBank
 from gongyi_bank.values import Points, compose_account_no
 
 
@@ -74,12 +75,13 @@ class Story:
     does as well. What the bank refuses rises as the refusal that it is.
     """
 
-    def __init__(self, bank: Bank, *, clock: FrozenClock | None = None) -> None:
+    def __init__(self, bank: Bank | ReferenceBank, *, clock: FrozenClock | None = None) -> None:
         """Tell on: `bank` is opened for an administrator; `clock` is its clock, if it is frozen.
 
         Without one the bank's own clock goes on until the first `day`.
         """
-        self._bank = bank if clock is None else bank.at(clock)
+        told: Any = bank  # The desks of both are called alike.
+        self._bank: Bank = told if clock is None else told.at(clock)
         self._clock = clock
         self._accounts: dict[str, int] = {}
         self._outlets: dict[int, str] = {}
@@ -384,8 +386,24 @@ def small_district(database: str | sa.URL | sa.Engine, **founding: Any) -> Story
     >>> story = small_district("sqlite://")
     """
     story = Story.found(database, day="2022-10-01", **founding)
-    story.staff("admin2", "administrator", founding.get("head_office", "H"))
-    story.branch("B01", head_office=founding.get("head_office", "H"))
+    return _settled(story, founding.get("head_office", "H"))
+
+
+def small_reference(**founding: Any) -> Story:
+    """The same small district on a `ReferenceBank`: in memory, without a database.
+
+    `founding` goes to `ReferenceBank.found`; `story.bank` is the reference bank.
+
+    >>> story = small_reference()
+    """
+    clock = FrozenClock(_moment("2022-10-01", "08:00", "day").replace(tzinfo=SHANGHAI))
+    bank = ReferenceBank.found(clock=clock, **founding)
+    return _settled(Story(bank).day("2022-10-01"), founding.get("head_office", "H"))
+
+
+def _settled(story: Story, head_office: str) -> Story:
+    story.staff("admin2", "administrator", head_office)
+    story.branch("B01", head_office=head_office)
     story.savings_branch("B01S01", "B01").savings_branch("B01S02", "B01")
     story.customer("zhang", "B01S01").customer("li", "B01S01", name="李四")
     story.customer("wang", "B01S02", name="王五")

@@ -54,6 +54,23 @@ def test_sqlite_is_refused_under_what_a_power_cut_shows_to_be_unsafe(
             Bank.open(engine)
 
 
+@pytest.mark.parametrize(
+    ("pragma", "told"),
+    [
+        ("foreign_keys=OFF", "PRAGMA foreign_keys is off"),
+        ("recursive_triggers=OFF", "PRAGMA recursive_triggers is off"),
+        ("ignore_check_constraints=ON", "PRAGMA ignore_check_constraints is on"),
+    ],
+)
+def test_sqlite_that_does_not_keep_to_its_schema_is_refused(
+    sqlite_district: District, pragma: str, told: str
+) -> None:
+    with engine_told(sqlite_district.url, "synchronous=EXTRA", pragma) as engine:
+        with pytest.raises(EngineSettingsUnsafe, match=told) as refused:
+            Bank.open(engine)
+        assert str(refused.value).count("PRAGMA") == 2 * told.count("PRAGMA")
+
+
 def test_unsafe_settings_are_warned_of_or_let_pass_where_that_is_wished(
     sqlite_district: District,
 ) -> None:

@@ -2,9 +2,11 @@
 
     python -m tests.testing.campaign --runs 300 --steps 50
 
-Runs on SQLite in memory, the same ones every time. For each act it tells how often it was booked
-(it wrote a voucher), answered without one (a replay, or nothing to do), and refused, and with
-which codes. An act that is always refused is not tested by the machine, however often it is tried.
+Runs on SQLite in memory, the same ones every time; with `--database` on a database of yours, where
+connections are lost too, and with `--expiry` where points live for a month. For each act it tells
+how often it was booked (it wrote a voucher), answered without one (a replay, or nothing to do), and
+refused, and with which codes. An act that is always refused is not tested by the machine, however
+often it is tried.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -22,9 +24,13 @@ from hypothesis.stateful import run_state_machine_as_test
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import GongyiBankError
+from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.store.engines import connect
 from gongyi_bank.testing import BankMachine
 from gongyi_bank.testing.machine import MAKERS
 
+IN_MEMORY = "sqlite://"
+A_MONTH = PointsExpiry(mode="months", length=1)
 #: Hypothesis varies what it has drawn before, so runs under one seed resemble each other.
 RUNS_PER_SEED = 10
 
@@ -37,16 +43,22 @@ class Tally:
         self.answered: Counter[str] = Counter()
         #: By act, and the code of the refusal.
         self.refused: dict[str, Counter[str]] = {act: Counter() for act in MAKERS}
+        #: How often it was booked by a clock that was behind, and how often at a later moment.
+        self.booked_behind: Counter[str] = Counter()
+        self.booked_later = 0
         self._vouchers: set[UUID] = set()
 
-    def add(self, act: str, said: Any) -> None:
+    def add(self, act: str, said: Any, machine: BankMachine) -> None:
         """One more answer: a refusal, or a receipt whose voucher is new if something was booked."""
+        now, latest = machine.clock.now, machine.latest
         if isinstance(said, GongyiBankError):
             self.refused[act][said.code] += 1
         elif said.voucher_id is None or said.voucher_id in self._vouchers:
             self.answered[act] += 1
         else:
             self.booked[act] += 1
+            self.booked_behind[act] += now < latest
+            self.booked_later += said.booked_at > now
             self._vouchers.add(said.voucher_id)
 
     def below(self, least: int) -> list[str]:
@@ -67,22 +79,28 @@ class Tally:
         pairs = sum(len(codes) for codes in self.refused.values())
         yield (
             f"{len(MAKERS)} acts: {self.booked.total()} booked, {self.answered.total()} answered,"
-            f" {sum(codes.total() for codes in self.refused.values())} refused in {pairs} ways"
+            f" {sum(codes.total() for codes in self.refused.values())} refused in {pairs} ways;"
+            f" {self.booked_behind.total()} booked by clocks that were behind, of"
+            f" {len(+self.booked_behind)} acts, {self.booked_later} at a later moment than theirs"
         )
 
 
-def campaign(*, runs: int, steps: int, first_seed: int = 0) -> Tally:
-    """Runs of the machine on SQLite in memory, counted. Raises what the machine finds."""
+def campaign(
+    *, runs: int, steps: int, first_seed: int = 0, url: str = IN_MEMORY, expiry: bool = False
+) -> Tally:
+    """Runs of the machine, counted. Raises what the machine finds."""
     tally = Tally()
+    engine = connect(url) if url != IN_MEMORY else None
 
     class Counted(BankMachine):
-        may_lose: ClassVar[bool] = False
+        may_lose: ClassVar[bool] = engine is not None
+        founding: ClassVar[Mapping[str, Any]] = {"policies": (A_MONTH,)} if expiry else {}
 
         def found(self, **given: Any) -> Bank:
-            return Bank.found("sqlite://", **given)
+            return Bank.found(engine or IN_MEMORY, unsafe_settings="allow", **given)
 
         def observe(self, staff: str, command: Command, said: Any) -> None:
-            tally.add(command.act, said)
+            tally.add(command.act, said, self)
 
     for number, begun in enumerate(range(0, runs, RUNS_PER_SEED)):
         chosen = settings(
@@ -100,9 +118,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="the first of the seeds")
+    parser.add_argument("--database", default=IN_MEMORY, help="a URL; banks are founded there")
+    parser.add_argument("--expiry", action="store_true", help="points live for a month")
     parser.add_argument("--least", type=int, default=1, help="how often each act must be booked")
     chosen = parser.parse_args(arguments)
-    tally = campaign(runs=chosen.runs, steps=chosen.steps, first_seed=chosen.seed)
+    tally = campaign(
+        runs=chosen.runs, steps=chosen.steps, first_seed=chosen.seed, url=chosen.database,
+        expiry=chosen.expiry,
+    )  # fmt: skip
     print(*tally.lines(), sep="\n")
     missing = tally.below(chosen.least)
     if missing:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.errors import InvalidInstant
+from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.testing import FrozenClock
 
 NOON = dt.datetime(2022, 10, 15, 12, tzinfo=ZoneInfo("Asia/Shanghai"))
@@ -50,6 +50,34 @@ def test_what_is_no_aware_moment_is_refused(value: Any) -> None:
         FrozenClock(value)
     with pytest.raises(InvalidInstant):
         FrozenClock(NOON).set(value)
+
+
+@pytest.mark.parametrize(
+    ("span", "field"),
+    [
+        ({"days": "x"}, "days"),
+        ({"days": None}, "days"),
+        ({"weeks": True}, "weeks"),
+        ({"hours": float("nan")}, "hours"),
+        ({"minutes": float("inf")}, "minutes"),
+        ({"hours": 1, "seconds": dt.timedelta(1)}, "seconds"),
+        ({"days": 10**9}, "days"),
+        ({"weeks": 10**400}, "weeks"),
+        ({"days": 900_000_000, "weeks": 100_000_000}, "days"),
+        ({"days": 5_000_000}, "advance"),
+        ({"days": 2_900_000}, "now"),
+    ],
+)
+def test_a_span_that_is_none_is_named_and_moves_nothing(span: dict[str, Any], field: str) -> None:
+    clock = FrozenClock(NOON)
+    with pytest.raises(InvalidValue) as caught:
+        clock.advance(**span)
+    assert caught.value.facts["field"] == field
+    assert clock() == NOON
+
+
+def test_it_goes_on_by_parts_of_a_unit() -> None:
+    assert FrozenClock(NOON).advance(hours=1.5) == NOON + dt.timedelta(minutes=90)
 
 
 def test_a_bank_lives_by_it() -> None:

@@ -14,7 +14,16 @@ from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from gongyi_bank.commands.holds import CaptureHold, PlaceHold
 from gongyi_bank.commands.redemptions import Redeem
 from gongyi_bank.errors import EngineError, InvalidValue
-from gongyi_bank.testing import SMALL_CAST, Cast, Outcome, Step, assert_sound, play, small_district
+from gongyi_bank.testing import (
+    SMALL_CAST,
+    Cast,
+    Outcome,
+    Step,
+    assert_sound,
+    play,
+    small_district,
+    small_reference,
+)
 from gongyi_bank.testing import strategies as gb
 from gongyi_bank.values import Points
 
@@ -164,6 +173,28 @@ def test_a_step_can_only_be_about_an_earlier_one() -> None:
     wrong = Step(at=step.at, staff=step.staff, command=step.command, of=0)
     with pytest.raises(InvalidValue, match="of"):
         lived((wrong,))
+
+
+@pytest.mark.parametrize("history", [[1], [redeem(1), None], None, "steps", [PlaceHold]])
+def test_what_is_no_history_is_refused(history: Any) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        lived(history)
+    assert caught.value.facts["field"] == "history"
+
+
+@pytest.mark.parametrize("bank", [None, "sqlite://", 1])
+def test_what_is_no_bank_lives_no_history(bank: Any) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        play(bank, [redeem(1)])
+    assert caught.value.facts["field"] == "bank"
+
+
+def test_a_reference_lives_a_history_as_a_bank_does() -> None:
+    history, codes = (redeem(3), redeem(1, "K"), redeem(1, "K"), redeem(1)), []
+    for story in (small_district("sqlite://"), small_reference()):
+        codes.append([one.code for one in play(story.bank, history)])
+        story.bank.close()
+    assert codes[0] == codes[1] == ["done", "done", "done", "insufficient_points"]
 
 
 def test_what_the_database_does_is_no_outcome() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.bank import Counter as Desk
@@ -28,12 +29,15 @@ from gongyi_bank.errors import (
     OutcomeUnknown,
 )
 from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.rules.ledger import Head
+from gongyi_bank.service.gate import ClockBehind, Visit
 from gongyi_bank.store.engines import connect
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
 from gongyi_bank.testing import BankMachine
 from gongyi_bank.testing.machine import MAKERS, Loss, Wish
 from gongyi_bank.testing.machine.losses import losing
+from gongyi_bank.testing.machine.passing_time import FURTHEST_BACK
 from gongyi_bank.values import Points
 from tests.district import District
 from tests.testing.campaign import RUNS_PER_SEED
@@ -291,6 +295,72 @@ def test_a_wish_shows_what_is_not_plain() -> None:
     assert repr(replace(Wish(), back=2, how=1)) == "Wish(how=1, back=2)"
 
 
+# --- clocks that go back, and differ -------------------------------------------------------
+
+
+def test_every_act_by_a_host_that_is_behind_is_answered_alike(sqlite_url: str) -> None:
+    """By a second and by days: it goes by the ledger's clock, and the next act by the others'."""
+    later: Counter[str] = Counter()
+
+    class Machine(machine_on(sqlite_url)):  # type: ignore[misc]
+        def observe(self, staff: str, command: Command, said: Any) -> None:
+            super().observe(staff, command, said)
+            booked_at = getattr(said, "booked_at", self.clock.now)
+            later[command.act] += booked_at > self.clock.now
+
+    machine = Machine()
+    for by in ("half an hour", "three days and a bit"):
+        for act in MAKERS:
+            machine.time_passes(moment="an hour")
+            machine.act("hours.record", Wish(who=len(machine.sent)))
+            others = machine.clock.now
+            machine.host_is_behind(part=(act, Wish(units=3)), by=by)
+            machine.heads_and_stock_agree()
+            assert machine.clock.now >= others
+    machine.teardown()
+    assert len(machine.seen) > 50
+    assert len(+later) > 20
+
+
+def test_a_clock_that_is_set_back_goes_on_from_there_until_it_is_set_right(
+    machine: BankMachine,
+) -> None:
+    began = machine.clock.now
+    machine.time_passes(moment="a week")
+    noon = machine.clock.now
+    machine.clock_is_set_back(by="a day")
+    assert machine.clock.now == noon - dt.timedelta(days=1)
+    machine.act("points.grant", Wish())
+    machine.time_passes(moment="an hour")
+    assert machine.clock.now == noon - dt.timedelta(hours=23)
+    machine.clock_is_set_right()
+    assert machine.clock.now == noon
+    machine.clock_is_set_back(by="four weeks")
+    assert machine.clock.now == began
+    machine.time_passes(moment="100 days")
+    for _ in range(3):
+        machine.clock_is_set_back(by="four weeks")
+    assert machine.latest - machine.clock.now == FURTHEST_BACK
+    machine.act("transfers.gift", Wish())
+    machine.teardown()
+
+
+def test_a_bank_whose_hosts_agree_may_say_so(sqlite_url: str) -> None:
+    """`may_go_back = False` leaves no rule that sets the clock back."""
+    machine = machine_on(sqlite_url)
+    machine.may_go_back = False
+    shown = []
+
+    class Watched(machine):  # type: ignore[misc, valid-type]
+        @invariant()
+        def clock_is_the_latest(self) -> None:
+            shown.append(self.clock.now)
+            assert self.clock.now == self.latest
+
+    drive(Watched, runs=2, steps=15)
+    assert len(set(shown)) > 1
+
+
 # --- it finds what is planted --------------------------------------------------------------
 
 Spoil = Callable[[str, Writes], None]
@@ -406,6 +476,37 @@ def test_a_planted_fault_is_found(
     bank = planted if isinstance(planted, type) else Bank
     if not isinstance(planted, type):
         plant(monkeypatch, planted)
-    # An answer that differs, or a write that the books do not take.
-    with pytest.raises((AssertionError, EngineError)):
+    # An answer that differs, a write that the books do not take, or a line that is not there.
+    with pytest.raises((AssertionError, EngineError, IndexError)):
         drive(machine_on(sqlite_url, bank=bank), runs=PLANTED_RUNS_MAX)
+
+
+def dated_by_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account's newest line keeps no act from being booked before it."""
+    heads = Visit.heads
+
+    def by_the_host(self: Visit) -> dict[int, Head]:
+        try:
+            return heads(self)
+        except ClockBehind:
+            assert self._heads is not None
+            for head in self._heads.answer.values():
+                head.booked_at = min(head.booked_at, self.now)
+            return heads(self)
+
+    monkeypatch.setattr(Visit, "heads", by_the_host)
+
+
+def ahead_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What concerns the whole bank goes by the clock of whoever asks."""
+    monkeypatch.setattr(Visit, "go_by", lambda self, moment: None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", [dated_by_the_host, ahead_of_nobody])
+def test_a_bank_that_goes_by_its_host_s_clock_is_found(
+    planted: Callable[[pytest.MonkeyPatch], None], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(monkeypatch)
+    with pytest.raises((AssertionError, EngineError)):
+        drive(machine_on(sqlite_url), runs=PLANTED_RUNS_MAX)

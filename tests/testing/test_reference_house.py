@@ -308,8 +308,8 @@ def test_the_reference_has_every_desk_and_every_act_of_the_bank(
 def test_nothing_of_the_floors_above_the_rules_enters_the_reference() -> None:
     room = Path(reference_bank.__file__).parent
     allowed = {
-        "commands", "errors", "identities", "periods", "policies", "receipts", "rules", "values",
-        "testing",
+        "commands", "display", "errors", "identities", "periods", "policies", "receipts", "rules",
+        "testing", "values",
     }  # fmt: skip
     for file in sorted(room.glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
@@ -329,3 +329,11 @@ def test_a_reference_is_founded_as_a_bank_is() -> None:
         ReferenceBank.found(scale=5)
     with pytest.raises(errors.UnknownStaff):
         made.acting_as("b").outlets.rename(outlet="ZY", name="x")
+
+
+def test_an_empty_code_stands_for_nobody_in_the_reference_either() -> None:
+    made = ReferenceBank.found(bank="资阳", head_office="ZY")
+    for block in (made.begin(staff=""), made.simulate(staff=""), made.acting_as("").begin()):
+        with pytest.raises(errors.InvalidText), block as counter:
+            counter.outlets.rename(outlet="ZY", name="x")
+    assert made.books.head_office.name == "资阳总行"

@@ -14,13 +14,16 @@ import pytest
 
 from gongyi_bank import errors
 from gongyi_bank.errors import GongyiBankError
-from gongyi_bank.policies import PointsExpiry, ReversalRules
+from gongyi_bank.policies import ClosingRules, PointsExpiry, ReversalRules
 from gongyi_bank.values import Points
 from tests.acts import ACTS, keyed
 from tests.district import at
-from tests.refusals import RULES, shop
+from tests.refusals import RULES, redeem, shop
 from tests.refused_states import ALL
 from tests.reports.history import EXPIRY, History
+from tests.service.test_redemptions import saver
+from tests.service.test_reversals import TAKERS, close_october
+from tests.service.test_transfers import a_pool, grant, leg, send
 from tests.testing.both_books import of_bank, of_reference
 from tests.testing.lives import FOUNDINGS, Life
 from tests.testing.mirrored import MirroredDistrict
@@ -254,4 +257,38 @@ def test_what_lapsed_unswept_is_taken_back_alike(
     assert district.bank.holds.lapse_overdue().hold_ids == ()
     require_equal_books(district)
     assert district.bank.verify().is_clean, str(district.bank.verify())
+    district.close()
+
+
+@pytest.mark.parametrize("act", TAKERS)
+def test_a_closed_period_is_named_before_spent_points_alike(act: str) -> None:
+    district = MirroredDistrict("sqlite://", policies=(ClosingRules(late_work="refuse"),))
+    shop(district)
+    account = district.customer()
+    voucher = district.serve(account, "10-03 08:00", 120).voucher_id
+    redeem(district, account, quantity=2)
+    district.clock.now = at("11-02 12:00")
+    with pytest.raises(errors.InsufficientPoints):
+        TAKERS[act](district, account, voucher)
+    close_october(district)
+    with pytest.raises(errors.PeriodClosed):
+        TAKERS[act](district, account, voucher)
+    require_equal_books(district)
+    district.close()
+
+
+def test_a_closed_period_of_any_leg_is_named_before_what_a_pool_has_given_away_alike() -> None:
+    district = MirroredDistrict("sqlite://", policies=(ClosingRules(late_work="refuse"),))
+    one, two = saver(district), saver(district)
+    a_pool(district)
+    sent = send(district, leg(one, two), leg(two, "P1"), leg(one, "P1"))
+    grant(district, (one, Points(2)))
+    close_october(district)
+    wish = {"voucher": sent.voucher_id, "reason": "误记", "second_person": "K1b"}
+    reverse = district.acting("K1").reversals.reverse_voucher
+    with pytest.raises(errors.PeriodClosed):
+        reverse(**wish)
+    with pytest.raises(errors.PoolShort):
+        reverse(**wish, value="today")
+    require_equal_books(district)
     district.close()

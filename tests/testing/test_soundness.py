@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.testing import Story, assert_sound, small_district
+from gongyi_bank.errors import InvalidValue
+from gongyi_bank.testing import ReferenceBank, Story, assert_sound, small_district
 from gongyi_bank.testing.soundness import SHOWN_MAX
 
 
@@ -30,6 +32,13 @@ def test_sound_books_pass_and_say_what_was_looked_at(story: Story) -> None:
     found = assert_sound(story.records("zhang").bank)
     assert found.counts["accounts"] == 4
     assert found.is_clean
+
+
+@pytest.mark.parametrize("bank", [None, 1, "sqlite://", Bank, ReferenceBank.found()])
+def test_what_is_no_bank_is_refused(bank: Any) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        assert_sound(bank)
+    assert caught.value.facts["field"] == "bank"
 
 
 def test_a_failure_lists_every_fault_and_what_was_looked_at(story: Story) -> None:

@@ -319,6 +319,39 @@ def test_a_wrong_argument_is_named_when_the_strategy_is_made(argument: str) -> N
     assert caught.value.facts["field"] == argument
 
 
+MAKERS: list[Callable[..., Any]] = [gb.service_rows, gb.customers, gb.redemption_rows]
+
+
+@pytest.mark.parametrize("made", MAKERS)
+@pytest.mark.parametrize(
+    "refs", [st.text(), st.integers(), st.nothing(), st.none(), gb.codes().filter(lambda _: False)]
+)
+def test_refs_that_are_none_are_refused_when_the_strategy_is_made(
+    made: Callable[..., Any], refs: SearchStrategy[Any]
+) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        made(refs=refs)
+    assert caught.value.facts["field"] == "refs"
+
+
+@pytest.mark.parametrize("made", MAKERS)
+def test_refs_that_are_none_now_and_then_are_named_when_they_are_drawn(
+    made: Callable[..., Any],
+) -> None:
+    rows = made(refs=st.sampled_from(["V1", "V 2"]))
+    with pytest.raises(InvalidValue) as caught:
+        plainest(rows, lambda row: row.ref == "V2")
+    assert caught.value.facts["field"] == "refs"
+
+
+@given(st.data())
+@settings(max_examples=3)
+def test_a_strategy_with_refs_can_be_made_while_another_is_drawn(data: st.DataObject) -> None:
+    assert data.draw(gb.service_rows(refs=gb.codes())).ref
+    with pytest.raises(InvalidValue, match="refs"):
+        gb.service_rows(refs=st.nothing())
+
+
 def test_a_policy_of_no_known_kind_is_refused() -> None:
     with pytest.raises(InvalidValue, match="kinds"):
         gb.policies(dict)  # type: ignore[type-var]

@@ -60,7 +60,7 @@ _RETRY = _NOT_APPLIED | {_DUPLICATE, 1050, 1053, 1061, 1359, 1412, 1684, 1826}
 _EXPLAINED = {
     1305: "the block's savepoint is gone: its transaction was ended by a deadlock, or a statement",
     1419: "MySQL with a binary log: making triggers wants log_bin_trust_function_creators=1,"
-    " or an account with SUPER"
+    " or an account with SUPER",
 }
 #: The driver's flag by which an UPDATE counts the rows found, not those that became different.
 _FOUND_ROWS = 2

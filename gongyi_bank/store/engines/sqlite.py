@@ -107,9 +107,10 @@ class SqliteEngine(StoreEngine):
             raise EngineError(reason=f"{faults[0][0]} refers to rows of {faults[0][2]} not there")
 
     def weak_settings(self, connection: sa.Connection) -> WeakSettings:
-        wanted = {"foreign_keys": 1, "recursive_triggers": 1}
+        wanted = {"foreign_keys": 1, "recursive_triggers": 1, "ignore_check_constraints": 0}
         found = {name: connection.exec_driver_sql("PRAGMA " + name).scalar_one() for name in wanted}
-        faults = [f"PRAGMA {name} is off" for name, on in wanted.items() if found[name] != on]
+        wrong = [name for name, is_on in wanted.items() if found[name] != is_on]
+        faults = [f"PRAGMA {name} is {'off' if wanted[name] else 'on'}" for name in wrong]
         on_disk = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
         # Nobody waits for ever: the driver, too, knows no busy_timeout without an end.
         return WeakSettings(faults + (_unsafe_journal(connection) if on_disk else []), [])

@@ -19,18 +19,19 @@ import pytest
 
 # Before the modules are loaded, so that a failure shows both sides.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{part}" for part in ("founding", "life", "posting", "transactions"))
+    *(f"{__name__}.{part}" for part in ("founding", "life", "posting", "refusals", "transactions"))
 )
 
 from gongyi_bank.testing.conformance.founding import FoundingTests  # noqa: E402
 from gongyi_bank.testing.conformance.life import LifeTests  # noqa: E402
 from gongyi_bank.testing.conformance.posting import PostingTests  # noqa: E402
+from gongyi_bank.testing.conformance.refusals import RefusalTests  # noqa: E402
 from gongyi_bank.testing.conformance.transactions import TransactionTests  # noqa: E402
 
 __all__ = ["EngineConformance"]
 
 
-class EngineConformance(FoundingTests, PostingTests, TransactionTests, LifeTests):
+class EngineConformance(FoundingTests, PostingTests, TransactionTests, LifeTests, RefusalTests):
     """Derive a class whose name begins with `Test`, and override the fixture `database`.
 
     It gives a URL (text or SQLAlchemy's) or an engine of your own, for each test anew or always

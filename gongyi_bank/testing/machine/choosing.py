@@ -160,6 +160,11 @@ class Choice:
         every = [no for no in self.books.holds if no not in goods or self.is_rare()]
         return self._newest_id(fit, every, further)
 
+    def hold_to_capture(self) -> UUID:
+        """One of which a part was captured before another one, mostly."""
+        begun = self.subjects.begun() if self.wish.what % 3 < 2 else []
+        return self._newest_id(begun, begun) if begun else self.hold()
+
     def points_of(self, hold: UUID) -> Points | None:
         """A part of what a hold keeps, or all of it."""
         found = self._held_by(hold)

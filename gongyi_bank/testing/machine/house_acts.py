@@ -35,7 +35,10 @@ from gongyi_bank.values import Points
 _POLICIES: tuple[Policy, ...] = (
     PointsExpiry(mode="months", length=1),
     ReversalRules(spent="debt"),
-    TransferRules(may_give_on=False, arrival="fresh"),
+    TransferRules(
+        may_give_on=False, arrival="fresh", grantee_points_year_max=Points("3"),
+        grant_count_month_max=1,
+    ),
     PointsExpiry(),
     PassbookRules(pages=1, rows_per_page=3),
     ReversalRules(spent="take_available", refund_validity="fresh"),
@@ -46,11 +49,14 @@ _POLICIES: tuple[Policy, ...] = (
     RedemptionRules(reservation_hours=200, quantity_max=2),
     AccountRules(dormant_months=2),
     PointsExpiry(mode="calendar_years", length=0),
-    TransferRules(donation_points_month_max=Points("2"), relations=("kin",)),
+    TransferRules(
+        donation_points_month_max=Points("2"), relations=("kin",), grantee_count_month_max=1,
+        grant_points_month_max=Points("3"), grantees=("volunteer", "organisation"),
+    ),
     PassbookRules(),
     ReversalRules(),
     TransferRules(),
-)
+)  # fmt: skip
 _PERIODS = ("day", "day", "day", "day", "month", "month", "quarter", "year")
 
 

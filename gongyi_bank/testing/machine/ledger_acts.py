@@ -150,7 +150,7 @@ def _place(choice: Choice) -> Made:
 
 
 def _capture_hold(choice: Choice) -> Made:
-    hold = choice.hold()
+    hold = choice.hold_to_capture()
     return "K1", {"hold": hold, "points": choice.points_of(hold)}
 
 

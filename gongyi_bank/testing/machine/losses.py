@@ -6,6 +6,7 @@ not live in a connection itself.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from hypothesis.strategies import SearchStrategy
 
 #: More statements than an act has, so that some losses come too late.
 _STATEMENTS_MAX = 12
+#: What is logged of a cursor or a connection that is closed a second time.
+_CLOSED_BEFORE = (
+    "Error closing cursor", "Exception closing connection", "Exception terminating connection",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,28 @@ def losing(engine: sa.Engine, loss: Loss, record: list[Loss] | None = None) -> I
     }.get(loss.moment, ("commit", at_commit))
     sa.event.listen(engine, name, listen)
     try:
-        yield lost
+        with _unheard(engine, lost):
+            yield lost
     finally:
         sa.event.remove(engine, name, listen)
         if record is not None:
             record += lost
+
+
+@contextmanager
+def _unheard(engine: sa.Engine, lost: list[Loss]) -> Iterator[None]:
+    """What is closed already cannot be closed again: SQLAlchemy logs it as an error."""
+    pool = type(engine.pool)
+
+    def is_heard(record: logging.LogRecord) -> bool:
+        return not (lost and record.getMessage().startswith(_CLOSED_BEFORE))
+
+    logger = logging.getLogger(f"{pool.__module__}.{pool.__name__}")
+    logger.addFilter(is_heard)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_heard)
 
 
 def _lose(connection: sa.Connection, loss: Loss, lost: list[Loss]) -> None:

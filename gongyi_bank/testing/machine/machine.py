@@ -7,49 +7,41 @@ gives them up, and loses connections. Whatever differs is found at the step that
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Any, ClassVar, Literal
-from uuid import UUID, uuid4
+from collections.abc import Iterable, Iterator
+from contextlib import (
+    contextmanager,
+    suppress,
+)
+from typing import Any, Literal
+from uuid import UUID
 
-from hypothesis import currently_in_test_context, note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 from hypothesis.strategies import SearchStrategy
 
-from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue, OutcomeUnknown
-from gongyi_bank.testing.clock import START, FrozenClock
+from gongyi_bank.testing.machine.both_sides import answer_of
 from gongyi_bank.testing.machine.choosing import Choice
-from gongyi_bank.testing.machine.comparison import require_equal_rows
 from gongyi_bank.testing.machine.furnishing import (
     ADMINISTRATOR,
-    HEAD_OFFICE,
     STAFF,
-    furnishing,
 )
 from gongyi_bank.testing.machine.house_acts import HOUSE_MAKERS
+from gongyi_bank.testing.machine.judging import Watching
 from gongyi_bank.testing.machine.ledger_acts import LEDGER_MAKERS
 from gongyi_bank.testing.machine.losses import Loss, losing, losses
 from gongyi_bank.testing.machine.needs import needed_first
-from gongyi_bank.testing.machine.own_database import own_engine
-from gongyi_bank.testing.machine.passing_time import MOMENTS
+from gongyi_bank.testing.machine.passing_time import FURTHEST_BACK, MOMENTS, SETBACKS
 from gongyi_bank.testing.machine.subjects import Subjects
-from gongyi_bank.testing.machine.telling import difference, told
-from gongyi_bank.testing.machine.watching import Heard, standing, watched
+from gongyi_bank.testing.machine.telling import told
 from gongyi_bank.testing.machine.wishes import Twist, Wish, wishes
-from gongyi_bank.testing.reference import Ids, ReferenceBank, comparable
-from gongyi_bank.testing.reference.books import Books
-from gongyi_bank.testing.soundness import assert_sound
 
 #: How a command of every act is made, by the act's name.
 MAKERS = {command.act: (command, make) for command, make in (LEDGER_MAKERS | HOUSE_MAKERS).items()}
 #: An act by name, with the wish that says what it is about.
 Part = tuple[str, Wish]
 End = Literal["kept", "undone", "simulated"]
-#: What must agree after every step; all other tables are compared at the end.
-_ALWAYS = ("account_head", "offer")
 #: What most other acts need to have happened before …
 _BEGINNINGS = (
     "hours.record", "holds.place", "redemptions.reserve", "redemptions.redeem",
@@ -63,6 +55,8 @@ _SEQUELS = (
     "hours.correct", "transfers.grant", "holds.lapse_overdue", "points.expire_due",
     "closings.close",
 )  # fmt: skip
+#: What a store comes for with what was put aside for it, more than once until nothing is left.
+_CAPTURES = ("holds.capture", "redemptions.capture", "holds.capture_many")
 #: What customers come for with their books, in this order at its plainest.
 _BOOKS = (
     "passbooks.update", "passbooks.issue", "passbooks.report_loss", "passbooks.lift_loss",
@@ -74,7 +68,7 @@ class _Undone(Exception):
     """The caller gives up in the middle of a transaction."""
 
 
-class BankMachine(RuleBasedStateMachine):
+class BankMachine(Watching):
     """A bank and the reference bank, to be driven by Hypothesis through every act there is.
 
     As it stands it drives a bank in a SQLite file of its own. Override `found` for a database of
@@ -84,126 +78,6 @@ class BankMachine(RuleBasedStateMachine):
 
     >>> class TestOurs(BankMachine.TestCase): ...
     """
-
-    #: What both banks are founded with: `policies`, `scale`, `time_zone`.
-    founding: ClassVar[Mapping[str, Any]] = {}
-    #: When a run begins.
-    begins_at: ClassVar[dt.datetime] = START
-    #: Whether connections may be lost: never where a database lives in one.
-    may_lose: ClassVar[bool] = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        #: The clock of both banks; it only goes on.
-        self.clock = FrozenClock(self.begins_at)
-        settings = {
-            "bank": f"machine-{uuid4().hex[:12]}", "head_office": HEAD_OFFICE,
-            "administrator": ADMINISTRATOR, "clock": self.clock, **self.founding,
-        }  # fmt: skip
-        #: The bank under test.
-        self.bank: Bank = self.found(**settings)
-        #: What it is held against.
-        self.reference = ReferenceBank.found(**settings)
-        self.ids = Ids()
-        #: What was sent and stands, with who sent it.
-        self.sent: list[tuple[str, Command]] = []
-        #: The connections that were lost so far.
-        self.lost: list[Loss] = []
-        self._is_wrong = False
-        self._is_told = False
-        for command in furnishing(self.books):
-            self._furnish(command)
-        self.sent.clear()
-        self._is_told = True
-
-    def found(self, **settings: Any) -> Bank:
-        """A new bank for one run, founded with `settings` (name, clock, policies); override it.
-
-        >>> def found(self, **settings):
-        ...     return Bank.found("postgresql://bank@db.example.org/test", **settings)
-        """
-        return Bank.found(own_engine(), **settings)
-
-    def _furnish(self, command: Command) -> None:
-        """What every run begins with must succeed, or nothing would be tried in earnest."""
-        said = self.do(ADMINISTRATOR, command)
-        if isinstance(said, GongyiBankError):
-            raise said
-
-    @property
-    def books(self) -> Books:
-        """What the reference knows: accounts, holds, stores, lines …"""
-        return self.reference.books
-
-    # --- both sides at once ---
-
-    def do(self, staff: str, command: Command, *, loss: Loss | None = None) -> Any:
-        """Run a command on both sides, which must answer alike; the receipt or the refusal.
-
-        With `loss` the bank's connection is lost on the way, and the request, which needs a
-        key, is sent again if its outcome is unknown. Raises AssertionError.
-        """
-        bank = self.bank.acting_as(staff)
-        said = _answer(bank, command) if loss is None else self._with_loss(bank, command, loss)
-        return self.answered(staff, command, said)
-
-    def answered(self, staff: str, command: Command, said: Any) -> Any:
-        """Hold a receipt or a refusal of the bank against what the reference answers.
-
-        For commands that your own code ran on the bank. Raises AssertionError.
-        """
-        self.sent.append((staff, command))
-        return self._held_against(self.reference.acting_as(staff), staff, command, said)
-
-    @contextmanager
-    def watched(self) -> Iterator[Bank]:
-        """The bank as your service is to use it: what it did is held against the reference.
-
-        At the end of the block, in the order in which it was done; what your service gave up
-        with its transaction is left out. Raises AssertionError.
-
-        >>> with self.watched() as bank:
-        ...     status = ServiceApp(bank).post_service(body)
-        """
-        heard: list[Heard] = []
-        yield watched(self.bank, heard)
-        for one in standing(self.bank, heard):
-            self.answered(one.staff, one.command, one.said)
-
-    def _held_against(self, reference: Any, staff: str, command: Command, said: Any) -> Any:
-        if isinstance(said, EngineError):
-            self._is_wrong = True
-            raise said
-        other = _answer(reference, self.ids.translate(command))
-        self._tell(f"{self.clock.now:%Y-%m-%d %H:%M} {staff}: {told(command)} → {told(said)}")
-        if comparable(said) != comparable(other):
-            self._is_wrong = True
-            raise AssertionError(f"{command.act}: {difference(said, other)}")
-        if not isinstance(said, GongyiBankError):
-            self.ids.learn(said, other)
-        if self._is_told:
-            self.observe(staff, command, said)
-        return said
-
-    def observe(self, staff: str, command: Command, said: Any) -> None:
-        """Told every answer of a run, a receipt or a refusal, when both have given it.
-
-        Does nothing; override it to count or to log what your campaigns come to.
-        """
-
-    def _with_loss(self, bank: Bank, command: Command, loss: Loss) -> Any:
-        with losing(bank.engine, loss, self.lost) as lost:
-            said = _answer(bank, command)
-        if lost:
-            self._tell(f"  lost: {loss}, the answer was {told(said)}")
-            if isinstance(said, EngineError):
-                return _answer(bank, command)
-        return said
-
-    def _tell(self, line: str) -> None:
-        """Something for whoever reads a failure."""
-        if self._is_told and currently_in_test_context():
-            note(line)
 
     # --- what is wished for ---
 
@@ -243,8 +117,18 @@ class BankMachine(RuleBasedStateMachine):
                 self.do(*self.wished(beginning, sensible))
 
     def _pass_to(self, moment: str) -> None:
-        self.clock.set(MOMENTS[moment](self.clock.now, self.books))
-        self._tell(f"it is {self.clock.now:%Y-%m-%d %H:%M:%S}")
+        self._show(MOMENTS[moment](self.clock.now, self.books))
+
+    def _set_back(self, by: str) -> None:
+        """The clock shows an earlier time: not before the run began, nor by more than a month."""
+        first = max(self.begins_at, self.latest - FURTHEST_BACK)
+        self._show(max(first, self.clock.now - SETBACKS[by]))
+
+    def _show(self, now: dt.datetime) -> None:
+        was = self.clock.now
+        self.clock.set(now, backwards=True)
+        self.latest = max(self.latest, now)
+        self._tell(f"it is {self._shown():%Y-%m-%d %H:%M:%S}{', set back' if now < was else ''}")
 
     def _look(self) -> Subjects:
         return Subjects(self.books, self.clock.now, self.reference.scale)
@@ -260,6 +144,28 @@ class BankMachine(RuleBasedStateMachine):
         """A minute, an hour, or until something is due: a midnight, a deadline, a last day."""
         self._pass_to(moment)
 
+    @precondition(lambda self: self.may_go_back)
+    @rule(by=st.sampled_from(tuple(SETBACKS)))
+    def clock_is_set_back(self, by: str) -> None:
+        """By a second, by days: it goes on from there, or somebody sets it right."""
+        self._set_back(by)
+
+    @precondition(lambda self: self.clock.now < self.latest)
+    @rule()
+    def clock_is_set_right(self) -> None:
+        """It shows the latest that it has ever shown."""
+        self._show(self.latest)
+
+    @precondition(lambda self: self.may_go_back)
+    @rule(part=st.deferred(lambda: _parts()), by=st.sampled_from(tuple(SETBACKS)))
+    def host_is_behind(self, part: Part, by: str) -> None:
+        """An act by another host, whose clock is behind; the next act is by the others' again."""
+        self._bring_about_needs(*part)
+        others = self.clock.now
+        self._set_back(by)
+        self.do(*self.wished(*part))
+        self._show(others)
+
     @rule(act=st.sampled_from(_BEGINNINGS), wish=wishes())
     def something_begins(self, act: str, wish: Wish) -> None:
         """One of the acts that others follow."""
@@ -268,6 +174,11 @@ class BankMachine(RuleBasedStateMachine):
     @rule(act=st.sampled_from(_SEQUELS), wish=wishes())
     def something_follows(self, act: str, wish: Wish) -> None:
         """One of the acts about what happened before."""
+        self.act(act, wish)
+
+    @rule(act=st.sampled_from(_CAPTURES), wish=wishes())
+    def something_is_captured(self, act: str, wish: Wish) -> None:
+        """All that is held, or a part of it, or of what earlier captures have left."""
         self.act(act, wish)
 
     @rule(act=st.sampled_from(_BOOKS), wish=wishes())
@@ -386,7 +297,7 @@ class BankMachine(RuleBasedStateMachine):
     def _one_by_one(self, commands: Iterable[Command], theirs: Any, ours: Any) -> None:
         """These commands at two counters, answered alike."""
         for command in commands:
-            said = _answer(ours, command)
+            said = answer_of(ours, command)
             if isinstance(said, EngineError):
                 raise said
             self._held_against(theirs, ADMINISTRATOR, command, said)
@@ -408,51 +319,6 @@ class BankMachine(RuleBasedStateMachine):
             yield
         if end != "kept":
             self._go_back_to(*before)
-
-    def _reached(self) -> tuple[int, int]:
-        """How much was sent, and how many ids are known."""
-        return len(self.sent), len(self.ids.pairs)
-
-    def _go_back_to(self, sent: int, known: int) -> None:
-        del self.sent[sent:]
-        self.ids.forget_after(known)
-
-    # --- what must always hold ---
-
-    @invariant()
-    def heads_and_stock_agree(self) -> None:
-        """Balances, holds and stock are what the reference counts from its rows."""
-        self._compare_rows(*_ALWAYS)
-
-    def _compare_rows(self, *only: str) -> None:
-        today = self.clock.now.astimezone(self.reference.zone).date()
-        tables = {"only": only} if only else {}
-        try:
-            require_equal_rows(self.bank, self.books, self.ids, today, **tables)
-        except AssertionError:
-            self._is_wrong = True
-            raise
-
-    def teardown(self) -> None:
-        """Every row agrees, and the books are sound; then the bank is closed."""
-        try:
-            if not self._is_wrong:
-                self._compare_rows()
-                assert_sound(self.bank)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give the bank's connections back; override it where they are yours."""
-        self.bank.close()
-
-
-def _answer(house: Any, command: Command) -> Any:
-    """A receipt, or a refusal as a value."""
-    try:
-        return house.execute(command)
-    except GongyiBankError as refusal:
-        return refusal
 
 
 def _parts() -> SearchStrategy[Part]:

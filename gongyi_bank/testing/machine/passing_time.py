@@ -1,4 +1,7 @@
-"""Moments to which the machine's clock may go on: those at which something ends or begins."""
+"""Moments to which the machine's clock may go on, and by how much a host's clock may be behind.
+
+Those to which it goes on are those at which something ends or begins.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def _deadline(now: dt.datetime, books: Books) -> dt.datetime:
     """The next deadline of a hold; tomorrow if there is none."""
     ends = [one.deadline_at for one in books.holds.values() if one.state == HELD]
     to_come = [end for end in ends if end > now]
-    return min(to_come, default=now + _DAY)
+    return min(to_come, default=now + _DAY).astimezone(books.zone)
 
 
 def _expiry(now: dt.datetime, books: Books) -> dt.datetime:
@@ -54,6 +57,19 @@ MOMENTS: dict[str, Pass] = {
     "100 days": lambda now, _: now + 100 * _DAY,
     "the end of the year": lambda now, books: _after_period(now, books, "year"),
 }
+
+
+#: By how much a clock may be set back, or a host's be behind the others'.
+SETBACKS: dict[str, dt.timedelta] = {
+    "a second": dt.timedelta(seconds=1),
+    "half an hour": dt.timedelta(minutes=30),
+    "five hours": dt.timedelta(hours=5),
+    "a day": _DAY,
+    "three days and a bit": 3 * _DAY + dt.timedelta(hours=7),
+    "four weeks": 28 * _DAY,
+}
+#: Days that lie further apart an audit takes for those of another order of acts.
+FURTHEST_BACK = 30 * _DAY
 
 
 def _before(now: dt.datetime, moment: dt.datetime) -> dt.datetime:

@@ -216,6 +216,10 @@ class Subjects:
         holds = (one for one in self.books.holds.values() if one.state == HELD)
         return [one.hold_id for one in holds if one.deadline_at > now and one.hold_id not in goods]
 
+    def begun(self) -> list[bytes]:
+        """Those of them of which a part was captured."""
+        return [no for no in self.holds() if self.books.holds[no].captured]
+
     def held(self) -> list[bytes]:
         """Holds that still keep points, reservations' and overdue ones among them."""
         return [no for no, one in self.books.holds.items() if one.state == HELD]

@@ -1,6 +1,8 @@
 """The reference bank's door: the same desks, commands, receipts and refusals as `Bank`.
 
-What it has not are reports and an engine: what it knows is in `books`, for everybody to look at.
+It has every act, and of what can be read what `readings.READINGS` lists. What else a bank has
+(`readings.ABSENT`) needs a database or is a report of its own; asking for it is refused, and all
+that the reference knows is in `books`, for everybody to look at.
 """
 
 from __future__ import annotations
@@ -8,12 +10,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from functools import partial
+from typing import Any, ClassVar, NoReturn, Self
 from zoneinfo import ZoneInfo
 
 from gongyi_bank.commands.base import Command
+from gongyi_bank.commands.closings import CloseBooks
 from gongyi_bank.errors import InvalidValue, TransactionEnded, UnknownAct
-from gongyi_bank.periods import require_aware
+from gongyi_bank.periods import require_aware, require_moment
 from gongyi_bank.policies import Policy
 from gongyi_bank.testing.reference import (
     closings,
@@ -35,7 +39,9 @@ from gongyi_bank.testing.reference import (
 )
 from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.reference.gate import Acts, BankFacts, perform
-from gongyi_bank.values import clean_code
+from gongyi_bank.testing.reference.looking import Look
+from gongyi_bank.testing.reference.readings import ABSENT, READINGS, absent
+from gongyi_bank.values import clean_code, require_list
 
 Clock = Callable[[], dt.datetime]
 _NOUNS = (
@@ -59,6 +65,11 @@ _NOUNS = (
 ACTS: Acts = {command: serve for noun in _NOUNS for command, serve in noun.ACTS.items()}
 
 
+#: The acts by their names, and how a bank's desk calls one that does more under its own.
+_COMMANDS = {command.act: command for command in ACTS} | {"closings.close_at_once": CloseBooks}
+_METHODS = sorted({*_COMMANDS, *READINGS})
+
+
 class ReferenceDesk:
     """A window for one noun: `reference.hours.record(...)` runs the act "hours.record"."""
 
@@ -67,35 +78,54 @@ class ReferenceDesk:
         self._noun = noun
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
-        act = f"{self._noun}.{verb}"
-        for command in ACTS:
-            if command.act == act:
-                return lambda **fields: self._house.execute(command(**fields))
-        raise AttributeError(f"no act {act}")
+        house, name = self._house, f"{self._noun}.{verb}"
+        if name == "closings.close":
+            return partial(closings.close_through, house)
+        if name in READINGS:
+            return lambda *args, **fields: READINGS[name](house.look(), *args, **fields)
+        if name in _COMMANDS:
+            return lambda **fields: house.execute(_COMMANDS[name](**fields))
+        if name in ABSENT:
+            raise absent(name)
+        raise AttributeError(f"no act {name}")
 
     def __dir__(self) -> list[str]:
-        acts = (command.act.split(".") for command in ACTS)
-        return sorted(verb for noun, verb in acts if noun == self._noun)
+        named = (name.split(".") for name in _METHODS)
+        return [verb for noun, verb in named if noun == self._noun]
 
 
 class ReferenceDesks:
     """Everything that can be done, by noun."""
 
+    #: Whether every act stands alone, or all of them together.
+    commits_each_act: ClassVar[bool] = False
+
     def execute(self, command: Command) -> Any:
         """Run any command and return its receipt; a refusal changes nothing."""
         raise NotImplementedError
 
+    def look(self) -> Look:
+        """The books as they are now, for whoever reads."""
+        raise NotImplementedError
+
     def execute_many(self, commands: Iterable[Command]) -> list[Any]:
         """Run commands in order and return their receipts; the first refusal stops the rest."""
-        return [self.execute(command) for command in commands]
+        listed = require_list(commands, field="commands")
+        return [self.execute(command) for command in listed]
 
     def __getattr__(self, noun: str) -> ReferenceDesk:
-        if noun not in dir(self):
+        if noun in ABSENT:
+            raise absent(noun)
+        if noun not in _NAMES:
             raise AttributeError(f"no desk {noun}")
         return ReferenceDesk(self, noun)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(command.act.split(".")[0] for command in ACTS)})
+        return sorted({*super().__dir__(), *_NAMES})
+
+
+#: The desks that there are.
+_NAMES = frozenset(name.split(".")[0] for name in _METHODS)
 
 
 class ReferenceCounter(ReferenceDesks):
@@ -113,6 +143,20 @@ class ReferenceCounter(ReferenceDesks):
             raise TransactionEnded()
         return self._bank.perform(self._staff, command)
 
+    def look(self) -> Look:
+        """The books as they are now, what this block did included."""
+        if self.is_closed:
+            raise TransactionEnded()
+        return self._bank.look()
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def refuse(*_args: object, **_fields: object) -> NoReturn:
+        raise absent(name)
+
+    refuse.__doc__ = "What needs a database; raises NotImplementedError."
+    return refuse
+
 
 class ReferenceBank(ReferenceDesks):
     """A 公益银行 of dicts and pure rules: what a `Bank` must answer, told in another way.
@@ -120,7 +164,15 @@ class ReferenceBank(ReferenceDesks):
     >>> reference = ReferenceBank.found(bank="雁江", clock=clock)
     >>> reference.outlets.open(outlets=[NewOutlet(code="B01", name="莲花分行", parent="H")]).codes
     ('B01',)
+
+    Every act, and what can be read of a desk's own things. What a bank has beyond that
+    (`within`, `verify`, the outbox, ratings, most reports) raises NotImplementedError.
     """
+
+    commits_each_act = True
+    open = staticmethod(_refusing("open"))
+    migrate = staticmethod(_refusing("migrate"))
+    grants = staticmethod(_refusing("grants"))
 
     def __init__(self, bank: BankFacts, books: Books, *, staff: str | None, clock: Clock) -> None:
         """Use `ReferenceBank.found`."""
@@ -143,11 +195,14 @@ class ReferenceBank(ReferenceDesks):
         policies: Iterable[Policy] = (),
         clock: Clock = lambda: dt.datetime.now(dt.UTC),
     ) -> Self:
-        """A new bank with its head office, opened for its first administrator."""
+        """A new bank with its head office, opened for its first administrator.
+
+        It takes what `Bank.found` takes, without a database and keys. Raises InvalidValue.
+        """
         if type(scale) is not int or not 0 <= scale <= 4:
             raise InvalidValue.of("scale", scale, "a whole number from 0 to 4")
         founded_at = require_aware(clock(), "clock")
-        facts = BankFacts(bank, scale, ZoneInfo(time_zone), founded_at)
+        facts = BankFacts(bank, scale, _zone_of(time_zone), founded_at)
         books = founding.found(
             facts,
             code=clean_code(head_office, field="head_office"),
@@ -205,6 +260,13 @@ class ReferenceBank(ReferenceDesks):
         finally:
             self.books.restore(before)
 
+    def look(self) -> Look:
+        """The books as they are now, for whoever reads."""
+        return Look(self.books, self._facts, require_moment(self._clock(), "clock"))
+
+    def close(self) -> None:
+        """Nothing, as a bank in memory has nothing to give back."""
+
     def execute(self, command: Command) -> Any:
         """Run any command and return its receipt; a refusal changes nothing."""
         with self.begin() as counter:
@@ -218,10 +280,17 @@ class ReferenceBank(ReferenceDesks):
         return perform(self.books, self._facts, self._clock(), staff, command, serve)
 
     def _actor(self, staff: str | None) -> str:
-        code = staff or self._staff
+        code = self._staff if staff is None else staff
         if code is None:
             raise InvalidValue.of("staff", None, "say who acts: ReferenceBank.acting_as(…)")
         return clean_code(code, field="staff")
 
     def __repr__(self) -> str:
         return f"<ReferenceBank {self.name}, staff {self._staff}>"
+
+
+def _zone_of(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError):
+        raise InvalidValue.of("time_zone", name, "no IANA time zone") from None

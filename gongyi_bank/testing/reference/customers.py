@@ -156,6 +156,7 @@ def _open(visit: Visit, part: NewCustomer, outlet: OutletFacts) -> Customer:
 def move(visit: Visit, command: MoveCustomer) -> CustomerMoved:
     """Move an account to another savings branch; authority is the receiving outlet's."""
     visit.enter(command, outlets_at=[command.outlet])
+    visit.go_by_accounts([command.account])
     customer = _require_customer(visit, command.account)
     target = visit.outlet_for(command.act, command.outlet)
     require_tier(target, SAVINGS_BRANCH)
@@ -200,6 +201,7 @@ def _change_state(
     reason: str | None,
 ) -> AccountChanged:
     visit.enter(command)
+    visit.go_by_accounts([command.account])
     customer = _require_customer(visit, command.account)
     handled_at = visit.outlet_for(command.act, None)
     state = rules.decide_state(command.account, customer.state, verb)
@@ -210,6 +212,7 @@ def mark_dormant(visit: Visit, command: MarkDormant) -> AccountChanged:
     """Mark an account that nobody used for as long as the policy says; its points stay."""
     number, books = command.account, visit.books
     visit.enter(command)
+    visit.go_by_accounts([number])
     customer = _require_customer(visit, number)
     handled_at = visit.outlet_for(command.act, None)
     used = [line.business_day for line in books.lines[number]]
@@ -246,6 +249,7 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     number, books = command.account, visit.books
     accounts = [number] + ([command.target] if command.target else [])
     visit.enter(command, people=[command.second_person] if command.second_person else [])
+    visit.go_by_accounts(accounts)
     customer = _require_customer(visit, number)
     handled_at = visit.outlet_for(command.act, None)
     second = _require_two(visit, command, handled_at, accounts)

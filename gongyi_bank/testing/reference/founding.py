@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gongyi_bank.periods import business_day
 from gongyi_bank.policies import POLICIES, Policy
 from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.rules.outlets import HEAD_OFFICE
@@ -23,7 +24,9 @@ def found(
     books = Books(zone=bank.zone)
     number = books.draw("outlet", first=HEAD_OFFICE_NO)
     books.outlets[number] = OutletFacts(number, code, name, HEAD_OFFICE, None, is_open=True)
-    role = Role(1, RoleFacts(ADMINISTRATOR, number, HEAD_OFFICE))
+    books.settings[number] = "urban"
+    founded_on = business_day(bank.founded_at, bank.zone)
+    role = Role(1, RoleFacts(ADMINISTRATOR, number, HEAD_OFFICE), founded_on)
     books.people[administrator] = Person(books.draw("staff"), administrator, None, (role,))
     chosen = {kind: policy() for kind, policy in POLICIES.items()}
     chosen |= {policy.kind: policy for policy in policies}

@@ -58,13 +58,30 @@ class _Replayed(Exception):
         self.receipt = receipt
 
 
+class _Behind(Exception):
+    """An account was booked on later than this act's clock says: judge all of it by then."""
+
+    def __init__(self, moment: dt.datetime) -> None:
+        self.moment = moment
+
+
 class Visit:
     """One act on its way: its books, its people, its moment."""
 
-    def __init__(self, books: Books, bank: BankFacts, now: dt.datetime, staff_code: str) -> None:
+    def __init__(
+        self,
+        books: Books,
+        bank: BankFacts,
+        asked_at: dt.datetime,
+        staff_code: str,
+        not_before: dt.datetime | None = None,
+    ) -> None:
         self.books = books
         self.bank = bank
-        self.now = require_moment(now, "clock").astimezone(dt.UTC)
+        #: What the host's clock says; what lies after it is in the future for whoever asks.
+        self.asked_at = require_moment(asked_at, "clock").astimezone(dt.UTC)
+        #: The ledger's clock, by which all else is judged: `heads` and `go_by` set it forward.
+        self.now = max(self.asked_at, not_before or self.asked_at)
         self.today = business_day(self.now, bank.zone)
         self.staff_code = staff_code
         #: Set by `enter`; before it nobody may be judged.
@@ -91,6 +108,18 @@ class Visit:
         """Go by the books' clock where it is ahead of this host's."""
         self.now = max(self.now, moment)
         self.today = business_day(self.now, self.bank.zone)
+
+    def go_by_newest(self) -> None:
+        """Go by the newest moment of the whole bank: for acts that concern all of it."""
+        booked = (made.booked_at for made in self.books.vouchers.values())
+        self.go_by(max(booked, default=self.bank.founded_at).astimezone(dt.UTC))
+
+    def go_by_accounts(self, accounts: Iterable[int]) -> None:
+        """Go by the newest line of these accounts; an act that comes behind it begins anew."""
+        known = (self.books.lines.get(number, ()) for number in accounts)
+        newest = max((lines[-1].booked_at for lines in known if lines), default=self.now)
+        if newest > self.now:
+            raise _Behind(newest)
 
     def enter(
         self,
@@ -167,8 +196,13 @@ class Visit:
         return terms_of(self.policies, self.today)
 
     def heads(self, accounts: Iterable[int]) -> dict[int, Head]:
-        """The heads of these accounts, counted from the rows as the books are at this moment."""
-        return self.books.heads(accounts, self.expiry_terms)
+        """The heads of these accounts, counted from the rows as the books are at this moment.
+
+        No account's clock goes back: an act that comes behind their newest lines begins anew.
+        """
+        numbers = set(accounts)
+        self.go_by_accounts(numbers)
+        return self.books.heads(numbers, self.expiry_terms)
 
     def value_day(
         self, outlet: OutletFacts, day: dt.date, *accounts: int
@@ -298,19 +332,22 @@ def perform(
     books: Books, bank: BankFacts, now: dt.datetime, staff_code: str, command: Command, serve: Serve
 ) -> Any:
     """Run one act on the books: all of it, or, refused or repeated, nothing."""
-    before = books.copy()
-    visit = None
-    try:
-        visit = Visit(books, bank, now, staff_code)
-        return serve(visit, command)
-    except _Replayed as replayed:
-        return replayed.receipt
-    except GongyiBankError as error:
-        told = error.in_zone(bank.zone)
-        if told is error:
-            raise
-        raise told from error.__cause__
-    finally:
-        if visit is None or not visit.is_booked:
-            # Within one transaction of several acts numbers that were drawn stay drawn.
-            books.restore(before, keep_serials=True)
+    not_before = None
+    while True:
+        before, visit = books.copy(), None
+        try:
+            visit = Visit(books, bank, now, staff_code, not_before)
+            return serve(visit, command)
+        except _Behind as behind:
+            not_before = behind.moment
+        except _Replayed as replayed:
+            return replayed.receipt
+        except GongyiBankError as error:
+            told = error.in_zone(bank.zone)
+            if told is error:
+                raise
+            raise told from error.__cause__
+        finally:
+            if visit is None or not visit.is_booked:
+                # Within one transaction of several acts numbers that were drawn stay drawn.
+                books.restore(before, keep_serials=True)

@@ -119,6 +119,7 @@ def _enter_with_rows(
     named = [(row.customer_ref, books.customer_of_ref(row.customer_ref)) for row in rows]
     numbers = {row.account for row in rows if row.account is not None}
     numbers |= {customer.account_no for _, customer in named if customer is not None}
+    visit.go_by_accounts(numbers)
     customers = books.customer_facts(numbers)
     counting = [
         one
@@ -127,7 +128,7 @@ def _enter_with_rows(
         if one.kind == "service" and one.state in accrual.COUNTING
     ]
     facts = HourFacts(
-        now=visit.now,
+        now=visit.asked_at,
         day_of=lambda instant: business_day(instant, visit.bank.zone),
         scale=visit.bank.scale,
         policies=visit.policies,
@@ -292,6 +293,7 @@ def refuse(visit: Visit, command: RefuseHours) -> HoursDecided:
     """Refuse a waiting record; nothing is credited and its time is free again."""
     waits, outlet = _enter_decision(visit, command)
     _require_decider(visit, command.act, waits, outlet)
+    visit.go_by_accounts([waits.account_no])
     made = waits._replace(state=accrual.REFUSED, decided_voucher_id=visit.voucher_id)
     _change(visit, made)
     receipt = _decided(visit, made, 0, None, visit.books.balance(made.account_no))

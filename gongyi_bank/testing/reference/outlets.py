@@ -40,6 +40,7 @@ def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
         books.outlets[number] = OutletFacts(
             number, part.code, part.name, tier, parent.outlet_no, is_open=True
         )
+        books.settings[number] = part.setting
         books.stays += ((number, parent.outlet_no, visit.today),)
     receipt = OutletsOpened(
         voucher_id=visit.voucher_uuid,

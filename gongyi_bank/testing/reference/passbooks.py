@@ -317,6 +317,7 @@ AtTheCounter = (
 def _enter(visit: Visit, command: AtTheCounter) -> tuple[str | None, Holding, OutletFacts]:
     """The customer's state, the account's books, and the outlet that handles it."""
     visit.enter(command, outlets_at=[command.outlet] if command.outlet else [])
+    visit.go_by_accounts([command.account])
     outlet = visit.outlet_for(command.act, command.outlet)
     state = visit.books.states([command.account]).get(command.account)
     return state, holding_of(visit.books, command.account), outlet

@@ -158,11 +158,7 @@ class _Run:
         rules.note_expiries(self.entry, lines, self.outlet.outlet_no)
         codes = {pool.account_no: pool.code for pool in self.visit.books.pools.values()}
         terms = replace(terms_of(self.visit, self._mark_of), pools=codes)
-        return [
-            part
-            for movement in movements
-            for part in rules.reverse(self.entry, movement, wanted, terms)
-        ]
+        return rules.reverse(self.entry, movements, wanted, terms)
 
     def _mark_of(self, line: CitedLine) -> Mark:
         place = self.outlet if self.command.outlet else self.places[line.outlet_no]

@@ -39,6 +39,7 @@ class Role(NamedTuple):
 
     role_no: int
     facts: RoleFacts
+    since_on: dt.date
     ended_on: dt.date | None = None
 
 

@@ -77,7 +77,7 @@ def _give(visit: Visit, code: str, role: RoleFacts) -> bool:
     person = people[code]
     if role in [held.facts for held in person.in_force]:
         return False
-    given = Role(len(person.roles) + 1, role)
+    given = Role(len(person.roles) + 1, role, visit.today)
     people[code] = person._replace(roles=(*person.roles, given))
     return True
 
@@ -85,6 +85,7 @@ def _give(visit: Visit, code: str, role: RoleFacts) -> bool:
 def end_role(visit: Visit, command: EndRole) -> RoleEnded:
     """End a role; nothing that the person did changes."""
     visit.enter(command, outlets_at=[command.outlet])
+    visit.go_by_newest()
     for place in visit.outlets.values():
         require_permission(visit.staff, command.act, place)
     handled_at = visit.outlet_over(command.act, visit.outlets.values())
@@ -132,7 +133,7 @@ def adopt(visit: Visit, command: AdoptPolicy) -> PolicyAdopted:
     """Adopt a policy; the newest of its kind must begin on an earlier day."""
     books = visit.books
     visit.enter(command)
-    visit.go_by(max(made.booked_at for made in books.vouchers.values()))
+    visit.go_by_newest()
     require_permission(visit.staff, command.act, books.head_office)
     kind = command.policy.kind
     newest_on = visit.policies.newest_on(kind)

@@ -69,6 +69,7 @@ def leave(visit: Visit, command: LeaveAlliance) -> AllianceLeft:
     """A store leaves the alliance; what is reserved there is still honoured."""
     found = rules.require_store(visit.books.stores, command.store)
     visit.enter(command, outlets_at=[found.outlet_code])
+    visit.go_by_newest()
     handled_at = visit.outlet_for(command.act, found.outlet_code)
     rules.require_member(found, visit.today)
     visit.books.stores[found.code] = replace(found, left_on=visit.today)

@@ -34,6 +34,11 @@ from gongyi_bank.testing.reference.rows import Line
 from gongyi_bank.values import Points
 
 TransferCommand = GiftPoints | DonatePoints | GrantFromPool | SendPoints
+#: The kind of the lines that count towards each limit.
+LIMITED = {
+    rules.GIFT: "gift_out", rules.DONATION: "donation_out", rules.GRANT: "pool_grant_out",
+    rules.GRANTEE: "pool_grant_in",
+}  # fmt: skip
 
 
 def gift(visit: Visit, command: GiftPoints) -> PointsGifted:
@@ -281,8 +286,8 @@ def _enter(
         heads=entry.heads,
         given={
             (no, purpose): _given(visit, no, purpose)
-            for no in numbers & books.lines.keys()
-            for purpose in (rules.GIFT, rules.DONATION)
+            for no in entry.heads.keys() & books.lines.keys()
+            for purpose in LIMITED
         },
         lots={no: _lots(visit, no) for no in entry.heads if internal_kind(no) is None},
     )
@@ -312,8 +317,8 @@ def _prove(
 
 
 def _given(visit: Visit, account_no: int, purpose: str) -> Given:
-    """What an account gave this month and this year; what came back was not given."""
-    kind, today = LINE_KINDS[purpose][0], visit.today
+    """What an account gave or was granted this month and this year, less what came back."""
+    kind, today = LIMITED[purpose], visit.today
     of_year = [
         (line, _kept(visit, line))
         for line in visit.books.lines[account_no]
@@ -329,10 +334,10 @@ def _given(visit: Visit, account_no: int, purpose: str) -> Given:
 
 
 def _kept(visit: Visit, line: Line) -> int:
-    """What a line gave, less what of it a reversal brought back."""
+    """What a line moved, less what of it a reversal brought back."""
     key = (line.account_no, line.line_no)
     parts = (part for part in visit.books.parts if (part.account_no, part.line_no) == key)
-    return -line.amount - sum(part.amount - part.expired for part in parts)
+    return abs(line.amount) - sum(part.amount - part.expired for part in parts)
 
 
 def _lots(visit: Visit, account_no: int) -> list[Lot]:

@@ -10,7 +10,9 @@ from collections.abc import Collection, Iterable
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from hypothesis import HealthCheck, Phase, currently_in_test_context, find, settings
 from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.errors import InvalidValue
@@ -83,14 +85,42 @@ def require_zone(zone: object) -> ZoneInfo:
     return zone
 
 
-def texts_of(field: str, given: SearchStrategy[str] | None) -> SearchStrategy[str | None]:
-    """A strategy for texts that may be left out; None always, if none is given.
+#: For one look at the plainest value of a strategy.
+_PLAINEST = settings(
+    max_examples=1, database=None, deadline=None, phases=[Phase.generate], derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
 
-    Raises InvalidValue.
+
+def refs_of(field: str, given: SearchStrategy[str] | None) -> SearchStrategy[str | None]:
+    """A strategy for references that may be left out; None always, if none is given.
+
+    What it draws must be what the bank takes for one; its plainest value is looked at now, the
+    others as they are drawn. Raises InvalidValue that names the argument.
     """
-    if given is not None and not isinstance(given, SearchStrategy):
+    if given is None:
+        return st.none()
+    if not isinstance(given, SearchStrategy):
         raise InvalidValue.of(field, given, "a strategy is needed, for example codes()")
-    return st.none() if given is None else given
+    _look_at_plainest(field, given)
+    return given.map(lambda value: _require_ref(field, value))
+
+
+def _look_at_plainest(field: str, given: SearchStrategy[str]) -> None:
+    is_empty = given.is_empty
+    if not is_empty and not currently_in_test_context():  # Hypothesis does not like to be nested.
+        try:
+            _require_ref(field, find(given, lambda _: True, settings=_PLAINEST))
+        except (NoSuchExample, Unsatisfiable):
+            is_empty = True
+    if is_empty:
+        raise InvalidValue.of(field, given, "it draws nothing; take for example codes()")
+
+
+def _require_ref(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidValue.of(field, value, "it must draw texts, as codes() does")
+    return clean_code(value, field=field, length_max=100)
 
 
 def require_words(field: str, values: Iterable[str], known: Collection[str]) -> tuple[str, ...]:

@@ -19,11 +19,11 @@ from gongyi_bank.commands.customers import CustomerKind, NewCustomer
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.identities import IdentityKind
 from gongyi_bank.testing.strategies.arguments import (
+    refs_of,
     require_codes,
     require_days,
     require_range,
     require_words,
-    texts_of,
 )
 
 #: The plainest first: examples shrink towards it.
@@ -149,7 +149,7 @@ def customers(
     numbers = st.integers(0, _SERIALS * len(_NAMES) - 1)
     born_on = _days(_FIRST_BORN_ON, _LAST_BORN_ON)
     return st.builds(
-        _customer, st.sampled_from(forms), numbers, born_on, texts_of("refs", refs)
+        _customer, st.sampled_from(forms), numbers, born_on, refs_of("refs", refs)
     )  # fmt: skip
 
 

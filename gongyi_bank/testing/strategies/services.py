@@ -19,13 +19,13 @@ from gongyi_bank.periods import require_moment
 from gongyi_bank.testing.clock import SHANGHAI
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
 from gongyi_bank.testing.strategies.arguments import (
+    refs_of,
     require_cast,
     require_codes,
     require_range,
     require_whole,
     require_words,
     require_zone,
-    texts_of,
 )
 from gongyi_bank.values import compose_account_no
 
@@ -106,7 +106,7 @@ def _fields(
         }
 
     moments = st.integers(0, (span - low + 1) * lengths - 1)
-    given = texts_of("refs", refs)
+    given = refs_of("refs", refs)
     return st.builds(row, st.integers(0, people - 1), moments, st.sampled_from(free), given)
 
 

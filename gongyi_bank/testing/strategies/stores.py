@@ -13,11 +13,11 @@ from gongyi_bank.commands.stores import NewOffer, NewStore, StoreKind
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
 from gongyi_bank.testing.strategies.amounts import between
 from gongyi_bank.testing.strategies.arguments import (
+    refs_of,
     require_cast,
     require_codes,
     require_some,
     require_whole,
-    texts_of,
 )
 from gongyi_bank.values import Points
 
@@ -70,7 +70,7 @@ def redemption_rows(
 
     Shrinks to one piece of the first article for the first customer. Raises InvalidValue.
     """
-    given, wishes = texts_of("refs", refs), _wishes(cast, quantity_max)
+    given, wishes = refs_of("refs", refs), _wishes(cast, quantity_max)
     return st.builds(lambda fields, ref: RedemptionRow(**fields, ref=ref), wishes, given)
 
 

@@ -1,0 +1,201 @@
+"""A bank and the reference bank in one life: whatever one is asked, the other is asked, too."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from hypothesis import currently_in_test_context, note
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from gongyi_bank.bank import Bank
+from gongyi_bank.commands.base import Command
+from gongyi_bank.errors import EngineError, GongyiBankError
+from gongyi_bank.testing.clock import START, FrozenClock
+from gongyi_bank.testing.machine.comparison import require_equal_rows
+from gongyi_bank.testing.machine.furnishing import ADMINISTRATOR, HEAD_OFFICE, furnishing
+from gongyi_bank.testing.machine.losses import Loss, losing
+from gongyi_bank.testing.machine.own_database import own_engine
+from gongyi_bank.testing.machine.telling import difference, told
+from gongyi_bank.testing.reference import Ids, ReferenceBank, comparable
+from gongyi_bank.testing.reference.books import Books
+from gongyi_bank.testing.soundness import assert_sound
+
+#: What must agree after every step; all other tables are compared at the end.
+_ALWAYS = ("account_head", "offer")
+
+
+class BothSides(RuleBasedStateMachine):
+    """A bank, the reference bank, and one clock; `BankMachine` has the rules."""
+
+    #: What both banks are founded with: `policies`, `scale`, `time_zone`.
+    founding: ClassVar[Mapping[str, Any]] = {}
+    #: When a run begins.
+    begins_at: ClassVar[dt.datetime] = START
+    #: Whether connections may be lost: never where a database lives in one.
+    may_lose: ClassVar[bool] = True
+    #: Whether clocks go back, and differ between hosts, as they do.
+    may_go_back: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The clock of both banks: that of the host whose turn it is.
+        self.clock = FrozenClock(self.begins_at)
+        #: The latest that it has ever shown.
+        self.latest = self.begins_at
+        settings = {
+            "bank": f"machine-{uuid4().hex[:12]}", "head_office": HEAD_OFFICE,
+            "administrator": ADMINISTRATOR, "clock": self.clock, **self.founding,
+        }  # fmt: skip
+        #: The bank under test.
+        self.bank: Bank = self.found(**settings)
+        #: What it is held against.
+        self.reference = ReferenceBank.found(**settings)
+        self.ids = Ids()
+        #: What was sent and stands, with who sent it.
+        self.sent: list[tuple[str, Command]] = []
+        #: The connections that were lost so far.
+        self.lost: list[Loss] = []
+        self._is_wrong = False
+        self._is_told = False
+        #: What was on its way already when the run began, if it begins in a handler.
+        self._risen_before = sys.exc_info()[1]
+        for command in furnishing(self.books):
+            self._furnish(command)
+        self.sent.clear()
+        self._is_told = True
+
+    def found(self, **settings: Any) -> Bank:
+        """A new bank for one run, founded with `settings` (name, clock, policies); override it.
+
+        >>> def found(self, **settings):
+        ...     return Bank.found("postgresql://bank@db.example.org/test", **settings)
+        """
+        return Bank.found(own_engine(), unsafe_settings="allow", **settings)
+
+    def _furnish(self, command: Command) -> None:
+        """What every run begins with must succeed, or nothing would be tried in earnest."""
+        said = self.do(ADMINISTRATOR, command)
+        if isinstance(said, GongyiBankError):
+            raise said
+
+    @property
+    def books(self) -> Books:
+        """What the reference knows: accounts, holds, stores, lines …"""
+        return self.reference.books
+
+    # --- both sides at once ---
+
+    def do(self, staff: str, command: Command, *, loss: Loss | None = None) -> Any:
+        """Run a command on both sides, which must answer alike; the receipt or the refusal.
+
+        With `loss` the bank's connection is lost on the way, and the request, which needs a
+        key, is sent again if its outcome is unknown. Raises AssertionError.
+        """
+        bank = self.bank.acting_as(staff)
+        said = answer_of(bank, command) if loss is None else self._with_loss(bank, command, loss)
+        return self.answered(staff, command, said)
+
+    def answered(self, staff: str, command: Command, said: Any) -> Any:
+        """Hold a receipt or a refusal of the bank against what the reference answers.
+
+        For commands that your own code ran on the bank. Raises AssertionError.
+        """
+        self.sent.append((staff, command))
+        return self._held_against(self.reference.acting_as(staff), staff, command, said)
+
+    def _held_against(self, reference: Any, staff: str, command: Command, said: Any) -> Any:
+        if isinstance(said, EngineError):
+            self._is_wrong = True
+            raise said
+        other = answer_of(reference, self.ids.translate(command))
+        self._tell(f"{self._shown():%Y-%m-%d %H:%M} {staff}: {told(command)} → {told(said)}")
+        if comparable(said) != comparable(other):
+            self._is_wrong = True
+            raise AssertionError(f"{command.act}: {difference(said, other)}")
+        if not isinstance(said, GongyiBankError):
+            self.ids.learn(said, other)
+        if self._is_told:
+            self.observe(staff, command, said)
+        return said
+
+    def observe(self, staff: str, command: Command, said: Any) -> None:
+        """Told every answer of a run, a receipt or a refusal, when both have given it.
+
+        Does nothing; override it to count or to log what your campaigns come to.
+        """
+
+    def _with_loss(self, bank: Bank, command: Command, loss: Loss) -> Any:
+        with losing(bank.engine, loss, self.lost) as lost:
+            said = answer_of(bank, command)
+        if lost:
+            self._tell(f"  lost: {loss}, the answer was {told(said)}")
+            if isinstance(said, EngineError):
+                return answer_of(bank, command)
+        return said
+
+    def _tell(self, line: str) -> None:
+        """Something for whoever reads a failure."""
+        if self._is_told and currently_in_test_context():
+            note(line)
+
+    def _shown(self) -> dt.datetime:
+        """What the clock shows, in the bank's zone."""
+        return self.clock.now.astimezone(self.reference.zone)
+
+    def _reached(self) -> tuple[int, int]:
+        """How much was sent, and how many ids are known."""
+        return len(self.sent), len(self.ids.pairs)
+
+    def _go_back_to(self, sent: int, known: int) -> None:
+        del self.sent[sent:]
+        self.ids.forget_after(known)
+
+    # --- what must always hold ---
+
+    @invariant()
+    def heads_and_stock_agree(self) -> None:
+        """Balances, holds and stock are what the reference counts from its rows."""
+        self._compare_rows(*_ALWAYS)
+
+    def _compare_rows(self, *only: str) -> None:
+        today = self.clock.now.astimezone(self.reference.zone).date()
+        tables = {"only": only} if only else {}
+        try:
+            require_equal_rows(self.bank, self.books, self.ids, today, **tables)
+        except AssertionError:
+            self._is_wrong = True
+            raise
+
+    def teardown(self) -> None:
+        """Every row agrees, and the books are sound; then the bank is closed.
+
+        Where something else has failed nothing is compared: both sides may stand apart then,
+        and it is the first failure that must be seen.
+        """
+        try:
+            if sys.exc_info()[1] is self._risen_before:
+                self._require_agreement()
+        finally:
+            self.close()
+
+    def _require_agreement(self) -> None:
+        if not self._is_wrong:
+            self._compare_rows()
+            assert_sound(self.bank)
+
+    def close(self) -> None:
+        """Give the bank's connections back; override it where they are yours."""
+        if self.bank.engine is not own_engine():  # the next run needs them again
+            self.bank.close()
+
+
+def answer_of(house: Any, command: Command) -> Any:
+    """A receipt, or a refusal as a value."""
+    try:
+        return house.execute(command)
+    except GongyiBankError as refusal:
+        return refusal

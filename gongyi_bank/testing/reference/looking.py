@@ -1,0 +1,74 @@
+"""Looking into the reference bank's books: at what moment, and the tables that come of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from gongyi_bank.display import Column, Table
+from gongyi_bank.errors import InvalidValue, UnknownOutlet
+from gongyi_bank.rules.holds import HELD
+from gongyi_bank.rules.ledger import internal_no
+from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.testing.reference.books import Books
+from gongyi_bank.testing.reference.gate import BankFacts
+from gongyi_bank.testing.reference.rows import StoredHold
+from gongyi_bank.values import Points, clean_code
+
+
+class Look(NamedTuple):
+    """Somebody looks into the books at a moment."""
+
+    books: Books
+    bank: BankFacts
+    now: dt.datetime
+
+    def points(self, units: int) -> Points:
+        """An amount in the bank's points."""
+        return Points.of_units(units, self.bank.scale)
+
+    def local(self, moment: dt.datetime) -> dt.datetime:
+        """A moment on the bank's clocks."""
+        return moment.astimezone(self.bank.zone)
+
+    def moment_of(self, account_no: int) -> dt.datetime:
+        """The moment that an act on this account would go by: never before its newest line."""
+        lines = self.books.lines.get(account_no, ())
+        return max(self.now, lines[-1].booked_at) if lines else self.now
+
+    def has_lapsed(self, hold: StoredHold) -> bool:
+        """Whether only the sweep is missing."""
+        return hold.state == HELD and self.moment_of(hold.account_no) >= hold.deadline_at
+
+    def store_code(self, store_no: int) -> str:
+        """The code of the store with this number."""
+        return self.books.store_of_no(store_no).code
+
+    def payee_code(self, payee_no: int) -> str:
+        """The code of the store whose account this is."""
+        stores = self.books.stores.values()
+        found = (one for one in stores if internal_no("store", one.store_no) == payee_no)
+        return next(found).code
+
+
+def table_of(title: str, keys: str, rows: Iterable[tuple[Any, ...]]) -> Table:
+    """Rows under their keys, which are given in one text."""
+    columns = tuple(Column(key, key, key) for key in keys.split())
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def require_whole(field: str, value: object, most: int) -> None:
+    """Raise InvalidValue unless it is a whole number from 1 on."""
+    if type(value) is not int or not 1 <= value <= most:
+        raise InvalidValue.of(field, value, f"a whole number from 1 to {most}")
+
+
+def below(look: Look, code: str | None) -> list[OutletFacts]:
+    """An outlet and everything below it, the whole bank by default."""
+    named = look.books.head_office.code if code is None else clean_code(code, field="outlet")
+    top = look.books.outlet(named)
+    if top is None:
+        raise UnknownOutlet(outlet=named)
+    found = (look.books.outlets[number] for number in sorted(look.books.outlets))
+    return [one for one in found if one.lies_within(top.outlet_no, top.tier)]
