@@ -86,6 +86,20 @@ def test_the_last_closed_day_is_refused_and_the_next_is_open() -> None:
     closed.require_open_day(SAVINGS, OCTOBER + dt.timedelta(days=1))
 
 
+def test_a_value_date_whose_figures_stand_is_refused_and_the_next_is_open() -> None:
+    closed = ClosedDays([(1000, 1, "month", OCTOBER)])
+    with pytest.raises(PeriodClosed) as caught:
+        closed.require_open_value(SAVINGS, OCTOBER)
+    assert caught.value.facts == {"outlet": "B01S01", "day": OCTOBER, "through": OCTOBER}
+    closed.require_open_value(SAVINGS, OCTOBER + dt.timedelta(days=1))
+
+
+def test_closed_days_reach_as_far_as_the_newest_of_any_outlet() -> None:
+    closed = ClosedDays([(1001, 1, "day", OCTOBER), (1000, 2, "month", TODAY)])
+    assert closed.reaches(OCTOBER)
+    assert not closed.reaches(OCTOBER + dt.timedelta(days=1))
+
+
 def test_late_work_counts_on_the_first_open_day_with_its_origin() -> None:
     closed = ClosedDays([(1000, 1, "month", OCTOBER)])
     first_open = dt.date(2022, 11, 1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gongyi_bank.errors import InsufficientPoints, InvalidAmount
+from gongyi_bank.errors import InsufficientPoints, InvalidAmount, PoolShort
 from gongyi_bank.rules.ledger import (
     CREDITED_MAX,
     EARLIEST,
@@ -27,7 +27,7 @@ from gongyi_bank.rules.ledger import (
     require_available,
     voucher_hash,
 )
-from gongyi_bank.values import NEVER, compose_account_no
+from gongyi_bank.values import NEVER, Points, compose_account_no
 
 ANNA, BELA = (compose_account_no(1003, serial) for serial in (1, 2))
 ISSUED, TAKEN, EXPIRED = (internal_no(k, 1003) for k in ("issued", "store", "expired"))
@@ -141,6 +141,12 @@ def test_what_may_be_spent(head: Head, available: int) -> None:
     require_available(head, available, 2)
     with pytest.raises(InsufficientPoints):
         require_available(head, available + 1, 2)
+    with pytest.raises(PoolShort) as short:
+        require_available(head, available + 100, 2, pool="P1")
+    shown = {no: str(Points.of_units(no, 2)) for no in (available, available + 100)}
+    assert short.value == PoolShort(
+        pool="P1", account=ANNA, available=shown[available], needed=shown[available + 100]
+    )
 
 
 @pytest.mark.parametrize("amount", [99, 100])

@@ -271,3 +271,12 @@ def test_what_younger_lines_took_from_here_is_due_here_only_as_far_as_their_poin
     """Two lines of 10; the second was taken back in halves, and 7 of its own numbers died."""
     past = Past(expired=[(10, 17)], taken=[(10, 15, 5), (15, 20, 5)])
     assert past.due(0, 10) == 3
+
+
+def test_a_part_of_a_debit_cites_behind_what_earlier_parts_of_it_cited() -> None:
+    as_taken = a_line(ANNA, 2, -20, TAKEN)
+    first, rest = as_taken.cut(5, 2), as_taken.cut(None, 2)
+    assert [(part.low, part.cites_from) for part in (first, rest)] == [(0, 0), (5, 5)]
+    beside_a_hold = replace(a_line(ANNA, 2, -20, TAKEN), cites_from=30)
+    first, rest = beside_a_hold.cut(5, 2), beside_a_hold.cut(None, 2)
+    assert [(part.low, part.cites_from) for part in (first, rest)] == [(0, 30), (5, 35)]

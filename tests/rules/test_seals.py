@@ -25,6 +25,7 @@ from gongyi_bank.rules.seals import (
     node_hash,
     row_ends,
     row_number,
+    row_numbers,
     seal_hash,
     voucher_day,
     voucher_floor,
@@ -251,3 +252,12 @@ def test_equal_moments_an_hour_apart_are_different_leaves() -> None:
     moment = dt.datetime(2022, 10, 30, 2, 30, tzinfo=berlin)
     one, other = leaf_hashes(1, "line", [[moment, moment.replace(fold=1)]])
     assert one != other
+
+
+@pytest.mark.parametrize("seal_key", [None, b"k" * 16])
+def test_rows_given_by_their_columns_have_the_numbers_that_each_has_alone(
+    seal_key: bytes | None,
+) -> None:
+    rows = [(1, "a", None), (2, "b", b"x"), (3, "粮", b"")]
+    alone = [row_number(leaf_content(7, "hold", row), seal_key) for row in rows]
+    assert list(row_numbers(7, "hold", list(zip(*rows, strict=True)), seal_key)) == alone

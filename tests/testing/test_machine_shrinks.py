@@ -16,8 +16,8 @@ from gongyi_bank.testing import BankMachine
 
 #: How many runs may find the fault under one seed, under how many seeds, and how many more may tell
 #: it in few steps: under most seeds less than a hundred find it, and thirty more tell it.
-RUNS_MAX, SEEDS_MAX, SHRINKING_MAX = 100, 20, 250
-STEPS, STEPS_TOLD_MAX = 20, 10
+RUNS_MAX, SEEDS_MAX, SHRINKING_MAX = 100, 20, 400
+STEPS, STEPS_TOLD_MAX = 20, 12
 
 
 class Enough(BaseException):
