@@ -225,3 +225,16 @@ def test_a_serialization_failure_of_commit_itself_is_tried_again(postgresql_url:
     with strict.connect() as connection:
         assert connection.scalars(sa.select(sa.func.sum(pair.c.amount))).one() == 1
     district.close()
+
+
+@pytest.mark.parametrize("level", ["AUTOCOMMIT", "READ COMMITTED"])
+def test_after_a_single_statement_the_connection_is_as_its_engine_made_it(
+    postgresql_url: str, level: str
+) -> None:
+    engine = sa.create_engine(postgresql_url, isolation_level=level, pool_size=1)
+    with connections.one_statement(engine, engine_for("postgresql")) as connection:
+        assert connection.connection.dbapi_connection.autocommit  # type: ignore[union-attr]
+    with engine.connect() as connection:
+        found = connection.connection.dbapi_connection.autocommit  # type: ignore[union-attr]
+    engine.dispose()
+    assert found is (level == "AUTOCOMMIT")

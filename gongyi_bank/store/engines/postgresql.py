@@ -83,17 +83,18 @@ class _Autocommit:
     Not by SQLAlchemy's execution options: they cost as much as the question for a balance.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_was_so")
 
     def __init__(self, driver_connection: Any) -> None:
         self._connection = driver_connection
+        self._was_so: bool = driver_connection.autocommit
 
     def __enter__(self) -> None:
         self._connection.autocommit = True
 
     def __exit__(self, *_: object) -> None:
         if not self._connection.closed:
-            self._connection.autocommit = False
+            self._connection.autocommit = self._was_so
 
 
 class PostgresqlEngine(StoreEngine):
