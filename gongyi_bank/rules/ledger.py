@@ -116,6 +116,15 @@ def internal_kind(account_no: int) -> str | None:
     return _KIND_OF.get(account_no // _KIND_STEP)
 
 
+def has_lines(account_no: int) -> bool:
+    """Whether it is an account with a floor, which has a head and lines: a customer's or a pool's.
+
+    >>> has_lines(internal_no("pool", 3)), has_lines(internal_no("store", 7))
+    (True, False)
+    """
+    return internal_kind(account_no) in _WITH_LINES
+
+
 @dataclass(slots=True)
 class Head:
     """The running state of an account with a floor, in the unit's smallest part."""
@@ -321,7 +330,7 @@ class Posting:
     @staticmethod
     def _require_head(head: Head | None, account_no: int) -> None:
         """Of an account with a floor the head must be here: else one side alone would be booked."""
-        if head is None and internal_kind(account_no) in _WITH_LINES:
+        if head is None and has_lines(account_no):
             raise ValueError(f"account {account_no} has a floor: its locked head is needed")
 
     def _shown(self, amount: int) -> str:

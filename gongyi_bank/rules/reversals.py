@@ -29,6 +29,7 @@ from gongyi_bank.rules.ledger import (
     Mark,
     Posting,
     expired_within,
+    has_lines,
     internal_kind,
     require_available,
 )
@@ -105,7 +106,7 @@ class CitedLine:
     @property
     def has_mirror(self) -> bool:
         """Whether the other side of its leg has a line too."""
-        return internal_kind(self.contra_no) in (None, "pool")
+        return has_lines(self.contra_no)
 
     @property
     def is_in_transit(self) -> bool:

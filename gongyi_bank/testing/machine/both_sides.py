@@ -162,7 +162,7 @@ class BothSides(RuleBasedStateMachine):
         self._compare_rows(*_ALWAYS)
 
     def _compare_rows(self, *only: str) -> None:
-        today = self.clock.now.astimezone(self.reference.zone).date()
+        today = self._shown().date()
         tables = {"only": only} if only else {}
         try:
             require_equal_rows(self.bank, self.books, self.ids, today, **tables)
