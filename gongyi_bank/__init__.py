@@ -365,6 +365,11 @@ from gongyi_bank.reports.books import (
     TrialBalance,
     TrialBalanceRow,
 )
+from gongyi_bank.reports.clearing import (
+    Clearing,
+    ClearingCrossing,
+    ClearingRow,
+)
 from gongyi_bank.reports.customers import (
     CustomerSummary,
 )
@@ -433,6 +438,9 @@ __all__ = [
     "Capture",
     "CaptureHold",
     "CaptureHolds",
+    "Clearing",
+    "ClearingCrossing",
+    "ClearingRow",
     "CloseAccount",
     "CloseBooks",
     "CloseOutlet",

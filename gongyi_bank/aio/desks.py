@@ -293,6 +293,7 @@ class AsyncReportsDesk(AsyncDesk):
     customer_summary = async_read(ReportsDesk.customer_summary)
     ledger_book = async_read(ReportsDesk.ledger_book)
     trial_balance = async_read(ReportsDesk.trial_balance)
+    clearing = async_read(ReportsDesk.clearing)
 
 
 class AsyncRatingsDesk(AsyncDesk):

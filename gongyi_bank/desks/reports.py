@@ -7,10 +7,20 @@ from collections.abc import Iterable
 
 from gongyi_bank.desks.base import Desk
 from gongyi_bank.periods import Period
-from gongyi_bank.reports import as_of, books, customers, expiry, explanations, seals, statements
+from gongyi_bank.reports import (
+    as_of,
+    books,
+    clearing,
+    customers,
+    expiry,
+    explanations,
+    seals,
+    statements,
+)
 from gongyi_bank.reports import provenance as origins
 from gongyi_bank.reports.as_of import AccountTotals, BalanceAsOf, Dating
 from gongyi_bank.reports.books import LedgerBook, TrialBalance
+from gongyi_bank.reports.clearing import Clearing
 from gongyi_bank.reports.customers import CustomerSummary
 from gongyi_bank.reports.expiry import ExpirySchedule
 from gongyi_bank.reports.explanations import Explanation
@@ -131,3 +141,10 @@ class ReportsDesk(Desk):
         Raises UnknownOutlet.
         """
         return self._house.read(lambda tx: books.trial_balance(tx, outlet, as_of))
+
+    def clearing(self, day: dt.date | None = None) -> Clearing:
+        """清算表: what each branch owes the others since the bank's books were closed on a day.
+
+        Without a day by the newest closing. Raises InvalidValue for any other day.
+        """
+        return self._house.read(lambda tx: clearing.clearing(tx, day))

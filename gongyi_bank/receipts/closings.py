@@ -35,6 +35,8 @@ class BooksClosed(_Closing):
 
     totals: int
     """How many internal accounts moved since the last closed day and were rolled up."""
+    netted: int
+    """清算: how many branches' books were netted, so that each balances by itself."""
     overdue_holds: int
     """Holds past their deadline that nobody has swept: they bind nothing, but wait to be swept."""
     root: str | None

@@ -15,7 +15,7 @@ from gongyi_bank.reports.words import HOLDERS, LEDGER_ACCOUNTS, TOTAL
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store import balances as store
 from gongyi_bank.store.customers import load_names
-from gongyi_bank.store.outlets import load_all_outlets, load_outlets, load_outlets_then
+from gongyi_bank.store.outlets import ask_outlets_then, load_all_outlets, load_outlets
 from gongyi_bank.store.totals import AccountSum, list_account_sums
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.values import Points, clean_code, format_account_no, mask_name
@@ -30,6 +30,7 @@ ACCOUNT_NAMES = {
     "returned": "销户收回",
     "pool": "积分池",
     "transit": "转账过渡",
+    "clearing": "分行清算",
 }
 
 _BOOK_COLUMNS = (
@@ -187,7 +188,7 @@ class TrialBalanceRow:
 
     outlet: str
     outlet_name: str
-    #: customer, issued, brought_forward, store, expired, returned, pool or transit.
+    #: customer, issued, brought_forward, store, expired, returned, pool, transit or clearing.
     kind: str
     #: Points that went out of the accounts, and into them.
     debits: Points
@@ -256,7 +257,7 @@ def trial_balance(
     top = None if outlet is None else _require_outlet(tx, outlet)
     day = None if as_of is None else require_day(as_of, "as_of")
     sums = _merged(list_account_sums(tx, day))
-    outlets = load_all_outlets(tx) if day is None else load_outlets_then(tx, day)
+    outlets = load_all_outlets(tx) if day is None else tx.look(ask_outlets_then(day))
     within = {
         number
         for number, place in outlets.items()

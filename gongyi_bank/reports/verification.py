@@ -20,6 +20,7 @@ from gongyi_bank.reports.account_audit import check_account
 from gongyi_bank.reports.account_checks import AuditRules, rates_of
 from gongyi_bank.reports.change_checks import check_changes
 from gongyi_bank.reports.cited_vouchers import CitedVouchers
+from gongyi_bank.reports.clearing import check_clearing
 from gongyi_bank.reports.closings import ClosedPeriods, check_closings, check_totals
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.reports.seal_checks import BooksAudit
@@ -229,4 +230,5 @@ class _Audit:
         rows = ((stay.outlet_no, stay.parent_no, stay.since_on) for stay in stays)
         self._faults += check_closings(closings, stays_of(rows))
         self._faults += check_totals(tx)
+        self._faults += check_clearing(tx)
         self._counts.update(outlets=len(outlets), offers=len(offers))

@@ -79,6 +79,7 @@ LINE_SUMMARIES_EN: Final[Words] = {
     "兑换": ("兑换", "redemption"),
     "预留支用": ("预留支用", "capture"),
     "冲正": ("冲正", "reversal"),
+    "退回": ("退回", "refund"),
     "到期": ("到期", "expiry"),
     "销户": ("销户", "close"),
     "转赠": ("转赠", "gift given"),
@@ -98,6 +99,7 @@ LEDGER_ACCOUNTS: Final[Words] = {
     "销户收回": ("销户收回", "returned"),
     "积分池": ("积分池", "pools"),
     "转账过渡": ("转账过渡", "in transit"),
+    "分行清算": ("分行清算", "clearing"),
 }
 
 #: The facts of a customer's summary and of an explanation.

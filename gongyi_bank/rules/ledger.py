@@ -38,8 +38,11 @@ INTERNAL_KINDS: Final = {
     "returned": 4,  # balances given up when an account closes
     "store": 5,  # points a partner store has taken
     "transit": 6,  # many-legged transfers pass through it; zero after every voucher
+    "clearing": 7,  # what a branch owes the others (`rules.clearing`); moves only, no lines
 }
-OUTLET_KINDS: Final = ("issued", "brought_forward", "expired", "returned", "transit")
+OUTLET_KINDS: Final = (
+    "issued", "brought_forward", "expired", "returned", "transit", "clearing",
+)  # fmt: skip
 #: Internal accounts that may not overdraw have heads. They are locked after all customers, so
 #: their numbers lie above any customer's twelve digits.
 FLOORED_KINDS: Final = {"pool": 10_000_000_000_000}

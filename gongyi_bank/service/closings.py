@@ -22,7 +22,9 @@ from gongyi_bank.errors import (
 from gongyi_bank.periods import Period, business_day
 from gongyi_bank.receipts.closings import BooksClosed, ClosingAnnounced, ClosingDrained
 from gongyi_bank.rules import closings as rules
+from gongyi_bank.rules.ledger import Posting
 from gongyi_bank.rules.staff import OutletFacts, require_permission
+from gongyi_bank.service.clearing import Netting
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.service.seals import Sealing
 from gongyi_bank.store import closings as store
@@ -89,15 +91,16 @@ def close(visit: Visit, command: CloseBooks) -> BooksClosed:
     else:
         made = found
         store.write_closing_state(visit.writes, found, rules.CLOSED, visit.voucher_id)
-    receipt = _receipt(BooksClosed, visit, place, made, **_summed(visit, made, day))
-    visit.book(command, receipt, place)
+    summed, netting = _summed(visit, place, made, day)
+    receipt = _receipt(BooksClosed, visit, place, made, **summed)
+    visit.book(command, receipt, place, posting=netting)
     if not is_drained:
         write_stamp(visit.tx, visit.voucher_id)
     return receipt
 
 
 class _WholeDay:
-    """What closing a day of the whole bank needs besides: it is rolled up, and sealed."""
+    """What closing a day of the whole bank needs besides: it is rolled up, netted and sealed."""
 
     def __init__(self, last_on: dt.date) -> None:
         self.since = roll_ups.ask_rolled_up_through(last_on)
@@ -116,18 +119,26 @@ class _WholeDay:
         return self.since, self.newest
 
 
-def _summed(visit: Visit, made: ClosingFacts, day: _WholeDay | None) -> dict[str, object]:
-    """With a day of the whole bank: roll up its internal accounts, and seal it."""
+def _summed(
+    visit: Visit, place: OutletFacts, made: ClosingFacts, day: _WholeDay | None
+) -> tuple[dict[str, object], Posting | None]:
+    """With a day of the whole bank: roll up its internal accounts, net its branches, seal it."""
     overdue = store.ask_overdue_holds(visit.now)
     if day is None:
-        return {"totals": 0, "overdue_holds": visit.tx.look(overdue), "root": None}
-    rolled_up, moved = roll_ups.asks_of_internal(day.since.answer, made.last_on)
+        found = visit.tx.look(overdue)
+        return {"totals": 0, "netted": 0, "overdue_holds": found, "root": None}, None
+    netting = Netting(day.since.answer, made.last_on)
     sealing = Sealing(visit, day.newest.answer, made.first_on, made.last_on)
-    visit.tx.gather(overdue, rolled_up, moved, sealing.tables)
-    totals = roll_ups.new_totals(rolled_up.answer, moved.answer)
+    visit.tx.gather(overdue, sealing.tables, *netting.facts)
+    totals = roll_ups.new_totals(netting.rolled_up.answer, netting.moved.answer)
     roll_ups.write_totals(visit.writes, totals, made.last_on, visit.voucher_id)
+    netted = netting.net(visit, place)
     seal = sealing.seal(made.closing_no)
-    return {"totals": len(totals), "overdue_holds": overdue.answer, "root": seal.root.hex()}
+    whole = {
+        "totals": len(totals), "netted": len(netted.moves),
+        "overdue_holds": overdue.answer, "root": seal.root.hex(),
+    }  # fmt: skip
+    return whole, netted
 
 
 Standing = tuple[OutletFacts, ClosingFacts | None]

@@ -157,13 +157,16 @@ def _all_then(_: StoreEngine) -> sa.Select[Any]:
         sa.select(*columns)
         .select_from(outlet.join(stand, same))
         .where(of_bank(outlet), counting.was_place(stand))
-        .order_by(outlet.c.outlet_no)
     )
 
 
-def load_outlets_then(tx: Transaction, day: dt.date) -> dict[int, OutletFacts]:
+def ask_outlets_then(day: dt.date) -> Ask[dict[int, OutletFacts]]:
     """Every outlet, by number, below the one that it was below on a day."""
-    return {facts.outlet_no: facts for facts in map(_facts, _all_then(tx, last_on=day))}
+
+    def parse(rows: Rows) -> dict[int, OutletFacts]:
+        return {facts.outlet_no: facts for facts in map(_facts, rows)}
+
+    return _all_then.ask(parse, last_on=day)
 
 
 @query

@@ -69,7 +69,7 @@ def _places(home: sa.FromClause | None = None) -> sa.Subquery:
     return sa.union_all(customers, pools).subquery("places")
 
 
-def _floored(place: sa.Subquery) -> sa.Select[Any]:
+def _of_heads(place: sa.Subquery) -> sa.Select[Any]:
     head = account_head
     return (
         sa.select(
@@ -83,17 +83,19 @@ def _floored(place: sa.Subquery) -> sa.Select[Any]:
 
 @query
 def _floored_to_date(_: StoreEngine) -> sa.Select[Any]:
-    return _floored(_places())
+    return _of_heads(_places())
 
 
 @query
-def _floored_then(_: StoreEngine) -> sa.Select[Any]:
-    """The totals of today, where the customers were on a day."""
-    return _floored(_places(counting.homes()))
+def _floored_then(_: StoreEngine) -> sa.CompoundSelect[Any]:
+    """What accounts with a floor had at the end of a day, where the customers were then.
+
+    What they have now less what came after, in one statement: so both are of one moment.
+    """
+    return sa.union_all(_of_heads(_places(counting.homes())), _after())
 
 
-@query
-def _floored_after(_: StoreEngine) -> sa.Select[Any]:
+def _after() -> sa.Select[Any]:
     """What was booked after a day, to be taken off: a sum that is as long as the tail.
 
     Found by the other side's account, whose lines have an index by day.
@@ -220,6 +222,14 @@ def _rolled_up_through(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
+@query
+def _netted(_: StoreEngine) -> sa.CompoundSelect[Any]:
+    return sa.union_all(
+        _by_moves(internal_move.c.source_no, is_debit=True),
+        _by_moves(internal_move.c.target_no, is_debit=False),
+    )
+
+
 Totals = dict[int, tuple[int, int]]
 
 
@@ -233,6 +243,16 @@ def asks_of_internal(since: dt.date, day: dt.date) -> tuple[Ask[Rows], Ask[Rows]
     return _internal_rolled_up.ask(list, since=since), _internal_moved.ask(
         list, since=since, day=day
     )
+
+
+def ask_floored_then(day: dt.date) -> Ask[Rows]:
+    """(outlet, kind, debits, credits) of customers and pools at the end of a day, not merged."""
+    return _floored_then.ask(list, last_on=day)
+
+
+def ask_netted(since: dt.date) -> Ask[Rows]:
+    """Moves between internal accounts since what was rolled up last, to this moment."""
+    return _netted.ask(list, since=since, day=dt.date.max)
 
 
 def new_totals(rolled_up: Rows, moved: Rows) -> Totals:
@@ -261,10 +281,7 @@ def list_account_sums(tx: Transaction, as_of: dt.date | None) -> list[AccountSum
     the other from the lines, so that the two prove each other. Nothing
     grows with the history before the last closed day.
     """
-    if as_of is None:
-        rows = _floored_to_date(tx)
-    else:
-        rows = _floored_then(tx, last_on=as_of) + _floored_after(tx, last_on=as_of)
+    rows = _floored_to_date(tx) if as_of is None else tx.look(ask_floored_then(as_of))
     day = as_of or dt.date.max
     internal = asks_of_internal(tx.look(ask_rolled_up_through(day)), day)
     tx.gather(*internal)

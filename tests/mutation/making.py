@@ -19,7 +19,8 @@ POSTING = (
         f"gongyi_bank/service/{noun}.py"
         for noun in (
             "gate hours points redemptions holds reservations transfers reversals refunds"
-            " closings together grouping locks scenes sweeps outbox seals passbooks collector"
+            " closings clearing together grouping locks scenes sweeps outbox seals passbooks"
+            " collector"
         ).split()
     ),
     *(

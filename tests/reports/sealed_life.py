@@ -5,14 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from gongyi_bank.commands.outlets import Appointment, NewOutlet, RenameOutlet
+from gongyi_bank.commands.outlets import Appointment, NewOutlet
 from gongyi_bank.commands.points import OpeningRow
 from gongyi_bank.commands.stores import NewOffer, NewStore
 from gongyi_bank.commands.transfers import PoolGrant
 from gongyi_bank.policies import HourLimits
-from gongyi_bank.receipts.outlets import OutletChanged
-from gongyi_bank.rules.ledger import Leg, Mark, internal_no
-from gongyi_bank.service.gate import HouseShelf, Visit, perform
 from gongyi_bank.values import Points, compose_passbook_no
 from tests.district import District
 
@@ -48,7 +45,6 @@ class SealedLife:
         self.district.clock.advance(minutes=7)
         self._give(day, account, other)
         self._look_after_books(day, account)
-        self._move_between_internals(day)
         self._change_standings(day, account, other)
         for voucher in self.bank.outbox.read(f"district-{day}"):
             self.bank.outbox.acknowledge(f"district-{day}", voucher.outbox_no)
@@ -125,6 +121,10 @@ class SealedLife:
         granted = self.district.acting("K1").points.grant(
             account=other, points=Points("3"), reason="表彰", outlet="B01", second_person="K1b"
         )
+        # By another branch: the day's closing nets it.
+        bank.points.grant(
+            account=other, points=Points("2"), reason="表彰", outlet="B02", second_person="ADM2"
+        )
         bank.reversals.reverse_line(
             account=other, line_no=granted.line_no, points=Points("1"), reason="录错",
             second_person="ADM2",
@@ -174,26 +174,3 @@ class SealedLife:
         bank.stores.leave(store=f"SX{day}", reason="歇业")
         bank.pools.open(code=f"PX{day}", name="爱心池", outlet="H")
         bank.pools.close(pool=f"PX{day}", reason="结束")
-
-    def _move_between_internals(self, day: int) -> None:
-        """A leg between two accounts of the bank, which no act of the core writes by itself."""
-        command = RenameOutlet(outlet="B01S02", name=f"胜利所{day}")
-
-        def serve(visit: Visit, command: RenameOutlet) -> OutletChanged:
-            visit.lock(())
-            visit.enter(command, outlets_at=[command.outlet])
-            outlet = visit.outlet_for(command.act, command.outlet)
-            posting = visit.posting({})
-            source, target = (internal_no(k, outlet.outlet_no) for k in ("issued", "returned"))
-            mark = Mark("grant", visit.today, outlet.outlet_no)
-            for amount in (5, 6):
-                posting.post(Leg(source, target, amount), mark)
-            receipt = OutletChanged(
-                voucher_id=visit.voucher_uuid, business_day=visit.today, booked_at=visit.now,
-                code=outlet.code, name=command.name, parent=None, state="open",
-            )  # fmt: skip
-            visit.book(command, receipt, outlet, posting=posting)
-            return receipt
-
-        with self.bank.begin() as counter:
-            counter.read(lambda tx: perform(tx, "admin", HouseShelf(), command, serve))

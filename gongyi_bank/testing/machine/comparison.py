@@ -55,6 +55,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "account_no", "line_no", "part_no", "kind", "amount", "expired", "by_line_no",
         "voucher_id",
     ),
+    "internal_move": (
+        "voucher_id", "leg_no", "source_no", "target_no", "unit", "amount", "business_day",
+        "outlet_no",
+    ),
     "offer": ("store_no", "sku", "stock", "reserved", "state"),
     "passbook": (
         "passbook_no", "state", "outlet_no", "pages", "rows_per_page", "account_no",
@@ -177,6 +181,7 @@ _TOLD: dict[str, Callable[[Books, dt.date], list[Row]]] = {
     "redemption": lambda books, _: _plain(books.redemptions.values()),
     "refund": lambda books, _: _plain(books.refunds),
     "line_part": lambda books, _: _plain(books.parts),
+    "internal_move": lambda books, _: _plain(books.moves),
     "offer": lambda books, _: _named("offer", books.offer_facts(books.offers).values()),
     "passbook": lambda books, _: _named("passbook", books.passbooks.values()),
     "loss_report": lambda books, _: _named("loss_report", _each(books.loss_reports)),

@@ -15,6 +15,7 @@ from gongyi_bank.rules.closings import Reached
 from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.rules.staff import OutletFacts, require_permission
 from gongyi_bank.testing.reference.books import Books
+from gongyi_bank.testing.reference.clearing import net_branches
 from gongyi_bank.testing.reference.gate import Acts, Visit
 from gongyi_bank.testing.reference.rows import Closing
 
@@ -64,13 +65,15 @@ def close(visit: Visit, command: CloseBooks) -> BooksClosed:
         made = found._replace(state=rules.CLOSED)
     made = made._replace(closed_voucher_id=visit.voucher_id)
     held = (hold for hold in visit.books.holds.values() if hold.state == "held")
+    netted = net_branches(visit, made.last_on) if _is_sealed(place, made) else None
     receipt = _receipt(
         BooksClosed, visit, place, made,
         totals=_new_totals(visit, made) if _is_sealed(place, made) else 0,
+        netted=len(netted.moves) if netted else 0,
         overdue_holds=sum(hold.deadline_at <= visit.now for hold in held),
         root=_NO_ROOT if _is_sealed(place, made) else None,
     )  # fmt: skip
-    visit.book(command, receipt, place)
+    visit.book(command, receipt, place, posting=netted)
     visit.books.closings[made.closing_no] = made
     return receipt
 
@@ -120,7 +123,7 @@ def _state_of(books: Books, command: CloseBooks) -> str | None:
 
 
 def _is_sealed(place: OutletFacts, made: Closing) -> bool:
-    """Whether it is a day of the whole bank, which a bank rolls up and seals."""
+    """Whether it is a day of the whole bank, which a bank rolls up, nets and seals."""
     return made.kind == rules.DAY and place.parent_no is None
 
 
@@ -139,6 +142,9 @@ def _new_totals(visit: Visit, made: Closing) -> int:
         for line in lines
         if since < line.business_day <= made.last_on and line.contra_no not in books.lines
     }
+    for move in books.moves:
+        if since < move.business_day <= made.last_on:
+            moved |= {move.source_no, move.target_no}
     return len(moved)
 
 

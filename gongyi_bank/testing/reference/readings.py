@@ -210,7 +210,8 @@ def absent(name: str) -> NotImplementedError:
 ABSENT: Final = frozenset({
     "engine", "glance", "grants", "keep", "lock", "migrate", "open", "outbox", "passbooks.page",
     "pools.statement", "ratings", "read",
-    "reports.balance_as_of", "reports.customer_summary", "reports.expiry_schedule",
+    "reports.balance_as_of", "reports.clearing", "reports.customer_summary",
+    "reports.expiry_schedule",
     "reports.explain", "reports.ledger_book", "reports.proof", "reports.provenance",
     "reports.spent_on", "reports.statement", "reports.totals", "reports.trial_balance", "verify",
     "within",
