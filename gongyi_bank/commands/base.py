@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, Strict, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.errors.validation import CheckedModel
@@ -79,8 +79,9 @@ Key = Annotated[str, BeforeValidator(_as_key)]
 
 
 #: Lets a list stand where a tuple is kept. No function: it would turn JSON into Python, in
-#: which a date is no longer text.
-AsTuple = Strict(False)
+#: which a date is no longer text. The first wrong item ends it: what is said is about that one, and
+#: a list of a billion would be a billion errors.
+AsTuple = Field(strict=False, fail_fast=True)
 
 
 class Command(CheckedModel):

@@ -6,6 +6,7 @@ import copy
 import datetime as dt
 import functools
 import string
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
@@ -162,6 +163,8 @@ def describe_value(value: object, *, personal: bool = False) -> str:
         return f"<{type(value).__name__} of {len(value)}>"  # who knows what is in it
     if isinstance(value, int) and abs(value) > 10**30:
         return f"<int of {value.bit_length()} bits>"
+    if isinstance(value, Iterator):
+        return f"<{type(value).__name__}>"  # its picture would be where it lies in memory
     try:
         if isinstance(value, dt.date):
             return value.isoformat()

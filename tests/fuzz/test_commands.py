@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
+from gongyi_bank.commands.hours import RecordManyHours, ServiceRow
 from gongyi_bank.errors import GongyiBankError, InvalidValue
 from tests.books import everything
 from tests.fuzz.strangers import JSON, TEXTS, fuzzed, fuzzed_long, spoilt
@@ -26,6 +29,12 @@ FOUND = [
     ("policies.adopt", '{"policy": {"kind": "tariff", "rates": ' + "[" * 150 + "]" * 150 + "}}"),
     ("points.grant", '{"points": ' + "9" * 5_000 + "}"),
 ]
+
+_NOON = dt.datetime(2022, 10, 3, 12, tzinfo=dt.UTC)
+SERVICE = ServiceRow(
+    account=100300000016, category="sanitation", outlet="B01S01", recorded_by="T1",
+    checked_by="K1", started_at=_NOON, ended_at=_NOON + dt.timedelta(hours=1),
+)  # fmt: skip
 
 
 @st.composite
@@ -95,6 +104,21 @@ def test_what_was_found_once_stays_found(act: str, text: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         type(scene(act).command).model_validate_json(text)
     require_ours(caught.value)
+
+
+def _without_end(item: Any) -> Iterator[Any]:
+    while True:
+        yield item
+
+
+@pytest.mark.parametrize(
+    "rows", [range(10**9), _without_end(0), _without_end(SERVICE)], ids=["range", "wrong", "right"]
+)
+def test_a_list_without_end_is_refused_at_its_first_wrong_or_surplus_row(
+    rows: Iterable[Any],
+) -> None:
+    with pytest.raises(InvalidValue, match=r"^\[invalid_value\] rows"):
+        RecordManyHours(rows=rows)
 
 
 @pytest.mark.slow
