@@ -2,7 +2,8 @@
 
 Every act locks in one order: outlets, closings, heads ascending, stores, offers, serial
 counters; and who acknowledges to the outbox locks their consumer's row after all of that. Two
-acts can therefore never wait for each other in a circle; two transactions of several acts can.
+acts on accounts can therefore never wait for each other in a circle; a closing beside an act on
+the house can (decision 0012), and two transactions of several acts.
 Whoever opens a bank with `lock_order="refuse"` is told so where it is written, not at night.
 """
 
