@@ -58,7 +58,7 @@ def ask_netted(last_on: dt.date) -> Ask[Rows]:
 def _everywhere(home: sa.FromClause) -> sa.FromClause:
     """The outlet in whose books each account was on the period's last day."""
     customers = sa.select(home.c.account_no, home.c.outlet_no).where(
-        home.c.bank_id == sa.bindparam("bank"), counting.was_home(home)
+        home.c.bank_id == sa.bindparam("bank"), counting.was_kept(home)
     )
     others = sa.select(account.c.account_no, account.c.outlet_no).where(
         of_bank(account), account.c.kind != "customer"

@@ -77,6 +77,16 @@ def was_home(home: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(home.c.since_on <= LAST, _is_newest(home, customer_stay, "account_no"))
 
 
+def was_kept(home: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Where the account was kept on the period's last day, for sums of the ledger.
+
+    As `was_home`, but the first stay has no beginning: a host whose clock is behind that of the one
+    that registered may have booked a line on the day before.
+    """
+    has_begun = sa.or_(home.c.stay_no == 1, home.c.since_on <= LAST)
+    return sa.and_(has_begun, _is_newest(home, customer_stay, "account_no"))
+
+
 def _is_newest(stay: sa.FromClause, table: sa.Table, owner: str) -> sa.ColumnElement[bool]:
     """No later stay of its owner had begun by the period's last day."""
     later = table.alias("later")

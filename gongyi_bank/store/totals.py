@@ -61,7 +61,7 @@ def _places(home: sa.FromClause | None = None) -> sa.Subquery:
     )
     if home is not None:
         customers = sa.select(home.c.account_no, home.c.outlet_no, kind).where(
-            home.c.bank_id == sa.bindparam("bank"), counting.was_home(home)
+            home.c.bank_id == sa.bindparam("bank"), counting.was_kept(home)
         )
     pools = sa.select(account.c.account_no, account.c.outlet_no, account.c.kind).where(
         of_bank(account), account.c.kind == "pool"

@@ -46,8 +46,9 @@ def _place(books: Books, account_no: int, day: dt.date) -> int:
     """The outlet where an account was on a day; the bank's own never move."""
     kind = internal_kind(account_no)
     if kind is None:
-        on_time = [home for home in books.homes(account_no) if home.first_on <= day]
-        return on_time[-1].outlet.outlet_no
+        homes = books.homes(account_no)  # A host behind may have booked before the first of them.
+        begun = [home for home in homes if home.first_on <= day]
+        return (begun or homes)[-1 if begun else 0].outlet.outlet_no
     if kind == "pool":
         return books.place(account_no).outlet_no
     owner_no = account_no - internal_no(kind, 0)
