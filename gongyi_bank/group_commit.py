@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Protocol, Self, TypeVar, runtime_checkable
 
 from gongyi_bank.bank import Bank, Desks
 from gongyi_bank.commands.base import Command
@@ -26,6 +26,16 @@ T = TypeVar("T")
 #: How long a caller waits for room in the queue.
 _SECONDS_MAX: Final = 30.0
 _NO_KEY: Final = "（无 none）"
+#: What acts of a group were answered, in their order: receipts, and what was raised.
+Answers = Sequence[tuple[Wish, Any]]
+
+
+@runtime_checkable
+class HearsGroups(Protocol):
+    """A bank that wants to know what is done in groups, as one that tests watch."""
+
+    def hear_group(self) -> Callable[[Answers], None]:
+        """A group begins; what comes back is told its answers, before anybody has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,13 @@ class _Entry:
     bank: Bank
     wish: Wish
     future: Future[Any] = field(default_factory=Future)
+
+    def answer(self, said: Any) -> None:
+        """Answer with a receipt, or raise what it is."""
+        if isinstance(said, BaseException):
+            self.future.set_exception(said)
+        else:
+            self.future.set_result(said)
 
     def run_alone(self) -> None:
         """Answer with what `bank.execute` says."""
@@ -229,13 +246,24 @@ class _Group:
 
     def answer(self) -> list[_Entry]:
         """Answer whom it can; the rest is to be done alone."""
+        tell = self.bank.hear_group() if isinstance(self.bank, HearsGroups) else None
+        lost = None
         try:
             self.bank.keep(self._perform)
         except Exception as error:  # noqa: BLE001 - some are judged anew, each hears its own
             if self.outcomes is None or isinstance(error, RetryTransaction):
                 return self.entries  # certainly not applied
-            return self._answer_all(lost=error)
-        return self._answer_all(lost=None)
+            lost = error
+        answers = [
+            (entry, _answer_to(entry.wish, outcome, lost))
+            for entry, outcome in zip(self.entries, self.outcomes or [], strict=True)
+        ]
+        if tell is not None:
+            tell([(entry.wish, said) for entry, said in answers if said is not None])
+        for entry, said in answers:
+            if said is not None:
+                entry.answer(said)
+        return [entry for entry, said in answers if said is None]
 
     def _perform(self, tx: Transaction) -> None:
         self.outcomes = None
@@ -245,19 +273,15 @@ class _Group:
         wishes = [entry.wish for entry in self.entries]
         self.outcomes = perform_together(tx, self.bank._shelf, wishes)
 
-    def _answer_all(self, lost: Exception | None) -> list[_Entry]:
-        """Give everybody their answer, when the answer to COMMIT is there or was lost."""
-        alone = []
-        for entry, outcome in zip(self.entries, self.outcomes or [], strict=True):
-            if outcome.is_written and lost is not None:
-                entry.future.set_exception(_unknown(entry.wish.command, lost))
-            elif outcome.receipt is not None:
-                entry.future.set_result(outcome.receipt)
-            elif outcome.error is not None and lost is None:
-                entry.future.set_exception(outcome.error)
-            else:  # A refusal may rest on what was perhaps not committed: nothing was written.
-                alone.append(entry)
-        return alone
+
+def _answer_to(wish: Wish, outcome: Outcome, lost: Exception | None) -> Any:
+    """What to say when the answer to COMMIT is there or was lost; None where it is done alone."""
+    if outcome.is_written and lost is not None:
+        return _unknown(wish.command, lost)
+    if outcome.receipt is not None:
+        return outcome.receipt
+    # A refusal may rest on what was perhaps not committed: nothing was written.
+    return outcome.error if lost is None else None
 
 
 class _TriedBefore(Exception):

@@ -1,7 +1,8 @@
 """Two banks in one database, with the same account numbers, codes and keys: neither sees the other.
 
-One lives beside the reference, the other lived before and in between. If a condition on the bank
-were missing in some statement, the lines, heads or holds of the neighbour would be told.
+One lives beside the reference, the other lived before. Its numbers are of other outlets and people,
+every number of ours is an administrator's there, and voucher ids are equal at equal instants. If a
+condition on the bank were missing in some statement, what it found would not be what is ours.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.service import gate
 from gongyi_bank.store import tables
 from gongyi_bank.store.transaction import Transaction
 from tests.acts import ACTS, keyed
 from tests.district import District
+from tests.neighbours import EqualIds, Neighbour
 from tests.testing.lives import FOUNDINGS, Life
 from tests.testing.mirrored import MirroredDistrict
 from tests.testing.test_reference_ledger import require_equal_books
@@ -41,12 +44,15 @@ def rows_of(district: District) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_bank_beside_another_is_told_as_if_it_were_alone(
-    sqlite_tables_url: str, seed: int
+    sqlite_tables_url: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    neighbour = District(sqlite_tables_url, policies=(EXPIRY,), bank="隔壁")
+    monkeypatch.setattr(gate, "_ids", EqualIds())
+    neighbour = Neighbour(sqlite_tables_url, policies=(EXPIRY,))
     theirs = Life(neighbour, seed + 10)
     theirs.live(90)
+    neighbour.empower()
     before = rows_of(neighbour)
+    monkeypatch.setattr(gate, "_ids", EqualIds())
     district = MirroredDistrict(sqlite_tables_url, policies=FOUNDINGS[seed])
     Life(district, seed).live(120)
     require_equal_books(district)
@@ -60,12 +66,15 @@ def test_a_bank_beside_another_is_told_as_if_it_were_alone(
 @pytest.mark.slow
 @pytest.mark.parametrize("act", sorted(ACTS))
 def test_an_act_of_one_bank_is_answered_alike_where_the_other_did_the_same_before(
-    sqlite_tables_url: str, act: str
+    sqlite_tables_url: str, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    neighbour = District(sqlite_tables_url, bank="隔壁")
+    monkeypatch.setattr(gate, "_ids", EqualIds())
+    neighbour = Neighbour(sqlite_tables_url)
     staff, command, _ = ACTS[act](neighbour)
     neighbour.acting(staff).execute(keyed(command))
+    neighbour.empower()
     before = rows_of(neighbour)
+    monkeypatch.setattr(gate, "_ids", EqualIds())
     district = MirroredDistrict(sqlite_tables_url)
     staff, command, _ = ACTS[act](district)
     district.acting(staff).execute(keyed(command))

@@ -6,13 +6,15 @@ receipt: it ends after the bank's block, and of a block with nothing but refusal
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-#: Tells how much was heard so far: the time by which blocks are undone.
+#: Tells the next moment: by these, and no clock, it is told what came before what.
 Moment = Callable[[], int]
 
 
@@ -22,8 +24,10 @@ class Block:
 
     #: What it is a part of.
     within: Block | None = None
-    #: After how many answers it was undone, if it was.
+    #: At which moment it was undone, if it was.
     undone_at: int | None = None
+    #: By which moment it was committed for everybody to see; None while nobody knows.
+    ended_at: int | None = None
     #: Whether only the books can tell: the answer to COMMIT was lost, or has not come yet.
     is_unsure: bool = False
 
@@ -51,6 +55,16 @@ class Block:
             one = one.within
 
 
+def caller() -> object:
+    """Who runs this: a task of asyncio, or else a thread. What one of them does has an order."""
+    asyncio = sys.modules.get("asyncio")  # Whoever has tasks has loaded it.
+    try:
+        task = asyncio.current_task() if asyncio is not None else None
+    except RuntimeError:
+        task = None
+    return threading.get_ident() if task is None else task
+
+
 class Course:
     """One transaction of a caller, followed from the bank's first block in it to its end."""
 
@@ -58,6 +72,8 @@ class Course:
         self.begun = begun
         self._moment = moment
         self._transaction = Block(is_unsure=True)
+        #: Who sent the COMMIT that is perhaps on its way still.
+        self._sent_by: object = None
         #: The savepoints that are open, the innermost last. The first stands for all that the
         #: caller had set before; the second is the one on which the bank's first block stands.
         self._open = [Block(self._transaction)]
@@ -92,6 +108,12 @@ class Course:
     def committed(self) -> None:
         """All of it is kept, unless the COMMIT that is sent now fails."""
         self._transaction.is_unsure = False
+        self._sent_by = caller()
+
+    def gone_on(self) -> None:
+        """Whoever sent the COMMIT is doing something else: it has been answered."""
+        if self._sent_by == caller():
+            self._sent_by, self._transaction.ended_at = None, self._moment()
 
     def failed(self) -> None:
         """The COMMIT failed: only the books can tell."""
@@ -126,6 +148,11 @@ class Courses:
         if found is None or found.begun is not begun:
             found = self._by_connection[connection] = Course(begun, self._moment)
         return found
+
+    def gone_on(self) -> None:
+        """The caller begins something: what it has committed is done."""
+        for course in list(self._by_connection.values()):
+            course.gone_on()
 
     def close(self) -> None:
         """Listen no longer."""

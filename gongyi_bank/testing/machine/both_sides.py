@@ -15,11 +15,14 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import EngineError, GongyiBankError
 from gongyi_bank.testing.clock import START, FrozenClock
+from gongyi_bank.testing.machine.asking import QUESTIONS, require_same_shown
+from gongyi_bank.testing.machine.choosing import Choice
 from gongyi_bank.testing.machine.comparison import require_equal_rows
 from gongyi_bank.testing.machine.furnishing import ADMINISTRATOR, HEAD_OFFICE, furnishing
 from gongyi_bank.testing.machine.losses import Loss, losing
 from gongyi_bank.testing.machine.own_database import own_engine
 from gongyi_bank.testing.machine.telling import difference, told
+from gongyi_bank.testing.machine.wishes import Wish
 from gongyi_bank.testing.reference import Ids, ReferenceBank, comparable
 from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.soundness import assert_sound
@@ -170,8 +173,29 @@ class BothSides(RuleBasedStateMachine):
             self._is_wrong = True
             raise
 
+    def shows_alike(self, reading: str, wish: Wish) -> None:
+        """What a wish asks about is shown alike: a balance, a list, a statement (`QUESTIONS`).
+
+        Raises AssertionError.
+
+        >>> self.shows_alike("reports.balance", Wish(who=2))
+        """
+        choice = self._choice(wish)
+        self._tell(f"{self._shown():%Y-%m-%d %H:%M} {reading}")
+        try:
+            require_same_shown(reading, choice, self.bank, self.reference, self.ids.pairs)
+        except AssertionError:
+            self._is_wrong = True
+            raise
+
+    def _choice(self, wish: Wish) -> Choice:
+        """What a wish chooses among, as the books are now."""
+        own_ids = {other: one for one, other in self.ids.pairs.items()}
+        now, scale = self.clock.now, self.reference.scale
+        return Choice(wish, self.books, ids=own_ids, now=now, scale=scale)
+
     def teardown(self) -> None:
-        """Every row agrees, and the books are sound; then the bank is closed.
+        """Every row agrees, every reading shows it, the books are sound; the bank is closed.
 
         Where something else has failed nothing is compared: both sides may stand apart then,
         and it is the first failure that must be seen.
@@ -185,7 +209,13 @@ class BothSides(RuleBasedStateMachine):
     def _require_agreement(self) -> None:
         if not self._is_wrong:
             self._compare_rows()
+            self._ask_everything()
             assert_sound(self.bank)
+
+    def _ask_everything(self) -> None:
+        """Every reading once, about something else in every run."""
+        for number, reading in enumerate(QUESTIONS, len(self.sent)):
+            self.shows_alike(reading, Wish(who=number % 12, what=number % 10, how=number % 10))
 
     def close(self) -> None:
         """Give the bank's connections back; override it where they are yours."""

@@ -39,6 +39,7 @@ _CUSTOMERS: tuple[tuple[str, CustomerKind, str], ...] = (
     ("B01S01", "volunteer", "20"), ("B01S01", "volunteer", "5"), ("B01S02", "volunteer", "9.99"),
     ("B02S01", "volunteer", "1"), ("B01S01", "organisation", "0"), ("B01S01", "household", "3"),
 )  # fmt: skip
+_NAMES = ("赵一", "钱二", "孙三", "李四", "单位五", "周六家")
 _STORES = (("P1", "B01S01"), ("P2", "B02S01"))
 _GOODS = (("A", "0.50", 12), ("B", "1.01", 4))
 _BOOKS = 8
@@ -69,8 +70,9 @@ def furnishing(books: Books) -> Iterator[Command]:
 def _new_customers() -> Iterator[NewCustomer]:
     for number, (outlet, kind, _) in enumerate(_CUSTOMERS, start=1):
         yield NewCustomer(
-            outlet=outlet, kind=kind, name="张三", ref=f"C{number}", registered_on=_SINCE
-        )
+            outlet=outlet, kind=kind, name=_NAMES[number - 1], phone=f"1380000000{number}",
+            birth_on=dt.date(1960, 1, number), ref=f"C{number}", registered_on=_SINCE,
+        )  # fmt: skip
 
 
 def _openings(accounts: list[int]) -> Command:
@@ -84,10 +86,10 @@ def _openings(accounts: list[int]) -> Command:
 
 def _alliance() -> Iterator[Command]:
     for code, outlet in _STORES:
-        store = NewStore(code=code, name="超市", kind="community_store", recruited_by=outlet)
+        store = NewStore(code=code, name=f"超市{code}", kind="community_store", recruited_by=outlet)
         yield RecruitStores(stores=(store,))
     offers = [
-        NewOffer(store=code, sku=sku, name="米", points=Points(price), stock=stock)
+        NewOffer(store=code, sku=sku, name=f"米{sku}", points=Points(price), stock=stock)
         for code, _ in _STORES
         for sku, price, stock in _GOODS
     ]

@@ -66,7 +66,9 @@ _PERIODS = ("day", "day", "day", "day", "month", "month", "quarter", "year")
 def _open_outlets(choice: Choice) -> Made:
     parent = choice.one_of(("B01", "B02", "H", choice.outlet()))
     code = f"N{choice.wish.units % 4 if choice.is_rare(4) else len(choice.books.outlets)}"
-    return ADMINISTRATOR, {"outlets": (outlets.NewOutlet(code=code, name="新网点", parent=parent),)}
+    setting: outlets.Setting = choice.one_of(("urban", "rural"), choice.wish.back)
+    new = outlets.NewOutlet(code=code, name=f"新网点{code}", parent=parent, setting=setting)
+    return ADMINISTRATOR, {"outlets": (new,)}
 
 
 def _rename(choice: Choice) -> Made:
@@ -131,7 +133,10 @@ def _adopt(choice: Choice) -> Made:
 def _register(choice: Choice) -> Made:
     kind: customers.CustomerKind = choice.one_of(("volunteer", "volunteer", "organisation"))
     new = customers.NewCustomer(
-        outlet=choice.counter(), name="李四", kind=kind,
+        outlet=choice.counter(), kind=kind,
+        name=choice.one_of(("李四", "欧阳修"), choice.wish.back),
+        phone=choice.one_of((None, f"1390000{choice.wish.units:04}"), choice.wish.what),
+        birth_on=choice.one_of((None, dt.date(1970, 1, 1 + choice.wish.who)), choice.wish.units),
         ref=f"C{choice.wish.units % 12}" if choice.is_rare(2) else None,
         registered_on=choice.day(0, 30, 800, -1),
     )  # fmt: skip
@@ -172,9 +177,10 @@ def _close_account(choice: Choice) -> Made:
 
 
 def _recruit(choice: Choice) -> Made:
-    code = f"P{len(choice.books.stores) + 1}"
+    fresh = f"P{len(choice.books.stores) + 1}"
+    code = choice.one_of((fresh, fresh, fresh, "P1", "P2"))
     new = stores.NewStore(
-        code=choice.one_of((code, code, code, "P1", "P2")), name="超市", kind="community_store",
+        code=code, name=f"超市{code}", kind="community_store",
         recruited_by=choice.outlet(), joined_on=choice.one_of((None, choice.day(3, 0, -1))),
     )  # fmt: skip
     return ADMINISTRATOR, {"stores": (new,)}
@@ -187,7 +193,7 @@ def _leave(choice: Choice) -> Made:
 def _publish(choice: Choice) -> Made:
     sku = f"S{len(choice.books.offers)}"
     new = stores.NewOffer(
-        store=choice.store(), sku=choice.one_of((sku, sku, sku, "A", "B")), name="米",
+        store=choice.store(), sku=choice.one_of((sku, sku, sku, "A", "B")), name=f"米{sku}",
         points=choice.points(), stock=choice.wish.back,
     )  # fmt: skip
     return ADMINISTRATOR, {"offers": (new,)}

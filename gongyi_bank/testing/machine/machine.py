@@ -13,7 +13,6 @@ from contextlib import (
     suppress,
 )
 from typing import Any, Literal
-from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -21,8 +20,8 @@ from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue, OutcomeUnknown
+from gongyi_bank.testing.machine.asking import QUESTIONS
 from gongyi_bank.testing.machine.both_sides import answer_of
-from gongyi_bank.testing.machine.choosing import Choice
 from gongyi_bank.testing.machine.furnishing import (
     ADMINISTRATOR,
     STAFF,
@@ -91,9 +90,7 @@ class BankMachine(Watching):
         if act not in MAKERS:
             raise InvalidValue.of("act", act, f"one of {', '.join(sorted(MAKERS))}")
         command, make = MAKERS[act]
-        choice = Choice(
-            wish, self.books, ids=self._own_ids(), now=self.clock.now, scale=self.reference.scale
-        )
+        choice = self._choice(wish)
         staff, fields = make(choice)
         if wish.twist in Twist.KEYED:
             fields["idempotency_key"] = f"key-{len(self.sent)}"
@@ -132,10 +129,6 @@ class BankMachine(Watching):
 
     def _look(self) -> Subjects:
         return Subjects(self.books, self.clock.now, self.reference.scale)
-
-    def _own_ids(self) -> dict[UUID, UUID]:
-        """The bank's ids by the reference's."""
-        return {other: one for one, other in self.ids.pairs.items()}
 
     # --- rules; those of single acts are added below the class ---
 
@@ -185,6 +178,11 @@ class BankMachine(Watching):
     def something_about_a_book(self, act: str, wish: Wish) -> None:
         """A customer comes with a passbook, without one, or for one."""
         self.act(act, wish)
+
+    @rule(reading=st.sampled_from(tuple(QUESTIONS)), wish=wishes())
+    def somebody_asks(self, reading: str, wish: Wish) -> None:
+        """A balance, a statement, a list: nothing is changed by it."""
+        self.shows_alike(reading, wish)
 
     @precondition(lambda self: self.sent)
     @rule(back=st.integers(0, 20))

@@ -8,7 +8,10 @@ inside, so that it is enough to watch that; nothing of asyncio is loaded here.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime as dt
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from sqlalchemy.orm import Session
 from gongyi_bank.bank import Bank, Counter
 from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import EngineError, OutcomeUnknown, TransactionEnded
+from gongyi_bank.group_commit import Answers
 from gongyi_bank.store import tables
 from gongyi_bank.store.transaction import Clock, Transaction
 from gongyi_bank.testing.machine.blocks import Block, Courses
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 AsyncBankT = TypeVar("AsyncBankT", bound="AsyncBank")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """A command, who sent it and when, what it was answered or what rose, and in which block."""
 
@@ -39,6 +43,11 @@ class Heard:
     said: Any
     block: Block
     at: dt.datetime
+    #: The moments at which it was asked for, and at which its answer was there.
+    began: int
+    ended: int
+    #: Its voucher, where the books alone could tell.
+    found: bytes | None = None
 
     @property
     def is_unanswered(self) -> bool:
@@ -52,19 +61,44 @@ class Heard:
         """Whether it says something about the act, and not about the connection or the block."""
         return not (self.is_unanswered or isinstance(self.said, (EngineError, TransactionEnded)))
 
+    @property
+    def place(self) -> bytes:
+        """Its place in the order of the books, as its voucher's id tells it; empty without one."""
+        said = getattr(self.said, "voucher_id", None)
+        return said.bytes if said is not None else self.found or b""
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the books are others since: not by a refusal, nor by what is undone."""
+        return self.block.is_there() and bool(self.place or self.is_unanswered)
+
+    @property
+    def is_seen_at(self) -> float:
+        """By which moment all others go by it."""
+        if not self.is_change:
+            return self.ended
+        ended_at = self.block.transaction.ended_at
+        return math.inf if ended_at is None else ended_at
+
 
 class Ear:
-    """What was heard on a bank, in the order of the answers, and in which transactions."""
+    """What was heard on a bank, as the answers came, and in which transactions."""
 
     def __init__(self, bank: Bank) -> None:
         self.heard: list[Heard] = []
+        self._moments = itertools.count(1)
         self.courses = Courses(self.moment)
         self._bank = bank
         self._known = {one.voucher_id for one in _vouchers(bank)}
 
     def moment(self) -> int:
-        """How much was heard so far."""
-        return len(self.heard)
+        """A moment, later than all before."""
+        return next(self._moments)
+
+    def begin(self) -> int:
+        """The moment at which whoever calls begins an act."""
+        self.courses.gone_on()
+        return self.moment()
 
     def settle(self) -> None:
         """Nothing more will be heard: let the books tell what nobody knows yet."""
@@ -91,7 +125,7 @@ class Ear:
         """Acts whose answer was lost are in the books, or were undone."""
         told = self._told_in()
         left = [one for one in new if one.voucher_id not in told]
-        for one in self.heard:
+        for number, one in enumerate(self.heard):
             if not one.is_unanswered or not one.block.is_there():
                 continue
             wanted = one.command.act, one.command.idempotency_key
@@ -100,17 +134,18 @@ class Ear:
                 one.block.undo(self.moment())
             else:
                 left.remove(mine)
+                self.heard[number] = dataclasses.replace(one, found=mine.voucher_id)
 
-    def before(self, number: int) -> list[Heard]:
+    def before(self, last: Heard) -> list[Heard]:
         """What was done before this one and is undone now as it is, but was there then."""
-        last = self.heard[number]
         return [
             one
-            for one in self.heard[:number]
+            for one in self.heard
             if one.is_answered
+            and one.ended < last.ended
             and one.block.transaction is last.block.transaction
             and not one.block.is_there()
-            and one.block.is_there(number)
+            and one.block.is_there(last.ended)
         ]
 
 
@@ -125,7 +160,25 @@ class _Watched(Bank):
         return made
 
     def execute(self, command: Command) -> Any:
-        return self._note(super().execute, command, self._actor(None), Block())
+        block = Block()
+        try:
+            return self._note(super().execute, command, self._actor(None), block)
+        finally:
+            block.ended_at = self.ear.moment()
+
+    def hear_group(self) -> Callable[[Answers], None]:
+        """Acts of several threads in one transaction, in the order in which they are judged."""
+        began, at = self.ear.begin(), self._clock()
+
+        def tell(answers: Answers) -> None:
+            block = Block()
+            for wish, said in answers:
+                moment = self.ear.moment()
+                one = Heard(wish.staff, wish.command, said, block, at, began, moment)
+                self.ear.heard.append(one)
+            block.ended_at = self.ear.moment()
+
+        return tell
 
     @contextmanager
     def begin(self, *, staff: str | None = None) -> Iterator[Counter]:
@@ -139,6 +192,8 @@ class _Watched(Bank):
             else:
                 block.undo(self.ear.moment())
             raise
+        finally:
+            block.ended_at = self.ear.moment()
 
     @contextmanager
     def within(
@@ -165,16 +220,20 @@ class _Watched(Bank):
     def _note(
         self, run: Callable[[Command], Any], command: Command, staff: str, block: Block
     ) -> Any:
+        began = self.ear.begin()
+
+        def hear(said: Any) -> None:
+            ended = self.ear.moment()
+            one = Heard(staff, command, said, block, self._clock(), began, ended)
+            self.ear.heard.append(one)
+
         try:
             said = run(command)
         except BaseException as error:
-            self._hear(staff, command, error, block)
+            hear(error)
             raise
-        self._hear(staff, command, said, block)
+        hear(said)
         return said
-
-    def _hear(self, staff: str, command: Command, said: Any, block: Block) -> None:
-        self.ear.heard.append(Heard(staff, command, said, block, self._clock()))
 
 
 def watched(bank: Bank, ear: Ear) -> Bank:

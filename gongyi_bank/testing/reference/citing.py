@@ -8,14 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gongyi_bank.policies import PointsExpiry, ReversalRules
-from gongyi_bank.rules.reversals import (
-    CitedLine,
-    MarkOf,
-    PartTaken,
-    Past,
-    Reversible,
-    Terms,
-)
+from gongyi_bank.rules.past import PartTaken, Past, may_spend
+from gongyi_bank.rules.reversals import CitedLine, MarkOf, Reversible, Terms
 from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.reference.gate import Visit
 from gongyi_bank.testing.reference.rows import Line
@@ -90,11 +84,20 @@ def _captured_from(books: Books, line: Line) -> int | None:
     return None
 
 
+def _cited_from(books: Books, line: Line) -> int | None:
+    """The number below the first point that a line cites, where that is not its own."""
+    for taken in books.redemptions.values():
+        is_its = (taken.account_no, taken.line_no) == (line.account_no, line.line_no)
+        if is_its and taken.cites_from is not None:
+            return taken.cites_from
+    return _captured_from(books, line)
+
+
 def _parts_of(books: Books, line: Line) -> list[PartTaken]:
     """The parts that were taken of a line, side by side from its first point on."""
     after = line.credited_after if line.amount > 0 else line.debited_after
     low = after - abs(line.amount)
-    found = []
+    found, cites_from = [], _cited_from(books, line)
     for part in books.parts:
         if (part.account_no, part.line_no) != (line.account_no, line.line_no):
             continue
@@ -102,10 +105,10 @@ def _parts_of(books: Books, line: Line) -> list[PartTaken]:
         if part.by_line_no is not None:
             by_line = books.lines[part.account_no][part.by_line_no - 1]
             moved, credited = abs(by_line.amount), by_line.credited_after
-        found.append(
-            PartTaken(
-                line.line_no, line.amount > 0, low, low + part.amount, part.expired, moved, credited
-            )
-        )
+        numbers = (line.amount > 0, low, low + part.amount, part.expired)
+        where = (cites_from, may_spend(line.contra_no))
+        found.append(PartTaken(line.line_no, *numbers, moved, credited, *where))
         low += part.amount
+        if cites_from is not None:
+            cites_from += part.amount
     return found

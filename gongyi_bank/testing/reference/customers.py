@@ -23,7 +23,7 @@ from gongyi_bank.errors import (
     PassbookFrozen,
     UnknownCustomer,
 )
-from gongyi_bank.policies import AccountRules, PointsExpiry
+from gongyi_bank.policies import AccountRules, TransferRules
 from gongyi_bank.receipts.customers import (
     AccountChanged,
     AccountClosedOut,
@@ -31,7 +31,7 @@ from gongyi_bank.receipts.customers import (
     CustomersRegistered,
 )
 from gongyi_bank.rules import customers as rules
-from gongyi_bank.rules.ledger import Leg, Mark, internal_no
+from gongyi_bank.rules.ledger import Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.outlets import SAVINGS_BRANCH, require_tier
 from gongyi_bank.rules.staff import (
     OutletFacts,
@@ -40,8 +40,9 @@ from gongyi_bank.rules.staff import (
     require_second_person,
 )
 from gongyi_bank.testing.reference.gate import Acts, Visit
+from gongyi_bank.testing.reference.lots import lots_of
 from gongyi_bank.testing.reference.rows import Customer
-from gongyi_bank.values import Points, compose_account_no, format_passbook_no
+from gongyi_bank.values import NEVER, Points, compose_account_no, format_passbook_no
 
 
 def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
@@ -149,6 +150,10 @@ def _open(visit: Visit, part: NewCustomer, outlet: OutletFacts) -> Customer:
         state=rules.ACTIVE,
         state_since_on=registered_on,
         document=_document(part),
+        name=part.name,
+        document_no=part.document_no,
+        birth_on=part.birth_on,
+        phone=part.phone,
     )
     return books.customers[number]
 
@@ -263,14 +268,12 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     rules.require_closable(head, books.waiting(number), command.balance_to, command.target, scale)
     rules.require_second(head, command.second_person)
     if command.target is not None:
+        ruling = visit.policies.in_force(TransferRules, visit.today)[1]
+        rules.require_title(head, ruling, [visit.staff, second or visit.staff], handled_at)
         rules.require_open(command.target, books.states(accounts).get(command.target))
-    expires_on = visit.policies.in_force(PointsExpiry, visit.today)[1].expires_on(visit.today)
-    mark = Mark("close", visit.today, handled_at.outlet_no, expires_on=expires_on)
     posting.expire(head, handled_at.outlet_no)
     paid_out = head.balance
-    if paid_out:
-        returned_no = internal_no("returned", handled_at.outlet_no)
-        posting.post(Leg(number, command.target or returned_no, paid_out), mark)
+    _pay_out(visit, posting, command, handled_at)
     head.is_touched = True
     visit.expire_freed(posting, freed, handled_at)
     _change(visit, customer, state=rules.CLOSED, state_since_on=visit.today)
@@ -284,6 +287,20 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     )
     visit.book(command, receipt, handled_at, posting=posting, second=second, reason=command.reason)
     return receipt
+
+
+def _pay_out(visit: Visit, posting: Posting, command: CloseAccount, outlet: OutletFacts) -> None:
+    """All that lives, lot by lot with the lot's own date if it goes to another account."""
+    living = lots_of(visit.books.lines[command.account], visit.policies)
+    by_date: dict[dt.date, int] = {}
+    for lot in living:
+        if lot.left and lot.until >= visit.today:
+            until = NEVER if command.target is None else lot.until
+            by_date[until] = by_date.get(until, 0) + lot.left
+    target_no = command.target or internal_no("returned", outlet.outlet_no)
+    for until, amount in by_date.items():
+        mark = Mark("close", visit.today, outlet.outlet_no, expires_on=until)
+        posting.post(Leg(command.account, target_no, amount), mark)
 
 
 def _require_two(

@@ -8,7 +8,7 @@ for the same thing (an outlet, a store, a pool, a passbook, a loss report), that
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gongyi_bank.rules.holds import HoldStep
@@ -70,7 +70,12 @@ class Customer:
     state: str
     state_since_on: dt.date
     #: Kind and number of the document that was shown.
-    document: tuple[str, str] | None
+    document: tuple[str, str] | None = field(repr=False)
+    #: What is personal besides, as it was given.
+    name: str = field(repr=False)
+    document_no: str | None = field(repr=False)
+    birth_on: dt.date | None = field(repr=False)
+    phone: str | None = field(repr=False)
 
     @property
     def outlet_no(self) -> int:

@@ -337,7 +337,9 @@ def _kept(visit: Visit, line: Line) -> int:
     """What a line moved, less what of it a reversal brought back."""
     key = (line.account_no, line.line_no)
     parts = (part for part in visit.books.parts if (part.account_no, part.line_no) == key)
-    return abs(line.amount) - sum(part.amount - part.expired for part in parts)
+    back = (part.by_line_no for part in parts if part.by_line_no is not None)
+    mine = visit.books.lines[line.account_no]
+    return abs(line.amount) - sum(abs(mine[line_no - 1].amount) for line_no in back)
 
 
 def _lots(visit: Visit, account_no: int) -> list[Lot]:
