@@ -271,6 +271,11 @@ class Idle(Hand):
     rest_seconds = 2.0
 
 
+#: As much as must happen in so many seconds (`tests.faults.checks.FLOORS`). By then a planted fault
+#: has been seen a dozen times; some hold everybody up, and are seen with nearly every read.
+USUALLY_ENOUGH, SOON_ENOUGH = 6.0, 3.0
+
+
 @dataclass(frozen=True, slots=True)
 class Planted:
     """A planted fault: who commits it, and what must see it."""
@@ -283,26 +288,40 @@ class Planted:
     #: less, the sooner it is spent.
     customers: int = ACCOUNTS
     points: int = BEGIN_WITH
+    #: A run ends when as much has happened as the floors want of so many seconds, for it is seen
+    #: by then; None where too little happens.
+    enough: float | None = USUALLY_ENOUGH
+    #: Floors that it keeps a run from reaching.
+    prevents: frozenset[str] = frozenset()
 
 
 PLANTED: dict[str, Planted] = {
-    "no-lock": Planted(WithoutLock, frozenset({"C3"}), customers=3),
+    "no-lock": Planted(WithoutLock, frozenset({"C3"}), customers=3, enough=SOON_ENOUGH),
     "overdraft": Planted(Overdraft, frozenset({"C1", "C3"}), customers=3, points=20),
     "two-transactions": Planted(TwoTransactions, frozenset({"C1"})),
-    "early-answer": Planted(EarlyAnswer, frozenset({"C7"})),
-    "no-key": Planted(WithoutKey, frozenset({"C4"})),
+    # Its clients have their answer before they can be killed.
+    "early-answer": Planted(EarlyAnswer, frozenset({"C7"}), prevents=frozenset({"dangling"})),
+    # Who keeps no keys knows of no other request under one.
+    "no-key": Planted(WithoutKey, frozenset({"C4"}), prevents=frozenset({"conflicts"})),
     "check-then-insert": Planted(CheckThenInsert, frozenset({"C4"})),
     # Elsewhere the driver counts, and it is no fault.
-    "rowcount": Planted(Rowcount, frozenset({"C4"}), ("postgresql",)),
+    "rowcount": Planted(
+        Rowcount, frozenset({"C4"}), ("postgresql",), prevents=frozenset({"conflicts"})
+    ),
     # SQLite has one writer, and so no deadlock.
     "statement-retried": Planted(
-        StatementRetried, frozenset({"C3"}), ("postgresql", "mariadb"), customers=2
+        StatementRetried,
+        frozenset({"C3"}),
+        ("postgresql", "mariadb"),
+        customers=2,
+        enough=SOON_ENOUGH,
+        prevents=frozenset({"refused"}),  # its two customers grow rich on what is lost
     ),
     "torn-read": Planted(TornRead, frozenset({"C1"})),
     "misdirected": Planted(Misdirected, frozenset({"C5"})),
     "fresh-answer": Planted(FreshAnswer, frozenset({"C6"})),
     "stale-read": Planted(StaleRead, frozenset({"C7"})),
-    "idle": Planted(Idle, frozenset({"C8"})),
+    "idle": Planted(Idle, frozenset({"C8"}), enough=None),
     "forgetful": Planted(Forgetful, frozenset({"C9"})),
 }
 #: Nothing planted: gifts by hand, as they should be.

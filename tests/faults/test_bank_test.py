@@ -1,41 +1,51 @@
-"""The bank test in its short form: some seconds on each engine, and the planted faults.
+"""The bank test in its short form: on each engine until enough has happened, and planted faults.
 
-The floors (C8) say how much must happen in a given time, and time is no matter for tests: here
-they are left to the program, and every run must only have done something.
+The floors (C8) say how much must happen in 45 seconds. Time is no matter for tests: here a run
+goes on until the floors of some seconds are met, however long that takes, and is red if they are
+not met in a long time. All of them hold but one: how long nobody was answered. A planted fault has
+one try, for it must be seen whenever so much has happened.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
 
-from tests import mariadb
-from tests.faults import bank_test
-from tests.faults.bank_test import Result, Run, Stage, planted_run, run_bank_test, stage, told
-from tests.faults.checks import Counts
-from tests.faults.planted import BY_HAND
+from tests.faults.bank_test import (
+    NotHere,
+    Run,
+    Stage,
+    planted_run,
+    run_bank_test,
+    stage,
+    told,
+)
+from tests.faults.planted import BY_HAND, PLANTED
 from tests.faults.troublemaker import FAULTS
-from tests.mysqld import MariadbMissing
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 6.0
-#: On a busy machine little happens in some seconds: then a run gets so many times more of them.
-LONGER = (1, 2, 4, 8)
-#: Filling a disk takes root and a while: that is left to the program.
-SHORT = {name: tuple(f for f in faults if f != "full-disk") for name, faults in FAULTS.items()}
-#: Long enough for each of these; the program runs all of them, on every engine.
-PLANTED_SECONDS = {"sqlite": 2.5, "postgresql": 4.0}
+#: The floors of so many seconds must be met, in so many at the most: here it takes about six.
+ENOUGH, SECONDS_MAX = 6.0, 120.0
+#: Filling a server's disk takes root and a while: that is left to the program.
+SHORT = {
+    engine: tuple(fault for fault in faults if fault != "full-disk" or engine == "sqlite")
+    for engine, faults in FAULTS.items()
+}
+#: Every planted fault once, and twice those about locks and keys, where servers differ. The
+#: program runs all of them on every engine.
 PLANTED_HERE = {
     "sqlite": (
-        "no-lock", "overdraft", "two-transactions", "early-answer", "no-key", "torn-read",
-        "forgetful",
+        "no-lock", "overdraft", "two-transactions", "no-key", "torn-read", "idle", "forgetful",
     ),
-    "postgresql": ("check-then-insert", "rowcount", "statement-retried"),
+    "postgresql": (
+        "early-answer", "check-then-insert", "rowcount", "statement-retried", "stale-read",
+    ),
+    "mariadb": (
+        "no-lock", "check-then-insert", "statement-retried", "misdirected", "fresh-answer",
+    ),
 }  # fmt: skip
 
 
@@ -49,34 +59,29 @@ def stages() -> Iterator[Callable[[str], Stage]]:
             if engine not in made:
                 try:
                     made[engine] = stack.enter_context(stage(engine))
-                except MariadbMissing:
-                    pytest.skip(mariadb.ABSENT)
+                except NotHere as reason:
+                    pytest.skip(str(reason))
             return made[engine]
 
         yield ready
-
-
-def _red(result: Result) -> set[str]:
-    return set(result.red) - {"C8"}
 
 
 @pytest.mark.parametrize("engine", sorted(SHORT))
 def test_disturbed_clients_leave_nothing_to_find(
     stages: Callable[[str], Stage], engine: str
 ) -> None:
-    for longer in LONGER:
-        run = Run(engine=engine, faults=SHORT[engine], seconds=SECONDS * longer, seed=19 + longer)
-        result = run_bank_test(run, stages(engine))
-        assert not _red(result), told(result)
-        counts = result.counts
-        if all((counts.acknowledged, counts.reads, counts.replays, result.injected.total())):
-            return
-    pytest.fail(told(result))
+    run = Run(
+        engine=engine, faults=SHORT[engine], seconds=SECONDS_MAX, seed=20, enough=ENOUGH
+    )  # fmt: skip
+    result = run_bank_test(run, stages(engine))
+    assert result.is_as_wished, told(result)
+    assert result.injected.keys() == set(SHORT[engine])
+    assert min(result.counts.unknown, result.counts.dangling) >= 2
 
 
 def test_the_same_by_hand_with_nothing_wrong_is_no_fault(stages: Callable[[str], Stage]) -> None:
     """Only `verify` tells, for gifts by hand have not the library's hashes."""
-    plain = Run(engine="sqlite", faults=(), seconds=PLANTED_SECONDS["sqlite"], seed=1)
+    plain = Run(engine="sqlite", faults=(), seconds=SECONDS_MAX, seed=1)
     result = run_bank_test(planted_run(plain, BY_HAND), stages("sqlite"))
     assert result.is_as_wished, told(result)
 
@@ -86,22 +91,10 @@ def test_the_same_by_hand_with_nothing_wrong_is_no_fault(stages: Callable[[str],
     [(engine, name) for engine, names in PLANTED_HERE.items() for name in names],
 )
 def test_each_planted_fault_is_seen(stages: Callable[[str], Stage], engine: str, name: str) -> None:
-    for longer in LONGER:
-        seconds = PLANTED_SECONDS[engine] * longer
-        plain = Run(engine=engine, faults=(), seconds=seconds, seed=longer)
-        result = run_bank_test(planted_run(plain, name), stages(engine))
-        if result.is_as_wished:
-            return
-    pytest.fail(told(result))
+    plain = Run(engine=engine, faults=(), seconds=SECONDS_MAX, seed=1)
+    result = run_bank_test(planted_run(plain, name), stages(engine))
+    assert result.is_as_wished, told(result)
 
 
-def test_a_table_names_every_planted_fault_with_who_saw_it() -> None:
-    run = Run(engine="sqlite", faults=("kill-clients",), seconds=4, seed=1, planted="idle")
-    counts = Counts(1, 0, 0, 0, 0, 0, 0, 0, 0.0)
-    found = {"C1": [], "C8": ["only 1"], "verify": ["a hash"]}
-    result = Result(run=run, counts=counts, injected=Counter(), found=found)
-    assert bank_test.table([result]).splitlines()[2:] == ["| idle | sqlite | C8 | C8 |"]
-    assert result.is_as_wished
-    assert not replace(result, run=replace(run, planted="no-key")).is_as_wished
-    assert not replace(result, run=replace(run, planted=None)).is_as_wished
-    assert "NOT AS IT SHOULD BE" in told(replace(result, run=replace(run, planted=None)))
+def test_no_planted_fault_is_left_out() -> None:
+    assert {name for names in PLANTED_HERE.values() for name in names} == PLANTED.keys()

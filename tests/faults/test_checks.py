@@ -163,11 +163,12 @@ def test_c9_wants_everybody_to_end_and_every_answer_to_be_found_out() -> None:
 
 def test_what_happened_is_counted() -> None:
     history = with_attempt(key="r", outcome="refused")
-    more = (replace(GIFT, key="u", outcome=None), replace(GIFT, key="f", outcome="failed"))
+    told = ("unknown", None, None, "failed")
+    more = tuple(replace(GIFT, key=f"n{no}", outcome=each) for no, each in enumerate(told))
     history = replace(history, attempts=history.attempts + more)
     assert count(history, began=0.0, ended=10.0) == Counts(
         acknowledged=1, replays=1, contended=1, refused=1, reads=1, conflicts=1, unknown=1,
-        undone=1, gap_seconds=6.0,
+        dangling=2, undone=1, gap_seconds=6.0,
     )  # fmt: skip
 
 
@@ -177,11 +178,16 @@ def test_c8_wants_enough_of_everything() -> None:
         worse = 10.1 if name == "gap_seconds" else getattr(FLOORS, name) - 1
         less = replace(FLOORS, **{name: worse})
         assert len(check_not_empty(less, 45.0)) == 1, name
-        exempt = check_not_empty(less, 45.0, exempt=frozenset({name}))
-        assert bool(exempt) == (name == "gap_seconds")
-    half = Counts(300, 75, 50, 50, 200, 20, 10, 1, 0.0)
+        assert check_not_empty(less, 45.0, exempt=frozenset({name})) == []
+    half = Counts(300, 75, 50, 50, 200, 20, 10, 10, 1, 0.0)
     assert check_not_empty(half, 22.5) == []
-    assert len(check_not_empty(half, 31.0)) == 8
+    assert len(check_not_empty(half, 31.0)) == 9
+
+
+def test_what_a_killed_client_left_behind_is_no_unknown_outcome() -> None:
+    """Else a run in which nobody was ever told "unknown" would pass for one that tried it."""
+    killed = replace(FLOORS, unknown=0, dangling=500)
+    assert check_not_empty(killed, 45.0) == ["only 0 unknown, at least 20 wanted"]
 
 
 def test_a_journal_that_was_cut_off_gives_what_was_written_whole(tmp_path: Path) -> None:

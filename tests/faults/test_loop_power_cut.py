@@ -23,7 +23,7 @@ from tests.faults.errands import Wallet, set_up
 from tests.faults.hands import Hand
 from tests.faults.journal import Attempt, History, Look
 from tests.faults.loop_disk import NO_LOOP_DEVICE, may_cut
-from tests.faults.loop_power_cut import SETTINGS, Cut, is_as_wished, summed
+from tests.faults.loop_power_cut import NOT_RUN, SETTINGS, Cut, is_as_wished, main, summed
 from tests.tidy.house import ROOT
 
 #: A safe setting and a weak one of each; the program has more.
@@ -43,11 +43,12 @@ def loop_device() -> None:
 
 
 def run(*words: str) -> str:
-    """What a program of this folder says; it must end well."""
+    """What a program of this folder says; it must end well, or say that it cannot run."""
     said = subprocess.run(
         [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert said.returncode == 0, said.stdout + said.stderr
+    is_skipped = said.stdout == f"SKIPPED: {mariadb.ABSENT}\n"
+    assert said.returncode == (NOT_RUN if is_skipped else 0), said.stdout + said.stderr
     return said.stdout
 
 
@@ -185,7 +186,26 @@ def test_a_safe_setting_must_keep_everything_and_a_weak_one_be_seen_losing() -> 
     assert is_as_wished("flush-2", [whole, lost])
     assert is_as_wished("fsync-off", [unsound])
     assert not is_as_wished("wal-normal", [whole])
+    for name in ("flush-1", "flush-2"):
+        assert not is_as_wished(name, [])
+        assert not is_as_wished(name, [replace(whole, acknowledged=0)])
     assert summed("flush-2", [whole, lost, unsound]) == {
         "engine": "mariadb", "settings": "flush-2", "cuts": 3, "acknowledged": 27, "lost": 2,
         "unsound": 1, "opening": "yes",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", [["--cuts", "0"], ["--engine", "sqlite", "--settings", "flush-2"]]
+)
+def test_power_cuts_of_nothing_are_refused(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+
+
+def test_where_no_disk_can_be_mounted_nothing_has_passed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.faults.loop_power_cut.may_cut", lambda: False)
+    assert main([]) == NOT_RUN
+    assert capsys.readouterr().out == f"SKIPPED: {NO_LOOP_DEVICE}\n"

@@ -29,6 +29,8 @@ from tests.faults.worker import NOWHERE, Order
 ROOT = Path(__file__).parents[2]
 #: A full disk is empty again after so many seconds, and a server that was killed is started.
 FULL_SECONDS = 1.0
+#: So often somebody looks whether enough has happened.
+LOOK_SECONDS = 0.5
 
 
 class Nursery:
@@ -76,6 +78,10 @@ class Crew:
         self.orders[place] = replace(order, predecessors=order.predecessors + 1)
         self._fork(place)
 
+    def journals(self) -> list[Path]:
+        """The files of those who work just now."""
+        return [order.journal() for order in self.orders]
+
     def wait(self, seconds_max: float) -> None:
         """Until everybody has come to an end; who does not is killed, and has not finished."""
         give_up = time.monotonic() + seconds_max
@@ -104,11 +110,15 @@ class Troublemaker:
         #: What must be undone, and when.
         self._later: list[tuple[float, Callable[[], None]]] = []
 
-    def work(self, faults: list[str], until: float) -> None:
-        """Make trouble until then, and undo whatever is under way."""
+    def work(self, faults: list[str], until: float, is_enough: Callable[[], bool]) -> None:
+        """Make trouble until then, or until it is enough, and undo whatever is under way."""
         due = {fault: time.monotonic() + self._pause(fault) for fault in faults}
-        while time.monotonic() < until:
-            now = time.monotonic()
+        looked = time.monotonic()
+        while (now := time.monotonic()) < until:
+            if now >= looked + LOOK_SECONDS:
+                if is_enough():
+                    break
+                looked = time.monotonic()
             self._undo(now)
             for fault in faults:
                 if now >= due[fault] and getattr(self, _DEEDS[fault][0])():

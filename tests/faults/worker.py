@@ -40,6 +40,8 @@ from tests.faults.hands import Hand
 from tests.faults.journal import Attempt, Journal, read_journals
 from tests.faults.planted import hand_of
 
+#: A file in the journals' folder: enough has happened, and everybody comes to an end.
+ENOUGH = "enough"
 #: All workers race for the same key during so many seconds.
 RACE_SECONDS = 0.2
 #: What a worker does next, by the upper end of its share.
@@ -116,7 +118,7 @@ class Worker:
             before = map(self._order.journal, range(self._order.predecessors))
             earlier = read_journals([path for path in before if path.exists()])
             self._pending = [errand_of(attempt) for attempt in unsettled(earlier.attempts)]
-        while time.monotonic() < self._order.stop:
+        while time.monotonic() < self._order.stop and not self._is_enough():
             self._settle_some()
             self._step()
             time.sleep(self._hand.rest_seconds)
@@ -124,6 +126,9 @@ class Worker:
         while self._pending and self._hand.resubmits and time.monotonic() < give_up:
             self._settle_some(share=1.0)
         self._journal.end()
+
+    def _is_enough(self) -> bool:
+        return (Path(self._order.folder) / ENOUGH).exists()
 
     def _come_in(self) -> Hand:
         """A hand at the bank's counter; the bank may be down just now."""

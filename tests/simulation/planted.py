@@ -52,6 +52,12 @@ class Planted(enum.StrEnum):
     REVERSED_TWICE = "reversed-twice"
 
 
+#: Acts that clients want oftener, since only they can meet the fault, and seldom do.
+WANTED: dict[Planted, dict[str, int]] = {
+    Planted.REVERSED_TWICE: {"reversals.reverse_line": 60, "reversals.reverse_voucher": 30},
+}
+
+
 @contextmanager
 def planting(planted: Planted | None) -> Iterator[None]:
     """Break the library while this lasts, if the fault is one of the library's own."""

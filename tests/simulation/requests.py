@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,12 +91,19 @@ class Request:
 class Maker:
     """Makes requests from chance and what the reference knows."""
 
-    def __init__(self, chance: random.Random, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        chance: random.Random,
+        now: Callable[[], dt.datetime],
+        wanted: Mapping[str, int] | None = None,
+    ) -> None:
+        """`wanted` are acts that are asked for more often than they would be, with weights."""
         self._chance = chance
         self._now = now
         self._made = 0
         others = MAKERS.keys() - _WEIGHTS.keys()
         weights = _WEIGHTS | dict.fromkeys(sorted(others), _OTHERS_WEIGHT / len(others))
+        weights |= wanted or {}
         self._acts, self._weights = list(weights), list(weights.values())
         #: What was asked for so far, the newest last.
         self.sent: list[Request] = []

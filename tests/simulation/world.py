@@ -25,7 +25,7 @@ from gongyi_bank.testing.reference import ReferenceBank
 from tests.district import Clock
 from tests.simulation.clients import Client
 from tests.simulation.mirror import Mirror, unlike
-from tests.simulation.planted import Planted, planting
+from tests.simulation.planted import WANTED, Planted, planting
 from tests.simulation.requests import FOUNDINGS, SCALE, Maker, Request
 from tests.simulation.wire import Broken
 
@@ -94,7 +94,7 @@ class World:
         self._acts_to_come = 0
         self._buried = 0
         self._found()
-        self.maker = Maker(self.chance, self.clock)
+        self.maker = Maker(self.chance, self.clock, WANTED.get(planted) if planted else None)
         #: Where clients go back to when they let others go on.
         self.loop = getcurrent()
         self.clients = [Client(self, f"c{number}") for number in range(clients)]
@@ -177,6 +177,8 @@ class World:
 
     def pass_time(self) -> None:
         """Let the clock go on, mostly by minutes, now and then until something is due."""
+        if self.plays(Planted.FORGOTTEN_EXPIRY, 0.1):
+            self.clock.now = MOMENTS["the next expiry"](self.clock(), self.mirror.books)
         if self.chance.random() < MINUTES_RATE:
             self.clock.advance(minutes=self.chance.randrange(1, 90))
         if self.chance.random() < MOMENTS_RATE:
