@@ -6,7 +6,7 @@ import hmac
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -14,7 +14,12 @@ from sqlalchemy.orm import Session
 
 from gongyi_bank.errors import EngineSettingsUnsafe, InvalidValue
 from gongyi_bank.rules.customers import default_index_key
-from gongyi_bank.store.connections import own_transaction, require_reachable
+from gongyi_bank.store.connections import (
+    own_transaction,
+    refused_here,
+    require_reachable,
+    require_usable_here,
+)
 from gongyi_bank.store.engines import StoreEngine, WeakSettings, connect, engine_for
 from gongyi_bank.store.founding import list_grants
 from gongyi_bank.store.transaction import BankIdentity, Keys
@@ -28,7 +33,7 @@ def opening(
     database: str | sa.URL | sa.Engine, policy: UnsafeSettings
 ) -> Iterator[tuple[sa.Engine, StoreEngine]]:
     """The engine, its settings checked; one of our own is given back if opening fails."""
-    engine = database if isinstance(database, sa.Engine) else connect(database)
+    engine = database if isinstance(database, sa.Engine) else _connect(database)
     support = engine_for(engine.dialect.name)
     try:
         require_reachable(engine)
@@ -40,6 +45,20 @@ def opening(
         if engine is not database:
             engine.dispose()
         raise
+
+
+def _connect(database: str | sa.URL) -> sa.Engine:
+    """An engine of our own, with a driver that whoever opens it here can use."""
+    given = getattr(database, "sync_engine", None)
+    if isinstance(given, sa.Engine):  # an AsyncEngine, which is no Engine
+        raise refused_here(given.dialect)
+    return connect(database, create=_create)
+
+
+def _create(url: sa.URL, **options: Any) -> sa.Engine:
+    # Before the driver is looked for: to install it would not help.
+    require_usable_here(url.get_dialect())
+    return sa.create_engine(url, **options)
 
 
 def grants(database: str | sa.URL | sa.Engine, role: str) -> list[str]:
@@ -105,7 +124,7 @@ def refuse_unsafe(found: WeakSettings, policy: UnsafeSettings) -> None:
 
 
 def engine_of(connection_or_session: sa.Connection | Session) -> sa.Engine:
-    """The engine of a caller's connection or session. Raises InvalidValue."""
+    """The engine of a caller's connection or session. Raises InvalidValue, EngineUnsupported."""
     kind = type(connection_or_session).__name__
     bind: sa.Connection | sa.Engine | None = None
     if isinstance(connection_or_session, sa.Connection):
@@ -119,5 +138,6 @@ def engine_of(connection_or_session: sa.Connection | Session) -> sa.Engine:
     if isinstance(bind, sa.Connection) and bind.closed:
         raise InvalidValue.of("connection_or_session", kind, "the connection was closed before")
     if bind is not None:
+        require_usable_here(bind.dialect)
         return bind.engine
     raise InvalidValue.of("connection_or_session", kind, "a SQLAlchemy Connection or Session")

@@ -14,10 +14,12 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.util.concurrency import in_greenlet
 
 from gongyi_bank.errors import (
     BlockUndone,
     DatabaseUnreachable,
+    EngineUnsupported,
     InvalidValue,
     OutcomeUnknown,
     RetryTransaction,
@@ -36,6 +38,7 @@ SECONDS_MAX = 20.0
 
 def _connected(engine: sa.Engine, support: StoreEngine) -> sa.Connection:
     """A connection from the pool; that there is none is an error of ours."""
+    require_usable_here(engine.dialect)
     try:
         return engine.connect()
     except sa.exc.DBAPIError as error:
@@ -44,8 +47,29 @@ def _connected(engine: sa.Engine, support: StoreEngine) -> sa.Connection:
         raise RetryTransaction(reason="no connection is free") from None
 
 
+def require_usable_here(dialect: sa.Dialect | type[sa.Dialect]) -> None:
+    """Raise EngineUnsupported for an asynchronous driver that nobody awaits for us (aio/ does)."""
+    if dialect.is_async and not _is_awaited():
+        raise refused_here(dialect)
+
+
+def refused_here(dialect: sa.Dialect | type[sa.Dialect]) -> EngineUnsupported:
+    """What is told to whoever opens a bank with a driver that has to be awaited."""
+    reason = "an asynchronous driver: use gongyi_bank.aio.AsyncBank, or a synchronous driver"
+    return EngineUnsupported(engine=f"{dialect.name}+{dialect.driver}", reason=reason)
+
+
+def _is_awaited() -> bool:
+    """Whether this is a greenlet of SQLAlchemy's, from which an event loop can be awaited."""
+    try:
+        return in_greenlet()
+    except (ImportError, ValueError):  # the package greenlet is not there
+        return False
+
+
 def require_reachable(engine: sa.Engine) -> None:
     """Connect once. Raises DatabaseUnreachable, with the server's own words and no password."""
+    require_usable_here(engine.dialect)
     try:
         with engine.connect():
             pass

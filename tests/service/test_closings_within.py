@@ -227,7 +227,9 @@ def test_who_holds_nothing_any_more_queues_as_everybody_else(
         wait_for_lock(bank, queued, count=2)
         under_way.commit()
         queued.result(60)
-        assert closer.draining.done()
+        # Who queued was let in behind the closer. Had it overtaken, the closer would wait for it
+        # until the caller commits, and would not come to an end here.
+        closer.draining.result(60)
         caller.commit()
 
 
@@ -253,4 +255,5 @@ def test_so_does_who_holds_nothing_any_more_within_one_block(queueing: District)
         wait_for_lock(bank, queued, count=2)
         under_way.commit()
         queued.result(60)
+        closer.draining.result(60)
         caller.commit()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import (
@@ -22,6 +26,7 @@ from gongyi_bank.errors import (
 from gongyi_bank.store import connections
 from gongyi_bank.store.engines import engine_for
 from tests.district import District
+from tests.tidy.house import ROOT
 
 
 class Busy(sqlite3.OperationalError):
@@ -104,6 +109,53 @@ def test_a_database_that_cannot_be_used_says_why() -> None:
         Bank.open("not a url")
     with pytest.raises(EngineError):
         Bank.open("sqlite:////nowhere/at/all/bank.db")
+
+
+#: Drivers that have to be awaited; which of them are installed makes no difference.
+AWAITED = (
+    "sqlite+aiosqlite://", "postgresql+asyncpg://u:secret@nowhere/bank",
+    "postgresql+psycopg_async://u:secret@nowhere/bank", "mysql+aiomysql://u:secret@nowhere/bank",
+    "mysql+asyncmy://u:secret@nowhere/bank", "mariadb+aiomysql://u:secret@nowhere/bank",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", AWAITED)
+@pytest.mark.parametrize(
+    "way", [Bank.open, Bank.found, Bank.migrate, partial(Bank.grants, role="r")]
+)
+def test_a_driver_that_has_to_be_awaited_is_refused_with_what_to_do(
+    url: str, way: Callable[[Any], object]
+) -> None:
+    with pytest.raises(EngineUnsupported) as caught:
+        way(url)
+    assert url.startswith(caught.value.facts["engine"])
+    assert "AsyncBank" in caught.value.message("en")
+    assert "AsyncBank，或换成同步驱动" in caught.value.message("zh")
+    assert "secret" not in repr(caught.value) + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "way", [Bank.open, Bank.found, Bank.migrate, partial(Bank.grants, role="r")]
+)
+def test_so_is_an_engine_of_the_callers_with_such_a_driver(
+    way: Callable[[Any], object], sqlite_url: str
+) -> None:
+    theirs = create_async_engine(sqlite_url.replace("sqlite:", "sqlite+aiosqlite:"))
+    for engine in (theirs, theirs.sync_engine):
+        with pytest.raises(EngineUnsupported, match="AsyncBank"):
+            way(engine)
+
+
+def test_without_the_package_for_awaiting_it_is_refused_alike() -> None:
+    """In a process of its own, where `import greenlet` fails."""
+    program = (
+        "import sys; sys.modules['greenlet'] = None\n"
+        "from gongyi_bank import Bank, EngineUnsupported\n"
+        "try: Bank.open('sqlite+aiosqlite://')\n"
+        "except EngineUnsupported as error: print(error.facts['reason'])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert "gongyi_bank.aio.AsyncBank" in run.stdout, run.stderr
 
 
 def test_an_empty_database_has_no_bank(engine_url: str) -> None:
