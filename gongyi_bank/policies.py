@@ -176,6 +176,10 @@ class TransferRules(Policy):
     grantee_count_year_max: _CountMax = None
     #: What arrives keeps the giver's dates (`source`), or is good as if it were earned now.
     arrival: Literal["source", "fresh"] = "source"
+    #: 过户: who must be one of the two people where the balance of an account that closes goes to
+    #: another one, which is no gift and counts to no limit: a ledger keeper or an administrator
+    #: (`keeper`), or nobody in particular (`counter`).
+    title_by: Literal["keeper", "counter"] = "keeper"
 
 
 class ClosingRules(Policy):

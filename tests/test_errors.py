@@ -217,6 +217,7 @@ def test_the_reasons_that_the_code_gives_are_said_in_chinese_too() -> None:
         ("why", "last used on 2022-10-03", "最近使用于 2022-10-03", None),
         ("state", "in_use", "在用", None),
         ("act", "hours.void (复核)", "服务时长冲正复核", None),
+        ("act", "accounts.close (过户)", "账户关闭过户", None),
         ("what", "网点 outlet", "网点", "outlet"),
         ("tier", "总行 head office", "总行", "head office"),
         ("reason", "nobody knows this one", "nobody knows this one", None),

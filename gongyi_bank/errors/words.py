@@ -45,6 +45,8 @@ _REASONS = {
     "an account number does not start with 0": "账号不以 0 开头",
     "an amount reads 12 or 12.50, with at most 4 decimals": "积分写作 12 或 12.50，至多四位小数",
     "a SQLAlchemy Connection or Session": "应为 SQLAlchemy 的 Connection 或 Session",
+    "an asynchronous driver: use gongyi_bank.aio.AsyncBank, or a synchronous driver":
+        "异步驱动：请改用 gongyi_bank.aio.AsyncBank，或换成同步驱动",
     "an instant is a datetime with a time zone": "应为带时区的时间",
     "booking or value": "应为 booking 或 value",
     "comes twice": "重复出现",
@@ -251,7 +253,7 @@ _VERBS = {
     "refund": "退货", "reverse_line": "明细", "reverse_voucher": "凭证", "unfreeze": "解冻",
     "update": "补登", "void": "冲正", "wake": "唤醒", "withdraw_offer": "下架兑换品",
 }  # fmt: skip
-_ACT = re.compile(r"([a-z]+)\.([a-z_]+)( \(复核\))?")
+_ACT = re.compile(r"([a-z]+)\.([a-z_]+)(?: \((复核|过户)\))?")
 #: A moment in ISO 8601 with its offset, as a receipt keeps it.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d(:\d\d)?")
 #: A thing in both languages: "网点 outlet".
@@ -289,7 +291,7 @@ def _act(text: str) -> str:
     if found is None or found[1] not in _NOUNS or found[2] not in _VERBS:
         return text
     noun, verb = _NOUNS[found[1]], _VERBS[found[2]]
-    return f"{noun}{verb}{'复核' if found[3] else ''}".replace("兑换兑换", "兑换").replace(
+    return f"{noun}{verb}{found[3] or ''}".replace("兑换兑换", "兑换").replace(
         "转账人工入账", "积分池拨付"
     )
 

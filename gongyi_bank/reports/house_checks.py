@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.rules.customers import opening_outlet_no
+from gongyi_bank.rules.given import Month, Sum
 from gongyi_bank.rules.ledger import OUTLET_KINDS, internal_kind, internal_no
 from gongyi_bank.store.closings import SERIES as CLOSINGS
 from gongyi_bank.store.house import AuditOffer, AuditOutlet
@@ -93,6 +94,27 @@ def check_transit(left: Iterable[tuple[int, bytes, int]]) -> list[Fault]:
         Fault("transit", f"凭证 {voucher_id.hex()}", str(amount), "0")
         for _, voucher_id, amount in left
     ]
+
+
+def check_sides(uneven: Iterable[tuple[bytes, int, int]]) -> list[Fault]:
+    """Of what one account gave another, a reversal takes as much of either side, and says of as
+    much that it has expired."""
+    return [
+        Fault("part_sides", f"凭证 {voucher_id.hex()}", f"{amount}, {expired} expired", "0, 0")
+        for voucher_id, amount, expired in uneven
+    ]
+
+
+def check_given(compared: Iterable[tuple[Month, Sum | None, Sum | None]]) -> Iterator[Fault]:
+    """What limits go by is what the lines of the month add up to, less what came back."""
+    for (account_no, month_on, kind), found, made in compared:
+        if found != made:
+            where = f"账户 {format_account_no(account_no)} {month_on} {kind}"
+            yield Fault("given_sum", where, _shown(found), _shown(made))
+
+
+def _shown(found: Sum | None) -> str:
+    return "no sum" if found is None else f"{found.points} in {found.acts} acts"
 
 
 def check_pools(pools: Iterable[AuditPool]) -> list[Fault]:

@@ -10,22 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from gongyi_bank.policies import ReversalRules
 from gongyi_bank.reports.account_checks import AccountAudit
 from gongyi_bank.reports.line_checks import LineWalk, rules_on
-from gongyi_bank.rules.ledger import Head, internal_kind
-from gongyi_bank.rules.reversals import (
-    CITED,
-    REFUND,
-    REVERSAL,
-    TAKE_AVAILABLE,
-    PartTaken,
-    Past,
-    dead_among,
-)
+from gongyi_bank.rules.ledger import Head
+from gongyi_bank.rules.past import PartTaken, Past, may_spend
+from gongyi_bank.rules.reversals import CITED, REFUND, REVERSAL, TAKE_AVAILABLE, dead_among
 from gongyi_bank.store.audit_rows import AuditPart, AuditRefund, CitedLine
 
 Lines = Mapping[int, CitedLine]
 Rules = Sequence[ReversalRules]
-#: Lines whose other side has no line of its own and is zero after no act.
-_PLAIN = ("issued", "store")
 
 
 def check_parts(
@@ -42,7 +33,7 @@ def check_parts(
     by_line: dict[int, list[AuditPart]] = {}
     for part in parts:
         by_line.setdefault(part.line_no, []).append(part)
-    numbers = _Numbers(by_line, walk)
+    numbers = _Numbers(by_line, walk, cites)
     for line_no, its_parts in by_line.items():
         what, taken = f"第 {line_no} 行", 0
         line = lines.get(line_no)
@@ -90,7 +81,9 @@ def _check_new_line(
         expected = (part.kind, line.contra_no, part.voucher_id.hex())
         audit.differ("part_by_line", what, found, expected)
         moved = (-made.amount if line.amount > 0 else made.amount) if made else 0
-    lets_go = line.amount > 0 and any(rule.spent == TAKE_AVAILABLE for rule in rules)
+    # What a store has taken is not spent meanwhile: all of it is there to come back.
+    lets_go = line.amount > 0 or may_spend(line.contra_no)
+    lets_go = lets_go and any(rule.spent == TAKE_AVAILABLE for rule in rules)
     if not (lets_go and 0 <= moved <= due):
         audit.differ("part_amount", what, moved, due)
 
@@ -98,8 +91,14 @@ def _check_new_line(
 class _Numbers:
     """What the parts and expiries of an account say about its points, at any moment of it."""
 
-    def __init__(self, by_line: Mapping[int, Sequence[AuditPart]], walk: LineWalk) -> None:
+    def __init__(
+        self,
+        by_line: Mapping[int, Sequence[AuditPart]],
+        walk: LineWalk,
+        cites: Mapping[int, int],
+    ) -> None:
         self._walk = walk
+        self._cites = cites
         self._lines = lines = walk.kept
         self._parts: list[tuple[AuditPart, PartTaken]] = []
         for line_no, its_parts in by_line.items():
@@ -108,11 +107,14 @@ class _Numbers:
 
     def _add(self, line: CitedLine, its_parts: Iterable[AuditPart]) -> None:
         low = _below(line)
+        ahead = self._cites.get(line.line_no, low) - low
         for part in its_parts:
             made = self._lines.get(part.by_line_no or 0)
             moved = (abs(made.amount), made.credited_after) if made is not None else (0, 0)
             numbers = (line.amount > 0, low, low + part.amount, part.expired)
-            self._parts.append((part, PartTaken(line.line_no, *numbers, *moved)))
+            given = may_spend(line.contra_no)
+            taken = PartTaken(line.line_no, *numbers, *moved, low + ahead, given)
+            self._parts.append((part, taken))
             low += part.amount
 
     def expired_of(self, part: AuditPart, low: int) -> set[int]:
@@ -152,8 +154,8 @@ def _not_returned(
     cites_from: int,
 ) -> set[int]:
     """What of a debit's part can have been past its date when it was given back."""
-    if internal_kind(line.contra_no) not in _PLAIN:
-        return {part.expired}  # The other side tells: what was left there came back.
+    if may_spend(line.contra_no):
+        return {part.expired}  # The other side tells: see `house_checks.check_sides`.
     dead = dead_among(cites_from, part.amount, walk.dead_no(part.business_day))
     made = walk.kept.get(part.by_line_no or 0)
     owed = max(0, made.debited_after - made.credited_after + made.amount) if made else 0

@@ -33,8 +33,10 @@ from gongyi_bank.rules.seals import day_floor, voucher_moment
 from gongyi_bank.store import house, pools, transfers
 from gongyi_bank.store import verification as store
 from gongyi_bank.store.closings import list_audited
+from gongyi_bank.store.given import compare_given
 from gongyi_bank.store.outlets import ask_homes, list_stays, load_stays
 from gongyi_bank.store.policies import load_book, load_stamp
+from gongyi_bank.store.reversals import list_uneven
 from gongyi_bank.store.seals import StoredSeal, list_seals
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.store.verification import AccountRows
@@ -217,6 +219,8 @@ class _Audit:
         outlets, offers = house.list_outlets(tx), house.list_offers(tx)
         self._faults += house_checks.check_pairs(transfers.list_unpaired(tx))
         self._faults += house_checks.check_transit(transfers.list_in_transit(tx))
+        self._faults += house_checks.check_sides(list_uneven(tx))
+        self._faults += house_checks.check_given(compare_given(tx))
         self._faults += house_checks.check_pools(pools.list_audited(tx))
         stays = list_stays(tx)
         self._faults += house_checks.check_outlets(outlets)

@@ -7,7 +7,8 @@ customer, unknown or closed outlet, not permitted, the wrong tier, closed accoun
 state: unknown customer, not permitted, closed account, the wrong state. Closing: unknown
 customer, not permitted, the second person, one's own account, closed or frozen account,
 passbook reported lost, a target that makes no sense, something left, no second person where a
-balance leaves, an unknown or closed target.
+balance leaves, nobody who keeps the books where it goes to another account, an unknown or closed
+target.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gongyi_bank.errors import (
     AccountClosed,
@@ -28,7 +29,9 @@ from gongyi_bank.errors import (
     UnknownCustomer,
 )
 from gongyi_bank.periods import add_months
+from gongyi_bank.policies import TransferRules
 from gongyi_bank.rules.ledger import Head
+from gongyi_bank.rules.staff import OutletFacts, StaffFacts, require_keeper_among
 from gongyi_bank.values import Points, canonical, format_passbook_no
 
 ACTIVE = "active"
@@ -122,6 +125,23 @@ def require_closable(
 
 def require_second(head: Head, second_person: str | None) -> None:
     """A balance that leaves takes two people. Raises InvalidValue that names the field."""
-    if head.balance > head.expirable and second_person is None:
+    if _leaves(head) and second_person is None:
         reason = "a balance leaves the account: name the person who checked it"
         raise InvalidValue.of("second_person", None, reason)
+
+
+def require_title(
+    head: Head, rules: TransferRules, people: Sequence[StaffFacts], outlet: OutletFacts
+) -> None:
+    """过户: a balance goes to another account only with one who keeps the books there.
+
+    Limits on gifts do not bind it, since who inherits must not be refused; so two tellers must
+    not do it alone, unless the rules say so. Raises NotPermitted.
+    """
+    if _leaves(head) and rules.title_by == "keeper":
+        require_keeper_among("accounts.close (过户)", people, outlet)
+
+
+def _leaves(head: Head) -> bool:
+    """Whether a balance leaves the account that closes: what is past its date only expires."""
+    return head.balance > head.expirable

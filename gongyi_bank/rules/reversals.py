@@ -6,8 +6,8 @@ has expired is gone already: only the rest is taken back, from the oldest points
 points of older lines then stand under younger numbers, and `Past.due` follows them there. A
 debit that is reversed is credited anew, under new numbers; its points have the dates of the
 numbers that it cites, which lie behind what was held beside it (decision 0026). Lines of two
-accounts that one leg wrote are reversed together, and so are all lines of a transfer of many
-legs.
+accounts that one leg wrote are reversed together, and so are all lines of one purpose of a
+transfer of many legs. What the receiver has spent does not come back, and stays given.
 
 A wish is refused by the first of these that applies: unknown line or voucher; no permission;
 second person missing, the same, or not of the outlet; one's own account; a kind that cannot
@@ -20,19 +20,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from gongyi_bank.errors import InsufficientPoints, LineNotReversible, LineTakenBack
 from gongyi_bank.rules.ledger import (
     LINE_SUMMARIES,
+    MIRROR_KINDS,
     Leg,
     Mark,
     Posting,
-    expired_within,
     has_lines,
     internal_kind,
     require_available,
 )
+from gongyi_bank.rules.past import PartTaken, Past, may_spend
 from gongyi_bank.values import Points
 
 REVERSAL: Final = "reversal"
@@ -58,6 +59,10 @@ INSTEAD: Final = {
 }
 _WHOLE_VOUCHER: Final = "冲正整张凭证 reverse the whole voucher (reversals.reverse_voucher)"
 _TRANSIT: Final = "transit"
+#: How far the points of a transfer's lines have come: given, donated to a pool, granted from it.
+_STEP_OF: Final = {
+    kind: step for step, kinds in enumerate(MIRROR_KINDS.items()) for kind in kinds
+}  # fmt: skip
 
 LineKey = tuple[int, int]
 #: How the line that takes a part back is marked, without the date of its points.
@@ -112,57 +117,6 @@ class CitedLine:
     def is_in_transit(self) -> bool:
         """Whether it is one of many legs that balance only together."""
         return internal_kind(self.contra_no) == _TRANSIT
-
-
-class PartTaken(NamedTuple):
-    """A part that is in the books: numbers low + 1 to high of a credit, or of a debit."""
-
-    line_no: int
-    is_credit: bool
-    low: int
-    high: int
-    expired: int
-    #: How much the line moved that did it, and the account's credits after that line.
-    moved: int
-    credited_after: int
-
-
-@dataclass(slots=True)
-class Past:
-    """What became of one account's points, by their numbers: what a due amount depends on."""
-
-    #: The numbers that have expired, each as (number below, last number): by an expiry line, or
-    #: under a debit that was given back after their date.
-    expired: list[tuple[int, int]] = field(default_factory=list)
-    #: Numbers, as (below, last), whose points are not their line's own any more, and how many
-    #: those are: what was taken back for a part of a credit, and what came back of a debit.
-    taken: list[tuple[int, int, int]] = field(default_factory=list)
-
-    def note(self, part: PartTaken) -> None:
-        """A part that was reversed or refunded."""
-        if part.is_credit:
-            self.taken.append((part.low, part.high, part.moved))
-            return
-        if part.expired:
-            self.expired.append((part.low, part.low + part.expired))
-        if part.moved:
-            last = part.credited_after
-            self.taken.append((last - part.moved, last, part.moved))
-
-    def due(self, low: int, high: int) -> int:
-        """What may be taken back for the points low + 1 to high of a credit line.
-
-        What of them has expired may not. Where a younger line was reversed first, it took points
-        from here and left its own numbers in exchange; so of all numbers from here to its end
-        only what neither expired nor was taken back can be due still. Likewise what was spent
-        here and has come back since stands under younger numbers, and is due only if it lives.
-        """
-        rooms, taken = [high - low - expired_within(low, high, self.expired)], 0
-        for below, last, amount in sorted(self.taken):
-            if below >= high:
-                taken += amount
-                rooms.append(last - low - expired_within(low, last, self.expired) - taken)
-        return max(0, min(rooms))
 
 
 @dataclass(slots=True)
@@ -226,7 +180,8 @@ class Part:
     #: Of a debit, the number below the first point whose dates it brings back.
     cites_from: int
     past: Past
-    #: What of it nothing moved for: it had expired, or the other side had no more.
+    #: What of it has expired, here or where it went to, and how much went back. The rest was
+    #: spent, and let go by the policy.
     expired: int = 0
     moved: int = 0
     by_line_no: int | None = None
@@ -242,8 +197,9 @@ class Part:
         """Write its row, and let later parts of this act know of it."""
         line = self.line
         numbers = (line.is_credit, self.low, self.high, self.expired)
-        credited = posting.heads[line.account_no].credited
-        self.past.note(PartTaken(line.line_no, *numbers, self.moved, credited))
+        made = (self.moved, posting.heads[line.account_no].credited)
+        given = may_spend(line.contra_no)
+        self.past.note(PartTaken(line.line_no, *numbers, *made, self.cites_from, given))
         posting.parts.append((
             *line.key, self.part_no, kind, self.amount, self.expired, self.by_line_no,
             posting.voucher_id,
@@ -302,7 +258,8 @@ class Movement:
 def movements_of(lines: Iterable[Reversible]) -> list[Movement]:
     """The lines of one voucher, put together as they were posted.
 
-    Equal legs between the same two accounts are told apart by their order.
+    Equal legs between the same two accounts are told apart by their order. Of many legs, those
+    of one purpose balance by themselves; what was given on by then comes back first.
     """
     found: dict[object, Movement] = {}
     seen: dict[object, int] = {}
@@ -310,7 +267,7 @@ def movements_of(lines: Iterable[Reversible]) -> list[Movement]:
         line = reversible.line
         key: object = line.key
         if line.is_in_transit:
-            key = line.contra_no
+            key = (line.contra_no, _STEP_OF.get(line.kind))
         elif line.has_mirror:
             source, target = line.contra_no, line.account_no
             if not line.is_credit:
@@ -319,7 +276,7 @@ def movements_of(lines: Iterable[Reversible]) -> list[Movement]:
             rank = seen[leg, line.is_credit] = seen.get((leg, line.is_credit), 0) + 1
             key = (leg, rank)
         found.setdefault(key, Movement([])).lines.append(reversible)
-    return list(found.values())
+    return sorted(found.values(), key=lambda made: -_STEP_OF.get(made.lines[0].line.kind, 0))
 
 
 # --- what comes back -----------------------------------------------------------------------
@@ -415,9 +372,13 @@ def dead_among(cites_from: int, amount: int, dead_no: int) -> int:
 
 
 def _take_back_to(posting: Posting, taken: Part, given: Part, terms: Terms) -> None:
-    """Both lines of a leg between two accounts: what the one still has goes to the other."""
+    """Both lines of a leg between two accounts: what the one still has goes to the other.
+
+    What expired there has expired for both. What was spent there stays given: whoever is to
+    return the points that were given away still owes them.
+    """
     _take_back(posting, taken, terms)
-    given.moved, given.expired = taken.moved, given.amount - taken.moved
+    given.moved, given.expired = taken.moved, taken.expired
     if taken.moved:
         given.by_line_no = posting.heads[given.line.account_no].line_no
     given.note(posting, REVERSAL)
@@ -426,13 +387,17 @@ def _take_back_to(posting: Posting, taken: Part, given: Part, terms: Terms) -> N
 def _take_back_through(
     posting: Posting, taken: Sequence[Part], given: Sequence[Part], terms: Terms
 ) -> None:
-    """Many legs: what the receivers still have is shared out as it was given."""
+    """Many legs: what the receivers still have is shared out as it was given, and what expired.
+
+    The legs were netted for each account, so the books do not know who gave to whom: all givers
+    of one purpose stand in for what its receivers have spent.
+    """
     for part in taken:
         _take_back(posting, part, terms)
-    total = sum(part.moved for part in taken)
-    shares = share_out(total, [part.amount for part in given])
-    for part, share in zip(given, shares, strict=True):
-        part.moved, part.expired = share, part.amount - share
+    moved = share_out(sum(part.moved for part in taken), [part.amount for part in given])
+    rest = [part.amount - share for part, share in zip(given, moved, strict=True)]
+    expired = share_out(sum(part.expired for part in taken), rest)
+    for part, part.moved, part.expired in zip(given, moved, expired, strict=True):
         _credit(posting, part, terms, REVERSAL)
 
 
@@ -442,10 +407,13 @@ def share_out(total: int, amounts: Sequence[int]) -> list[int]:
     >>> share_out(5, [3, 3, 4])
     [2, 1, 2]
     """
-    whole = sum(amounts)
+    whole = sum(amounts) or 1
     shares = [total * amount // whole for amount in amounts]
-    for index in range(total - sum(shares)):
-        shares[index] += 1
+    left = total - sum(shares)
+    for index, amount in enumerate(amounts):
+        if left and shares[index] < amount:
+            shares[index] += 1
+            left -= 1
     return shares
 
 

@@ -12,7 +12,7 @@ administrator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -180,6 +180,13 @@ class StaffFacts:
             for role in self.roles
         )
 
+    def keeps_books(self, outlet: OutletFacts) -> bool:
+        """Whether they answer for the books there: a ledger keeper over it, or an administrator."""
+        return any(
+            role.role in _KEEPER and outlet.lies_within(role.outlet_no, role.tier)
+            for role in self.roles
+        )
+
 
 def require_permission(
     staff: StaffFacts,
@@ -210,6 +217,13 @@ def require_second_person(
             roles="staff of the outlet or above",
         )
     return checker
+
+
+def require_keeper_among(act: str, people: Sequence[StaffFacts], outlet: OutletFacts) -> None:
+    """Raise NotPermitted, for the first of these people, unless one of them keeps the books."""
+    if not any(person.keeps_books(outlet) for person in people):
+        roles = ", ".join(sorted(_KEEPER))
+        raise NotPermitted(staff=people[0].code, act=act, outlet=outlet.code, roles=roles)
 
 
 def require_stands_behind(

@@ -85,8 +85,7 @@ class TransferFacts:
     frozen: Mapping[int, int]
     pools: Mapping[str, PoolFacts]
     heads: Mapping[int, Head]
-    #: By account and purpose, GRANTEE for what customers were granted. Of pools that give only
-    #: where they have limits.
+    #: By account and purpose, GRANTEE for what was granted.
     given: Mapping[tuple[int, str], Given]
     #: The unspent lots of those givers for whom they matter, oldest first.
     lots: Mapping[int, Sequence[Lot]]
@@ -213,24 +212,19 @@ def _matched(purpose: str, sums: Mapping[int, int]) -> list[Flow]:
 
 
 def needs_lots(head: Head, rules: TransferRules, terms: ExpiryTerms) -> bool:
-    """Whether it matters which of the account's points are given.
+    """Whether it matters which of the account's points are given."""
+    if internal_kind(head.account_no) is not None:
+        return False
+    return not rules.may_give_on or (rules.arrival == "source" and has_dates(head, terms))
+
+
+def has_dates(head: Head, terms: ExpiryTerms) -> bool:
+    """Whether living points of a customer's account may have a last day.
 
     Dates never fall with the number, so where the next one is NEVER no living point has one,
     unless expiry has ended: what it promised for points without a date then stands in no head.
     """
-    if internal_kind(head.account_no) is not None:
-        return False
-    has_dates = head.next_expiry_on != NEVER or bool(terms.introductions)
-    return not rules.may_give_on or (rules.arrival == "source" and has_dates)
-
-
-def limits_pools(rules: TransferRules) -> bool:
-    """Whether it matters what a pool has granted before."""
-    return any(
-        getattr(rules, f"{GRANT}_{what}_{period}_max") is not None
-        for what in ("points", "count")
-        for period in ("month", "year")
-    )
+    return head.next_expiry_on != NEVER or bool(terms.introductions)
 
 
 def decide_flows(facts: TransferFacts, flows: Sequence[Flow]) -> list[Flow]:
@@ -254,7 +248,7 @@ def decide_flows(facts: TransferFacts, flows: Sequence[Flow]) -> list[Flow]:
         require_available(facts.heads[account_no], giving.total(), facts.scale, pool=pool)
     for account_no, amount in granted.items():
         _require_within_limits(facts, account_no, GRANTEE, amount)
-    cursors = {number: _oldest_living(facts.heads[number]) for number in by_giver}
+    cursors = {number: oldest_free(facts.heads[number]) for number in by_giver}
     dated = []
     for flow in flows:
         start = cursors[flow.source_no]
@@ -303,9 +297,16 @@ def _limit_reached(
     return kind(**facts)
 
 
-def _oldest_living(head: Head) -> int:
-    """The number below the oldest point that can be given: no point past its date is."""
-    return max(head.debited, head.dead_no)
+def oldest_free(head: Head) -> int:
+    """The number below the oldest point that can be given: none past its date is, none held.
+
+    A debit takes the lowest numbers, those of a hold too; but what it passes on are the dates
+    of points that were free, as the giver was told (decision 0026).
+
+    >>> oldest_free(Head(1, credited=20, debited=4, held=5, dead_no=6))
+    9
+    """
+    return max(head.free_from, head.dead_no)
 
 
 def _dated(facts: TransferFacts, flow: Flow, start: int) -> list[Flow]:
@@ -321,10 +322,16 @@ def _dated(facts: TransferFacts, flow: Flow, start: int) -> list[Flow]:
     if flow.purpose == GRANT or facts.rules.arrival == "fresh":
         expiry = facts.policies.in_force(PointsExpiry, facts.today)[1]
         return [replace(flow, expires_on=expiry.expires_on(facts.today))]
+    dates = by_last_day(taken)
+    return [replace(flow, amount=n, expires_on=day) for day, n in dates.items()] or [flow]
+
+
+def by_last_day(lots: Iterable[Lot]) -> dict[dt.date, int]:
+    """How many points of these lots are good until when, in the order of the lots."""
     amounts: dict[dt.date, int] = {}
-    for lot in taken:
+    for lot in lots:
         amounts[lot.expires_on] = amounts.get(lot.expires_on, 0) + lot.high - lot.low
-    return [replace(flow, amount=n, expires_on=day) for day, n in amounts.items()] or [flow]
+    return amounts
 
 
 def cut(lots: Iterable[Lot], start: int, amount: int) -> list[Lot]:

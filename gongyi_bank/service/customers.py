@@ -23,7 +23,7 @@ from gongyi_bank.errors import (
     PassbookFrozen,
     UnknownCustomer,
 )
-from gongyi_bank.policies import AccountRules, PointsExpiry
+from gongyi_bank.policies import AccountRules, TransferRules
 from gongyi_bank.receipts.customers import (
     AccountChanged,
     AccountClosedOut,
@@ -40,6 +40,7 @@ from gongyi_bank.rules.staff import (
     require_not_own,
     require_second_person,
 )
+from gongyi_bank.rules.transfers import by_last_day, cut, has_dates, oldest_free
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.service.holds import Overdue, Settled
 from gongyi_bank.store import customers as store
@@ -47,8 +48,9 @@ from gongyi_bank.store import ledger, passbooks, serials
 from gongyi_bank.store.customers import StoredCustomer
 from gongyi_bank.store.outlets import asks_to_keep, load_outlets_by_no
 from gongyi_bank.store.transaction import Ask
+from gongyi_bank.store.transfers import load_lots
 from gongyi_bank.store.writing import Row
-from gongyi_bank.values import Points, compose_account_no, format_passbook_no
+from gongyi_bank.values import NEVER, Points, compose_account_no, format_passbook_no
 
 
 def register(visit: Visit, command: RegisterCustomers) -> CustomersRegistered:
@@ -324,11 +326,13 @@ def close(visit: Visit, command: CloseAccount) -> AccountClosedOut:
     rules.require_closable(head, waiting, command.balance_to, command.target, visit.tx.bank.scale)
     rules.require_second(head, command.second_person)
     if command.target is not None:
+        people_there = [visit.staff, second] if second else [visit.staff]
+        ruling = visit.policies.in_force(TransferRules, visit.today)[1]
+        rules.require_title(head, ruling, people_there, handled_at)
         target = customers.get(command.target)
         rules.require_open(command.target, target.state if target else None)
-    expires_on = visit.policies.in_force(PointsExpiry, visit.today)[1].expires_on(visit.today)
-    mark = Mark("close", visit.today, handled_at.outlet_no, expires_on=expires_on)
-    paid_out = _pay_out(posting, head, command.target, mark)
+    mark = Mark("close", visit.today, handled_at.outlet_no)
+    paid_out = _pay_out(visit, posting, head, command.target, mark)
     head.is_touched = True
     store.write_customer_change(
         visit.writes, stored, state=rules.CLOSED, state_since_on=visit.today, closed_on=visit.today
@@ -379,14 +383,26 @@ def _require_passbook_not_lost(visit: Visit, account_no: int) -> None:
         raise PassbookFrozen(account=account_no, serial=serial)
 
 
-def _pay_out(posting: Posting, head: Head, target: int | None, mark: Mark) -> int:
+def _pay_out(visit: Visit, posting: Posting, head: Head, target: int | None, mark: Mark) -> int:
     """Empty the account: what is past its date expires, the rest goes to the target or back."""
     posting.expire(head, mark.outlet_no)
     amount = head.balance
-    if amount:
-        to_no = target if target is not None else internal_no("returned", mark.outlet_no)
-        posting.post(Leg(head.account_no, to_no, amount), mark)
+    if target is None and amount:
+        returned_no = internal_no("returned", mark.outlet_no)
+        posting.post(Leg(head.account_no, returned_no, amount), mark)
+    elif target is not None and amount:
+        for until, part in _dates_of(visit, head).items():
+            leg = Leg(head.account_no, target, part)
+            posting.post(leg, mark._replace(expires_on=until))
     return amount
+
+
+def _dates_of(visit: Visit, head: Head) -> dict[dt.date, int]:
+    """What is left of the account, by its last days: to change hands makes no point live longer."""
+    if not has_dates(head, visit.expiry_terms):
+        return {NEVER: head.balance}
+    lots = load_lots(visit.tx, [head], visit.expiry_terms)[head.account_no]
+    return by_last_day(cut(lots, oldest_free(head), head.balance))
 
 
 def _enter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from gongyi_bank.policies import PointsExpiry, ReversalRules
 from gongyi_bank.receipts.reversals import LineReversed, PartReversed, VoucherReversed
 from gongyi_bank.rules import reversals as rules
 from gongyi_bank.rules.customers import require_open
+from gongyi_bank.rules.given import after_reversing
 from gongyi_bank.rules.ledger import Mark, Posting, internal_kind
 from gongyi_bank.rules.pools import PoolFacts, require_open_pool
 from gongyi_bank.rules.reversals import CitedLine, Part, Reversible, Terms
@@ -26,7 +27,7 @@ from gongyi_bank.rules.staff import (
 )
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.service.holds import NOTHING_LAPSED, Overdue
-from gongyi_bank.store import hours, pools
+from gongyi_bank.store import given, hours, pools
 from gongyi_bank.store import reversals as store
 from gongyi_bank.store.outlets import ask_outlets_by_no
 from gongyi_bank.store.transaction import Ask
@@ -97,14 +98,16 @@ class _Run:
         # What a lapsed hold keeps is not spent, swept or not: it is there to be taken back.
         self._overdue = Overdue(visit, self.accounts)
         self._lapsed = NOTHING_LAPSED
-        before = store.asks_before(lines)
+        before, self._given = store.asks_before(lines), given.asks_given_then(lines)
         customers = hours.ask_customers(self.accounts)
         codes = [command.outlet] if command.outlet else []
         people = [command.second_person]
         pooled = [no for no in self.accounts if internal_kind(no) == "pool"]
         named = [pools.ask_pools_of(pooled)] if pooled else []
         places = ask_outlets_by_no(line.outlet_no for line in lines)
-        asks: tuple[Ask[Any], ...] = (customers, *before, *named, places, *self._overdue.asks)
+        asks: tuple[Ask[Any], ...] = (
+            customers, *before, *self._given, *named, places, *self._overdue.asks
+        )  # fmt: skip
         visit.enter(command, outlets_at=codes, people=people, asks=asks)
         self.reversibles: list[Reversible] = store.reversibles(lines, before)
         self.posting: Posting = visit.posting(visit.heads())
@@ -173,8 +176,10 @@ class _Run:
             debt=Points.of_units(head.debt, scale),
         )
 
-    def book(self, receipt: LineReversed | VoucherReversed, parts: Iterable[Part]) -> None:
+    def book(self, receipt: LineReversed | VoucherReversed, parts: Collection[Part]) -> None:
         """Write everything."""
+        sums, kept = self._given
+        given.write_sums(self.visit.writes, after_reversing(sums.answer, kept.answer, parts))
         cited = {str(UUID(bytes=part.line.voucher_id)) for part in parts}
         self._lapsed.write(self.visit, self.posting, self.outlet)
         self.visit.book(

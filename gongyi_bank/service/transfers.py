@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from gongyi_bank.receipts.transfers import (
     SideChanged,
 )
 from gongyi_bank.rules import transfers as rules
+from gongyi_bank.rules.given import Sums, after_giving, given_by
 from gongyi_bank.rules.ledger import Leg, Mark, Posting, internal_no
 from gongyi_bank.rules.pools import PoolFacts, require_pool
 from gongyi_bank.rules.staff import (
@@ -31,7 +33,7 @@ from gongyi_bank.rules.staff import (
 from gongyi_bank.rules.transfers import GRANT, LINE_KINDS, Flow, Side, TransferFacts
 from gongyi_bank.service.gate import Visit
 from gongyi_bank.service.holds import Overdue, Settled
-from gongyi_bank.store import customers, passbooks, pools
+from gongyi_bank.store import customers, given, passbooks, pools
 from gongyi_bank.store import transfers as store
 from gongyi_bank.store.transaction import Ask
 from gongyi_bank.values import Points
@@ -195,6 +197,8 @@ class _Run:
     facts: TransferFacts
     posting: Posting
     lapsed: Settled
+    #: What the accounts gave and were granted before, by the month.
+    sums: Sums
 
     def book(
         self,
@@ -205,6 +209,7 @@ class _Run:
     ) -> None:
         """Write everything, with the holds that were found lapsed."""
         self.lapsed.write(self.visit, self.posting, self.outlet)
+        given.write_sums(self.visit.writes, after_giving(self.sums, self.posting.lines))
         self.visit.book(
             command, receipt, self.outlet, posting=self.posting, second=self.second,
             reason=reason, facts=self.lapsed.facts,
@@ -216,41 +221,56 @@ class _Run:
 
     def post(self, flows: Sequence[Flow]) -> None:
         """A line on either side of each flow, once for every date."""
-        for flow in rules.decide_flows(self.facts, flows):
+        for flow in self._decided(flows):
             leg = Leg(flow.source_no, flow.target_no, flow.amount)
             self.posting.post(leg, self._mark(flow.purpose, flow.expires_on))
 
     def post_netted(self, flows: Iterable[Flow]) -> None:
         """One line for each account, purpose and date, through transit; giving comes first."""
         transit_no = internal_no("transit", self.outlet.outlet_no)
-        given: dict[tuple[int, str], int] = {}
+        out: dict[tuple[int, str], int] = {}
         received: dict[tuple[int, str, dt.date], int] = {}
-        for flow in rules.decide_flows(self.facts, rules.net_flows(flows)):
+        for flow in self._decided(rules.net_flows(flows)):
             giver, taker = (
                 (flow.source_no, flow.purpose),
                 (flow.target_no, flow.purpose, flow.expires_on),
             )
-            given[giver] = given.get(giver, 0) + flow.amount
+            out[giver] = out.get(giver, 0) + flow.amount
             received[taker] = received.get(taker, 0) + flow.amount
-        for (account_no, purpose), amount in given.items():
+        for (account_no, purpose), amount in out.items():
             self.posting.post(Leg(account_no, transit_no, amount), self._mark(purpose, None))
         for (account_no, purpose, expires_on), amount in sorted(received.items()):
             leg = Leg(transit_no, account_no, amount)
             self.posting.post(leg, self._mark(purpose, expires_on))
 
+    def _decided(self, flows: Sequence[Flow]) -> list[Flow]:
+        """The flows by date; where dates matter, the lots of as many points as are given."""
+        facts, terms = self.facts, self.visit.expiry_terms
+        amounts: Counter[int] = Counter()
+        for flow in flows:
+            amounts[flow.source_no] += flow.amount
+        wanted = [
+            head
+            for number in sorted(amounts)
+            if rules.needs_lots(head := facts.heads[number], facts.rules, terms)
+        ]
+        if wanted:
+            facts.lots = store.load_lots(self.visit.tx, wanted, terms, amounts)
+        return rules.decide_flows(facts, flows)
+
     def _mark(self, purpose: str, expires_on: dt.date | None) -> Mark:
         visit = self.visit
         ruling = PointsExpiry if purpose == GRANT else TransferRules
         value_on, origin_on = visit.value_day(self.outlet, visit.today)
-        given, received = LINE_KINDS[purpose]
+        kind, received_as = LINE_KINDS[purpose]
         return Mark(
-            given,
+            kind,
             value_on,
             self.outlet.outlet_no,
             visit.policies.in_force(ruling, visit.today)[0],
             expires_on,
             origin_on,
-            target_kind=received,
+            target_kind=received_as,
         )
 
 
@@ -277,10 +297,10 @@ def _enter(
     visit.lock(locked, outlets_at=places)
     overdue = Overdue(visit, payers)
     holders = customers.ask_stored(numbers)
-    frozen, given = passbooks.ask_frozen(numbers, visit.now), store.ask_given(numbers, visit.today)
+    frozen, sums = passbooks.ask_frozen(numbers, visit.now), given.ask_given(locked, visit.today)
     again = [pools.ask_pools(names)] if names else []
     people = [second] if second else []
-    asks: tuple[Ask[Any], ...] = (holders, frozen, given, *again, *overdue.asks)
+    asks: tuple[Ask[Any], ...] = (holders, frozen, sums, *again, *overdue.asks)
     visit.enter(command, outlets_at=places, people=people, asks=asks)
     known = again[0].answer if again else {}
     if known.keys() != seen.keys():
@@ -300,17 +320,10 @@ def _enter(
         frozen=frozen.answer,
         pools=known,
         heads=posting.heads,
-        given=given.answer,
+        given=given_by(sums.answer, visit.today),
         lots={},
     )
-    sources = [known[code].account_no for code in giving]
-    if sources and rules.limits_pools(facts.rules):
-        # Only then: a pool has many lines.
-        facts.given = given.answer | tx.look(store.ask_given(sources, visit.today))
-    terms = visit.expiry_terms
-    wanted = [head for head in posting.heads.values() if rules.needs_lots(head, facts.rules, terms)]
-    facts.lots = store.load_lots(tx, wanted, terms)
-    return _Run(visit, handled_at, checker, known, facts, posting, lapsed)
+    return _Run(visit, handled_at, checker, known, facts, posting, lapsed, sums.answer)
 
 
 def _prove(

@@ -214,6 +214,7 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
     """All parts of the debits that the lines asked for gave back, each debit once."""
     asked = engine.rows_of("asked", ("account_no", "line_no"))
     given, part, line = line_part.alias("given"), line_part, account_line
+    made = account_line.alias("made")
     cited = (
         sa.select(given.c.account_no, given.c.line_no)
         .distinct()
@@ -235,16 +236,21 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
     its_line = sa.and_(
         of_bank(line), line.c.account_no == cited.c.account_no, line.c.line_no == cited.c.line_no
     )
+    its_new_line = sa.and_(
+        made.c.bank_id == part.c.bank_id,
+        made.c.account_no == part.c.account_no,
+        made.c.line_no == part.c.by_line_no,
+    )
     return (
         sa.select(
             part.c.account_no,
             part.c.line_no,
             part.c.by_line_no,
             part.c.amount,
-            part.c.expired,
+            made.c.amount.label("moved"),
             (line.c.debited_after + line.c.amount).label("low"),
         )
-        .select_from(cited.join(part, its_parts).join(line, its_line))
+        .select_from(cited.join(part, its_parts).join(line, its_line).outerjoin(made, its_new_line))
         .order_by(part.c.account_no, part.c.line_no, part.c.part_no)
     )
 
@@ -391,17 +397,15 @@ def load_line(tx: Transaction, account_no: int, line_no: int) -> RangeLine:
 def list_returned(tx: Transaction, asked: Sequence[LineKey]) -> dict[LineKey, list[NumberRange]]:
     """The taken points that refunds and reversals gave back, by the line that did it.
 
-    A part's lowest numbers are those that had expired and did not come back.
+    A part's lowest numbers are those that were spent or had expired, and did not come back.
     """
     found: dict[LineKey, list[NumberRange]] = {key: [] for key in asked}
     debit, before = None, 0
-    for account_no, line_no, by_line_no, amount, expired, low in _parts(
-        tx, asked=json.dumps(asked)
-    ):
+    for account_no, line_no, by_line_no, amount, moved, low in _parts(tx, asked=json.dumps(asked)):
         if debit != (account_no, line_no):
             debit, before = (account_no, line_no), 0
         if (account_no, by_line_no) in found:
-            back = NumberRange(account_no, low + before + expired, amount - expired)
+            back = NumberRange(account_no, low + before + amount - moved, moved)
             found[account_no, by_line_no].append(back)
         before += amount
     return {key: ranges for key, ranges in found.items() if ranges}

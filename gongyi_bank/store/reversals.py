@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.reversals import CitedLine, LineKey, PartTaken, Past, Reversible
+from gongyi_bank.rules.past import PartTaken, Past, may_spend
+from gongyi_bank.rules.reversals import CitedLine, LineKey, Reversible
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.sums import whole
-from gongyi_bank.store.tables import account_line, hold, hold_event, line_part, voucher
+from gongyi_bank.store.sums import ZERO, total_of, whole
+from gongyi_bank.store.tables import (
+    account,
+    account_line,
+    hold,
+    hold_event,
+    line_part,
+    redemption,
+    voucher,
+)
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 
 _FIELDS = tuple(CitedLine.__slots__)
+#: The accounts on the other side of lines that are reversed by themselves.
+_ONE_SIDED = ("issued", "store")
 
 
 def _columns(line: sa.FromClause) -> list[sa.ColumnElement[Any]]:
@@ -69,10 +81,12 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
             part.c.amount,
             part.c.expired,
             line.c.amount.label("of_amount"),
+            line.c.contra_no,
             line.c.credited_after,
             line.c.debited_after,
             made.c.amount.label("moved"),
             made.c.credited_after.label("credited_by_then"),
+            _cites_from(line, part).label("cites_from"),
         )
         .select_from(part.join(line, its_line).outerjoin(made, its_new_line))
         .where(of_bank(part), engine.among(part.c.account_no, "accounts"))
@@ -108,16 +122,38 @@ def _expired(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _captured(engine: StoreEngine) -> sa.Select[Any]:
-    """Of these lines the captures: the number below the first point that each cites.
+    """Of these lines the captures: the number below the first point that each cites."""
+    line = account_line
+    return sa.select(line.c.account_no, line.c.line_no, _captured_from(line)).where(
+        of_bank(line),
+        engine.among(line.c.account_no, "accounts"),
+        engine.among(line.c.line_no, "lines"),
+        line.c.kind == "capture",
+    )
+
+
+def _cites_from(line: sa.FromClause, part: sa.FromClause) -> sa.ColumnElement[Any]:
+    """Of a part with dead points: from which number on its line cites, if not from its own."""
+    taken = redemption
+    redeemed = sa.select(taken.c.cites_from).where(
+        taken.c.bank_id == line.c.bank_id,
+        taken.c.voucher_id == line.c.voucher_id,
+        taken.c.line_no == line.c.line_no,
+        taken.c.account_no == line.c.account_no,
+    )
+    return sa.case(
+        (part.c.expired == 0, sa.null()),
+        (line.c.kind == "redemption", redeemed.correlate(line).scalar_subquery()),
+        (line.c.kind == "capture", _captured_from(line)),
+    )
+
+
+def _captured_from(line: sa.FromClause) -> sa.ScalarSelect[Any]:
+    """The number below the first point that a capture cites.
 
     A hold is captured from its first point on, part by part.
     """
-    line, step, earlier = account_line, hold_event, hold_event.alias("earlier")
-    its_step = sa.and_(
-        step.c.bank_id == line.c.bank_id,
-        step.c.voucher_id == line.c.voucher_id,
-        step.c.line_no == line.c.line_no,
-    )
+    step, earlier = hold_event, hold_event.alias("earlier")
     its_hold = sa.and_(
         hold.c.bank_id == step.c.bank_id,
         hold.c.hold_id == step.c.hold_id,
@@ -136,14 +172,43 @@ def _captured(engine: StoreEngine) -> sa.Select[Any]:
         .scalar_subquery()
     )
     return (
-        sa.select(line.c.account_no, line.c.line_no, hold.c.cites_from, before.label("before"))
-        .select_from(line.join(step, its_step).join(hold, its_hold))
+        sa.select(hold.c.cites_from + before)
+        .select_from(step.join(hold, its_hold))
         .where(
-            of_bank(line),
-            engine.among(line.c.account_no, "accounts"),
-            engine.among(line.c.line_no, "lines"),
+            step.c.bank_id == line.c.bank_id,
+            step.c.voucher_id == line.c.voucher_id,
+            step.c.line_no == line.c.line_no,
         )
+        .correlate(line)
+        .scalar_subquery()
     )
+
+
+@query
+def _uneven(_: StoreEngine) -> sa.Select[Any]:
+    """Vouchers that took more of what an act gave than of what it received, or the other way."""
+    part, line, other = line_part, account_line, account
+    its_line = sa.and_(
+        line.c.bank_id == part.c.bank_id,
+        line.c.account_no == part.c.account_no,
+        line.c.line_no == part.c.line_no,
+    )
+    its_other = sa.and_(other.c.bank_id == line.c.bank_id, other.c.account_no == line.c.contra_no)
+    sign = sa.case((line.c.amount > 0, sa.literal_column("1")), else_=sa.literal_column("-1"))
+    amount, expired = total_of(sign * part.c.amount), total_of(sign * part.c.expired)
+    return (
+        sa.select(part.c.voucher_id, amount.label("amount"), expired.label("expired"))
+        .select_from(part.join(line, its_line).join(other, its_other))
+        .where(of_bank(part), *(other.c.kind != kind for kind in _ONE_SIDED))
+        .group_by(part.c.voucher_id)
+        .having(sa.or_(amount != ZERO, expired != ZERO))
+        .order_by(part.c.voucher_id)
+    )
+
+
+def list_uneven(tx: Transaction) -> list[tuple[bytes, int, int]]:
+    """(voucher, by how much more points, and expired ones, its parts took of receivers)."""
+    return [(voucher_id, amount, expired) for voucher_id, amount, expired in _uneven(tx)]
 
 
 def load_cited(tx: Transaction, account_no: int, line_no: int) -> list[CitedLine]:
@@ -200,14 +265,14 @@ def reversibles(lines: Iterable[CitedLine], asked: Sequence[Ask[Rows]]) -> list[
     parts, expired, captured = (ask.answer for ask in asked)
     pasts: dict[int, Past] = {}
     taken: dict[LineKey, list[PartTaken]] = {}
-    for account_no, line_no, _, amount, *rest in sorted(parts):
+    for account_no, line_no, _, amount, *rest in sorted(parts, key=itemgetter(0, 1, 2)):
         mine = taken.setdefault((account_no, line_no), [])
         mine.append(_part_taken(line_no, mine[-1].high if mine else None, amount, rest))
         pasts.setdefault(account_no, Past()).note(mine[-1])
     # Two lines of an account name an expiry line twice.
     for account_no, below, last in sorted({(row[0], *row[2:]) for row in expired}):
         pasts.setdefault(account_no, Past()).expired.append((below, last))
-    cites = {(row[0], row[1]): row[2] + row[3] for row in captured}
+    cites = {(account_no, line_no): cites_from for account_no, line_no, cites_from in captured}
     return [
         Reversible(
             line,
@@ -223,12 +288,16 @@ def reversibles(lines: Iterable[CitedLine], asked: Sequence[Ask[Rows]]) -> list[
 
 def _part_taken(line_no: int, after: int | None, amount: int, rest: Sequence[Any]) -> PartTaken:
     """A row of `_parts`; `after` is the last number of the part before it."""
-    expired, of_amount, credited_after, debited_after, moved, credited_by_then = rest
+    expired, of_amount, contra_no, credited_after, debited_after, moved, credited_by_then, cites = (
+        rest
+    )
     is_credit = of_amount > 0
     below = (credited_after if is_credit else debited_after) - abs(of_amount)
     low = below if after is None else after
-    moved, credited_by_then = abs(moved or 0), credited_by_then or 0
-    return PartTaken(line_no, is_credit, low, low + amount, expired, moved, credited_by_then)
+    numbers = (is_credit, low, low + amount, expired)
+    cites_from = None if cites is None else cites + low - below
+    made = (abs(moved or 0), credited_by_then or 0)
+    return PartTaken(line_no, *numbers, *made, cites_from, may_spend(contra_no))
 
 
 def reversible(asked: Sequence[Ask[Rows]]) -> Reversible:

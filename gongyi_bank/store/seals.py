@@ -172,6 +172,7 @@ NOT_SEALED: Final = {
     "bank": "the bank itself; no voucher changes it",
     "person": "personal data is in no hash, so that it can be erased",
     "account_head": "follows from the account's lines, holds and records: compared with them",
+    "given_sum": "follows from the lines of its month and their parts: compared with them",
     "passbook": "only its newest state; compared with what vouchers tell of its changes",
     "serial_counter": "only ever ahead of the numbers that are in use",
     "outbox_consumer": "how far readers have come; no voucher changes it",

@@ -1,141 +1,172 @@
-"""What accounts have given in a month and a year, the points that they could give, and whether
-the two sides of every transfer agree."""
+"""The points that accounts could give, and whether the two sides of every transfer agree."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from gongyi_bank.rules.expiry import ExpiryTerms
 from gongyi_bank.rules.ledger import EARLIEST, MIRROR_KINDS, Head
-from gongyi_bank.rules.transfers import GIFT, GRANT, GRANTEE, LINE_KINDS, Given, Lot
+from gongyi_bank.rules.transfers import GIFT, LINE_KINDS, Lot, oldest_free
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.sums import whole
-from gongyi_bank.store.tables import account, account_head, account_line, line_part
-from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
+from gongyi_bank.store.sums import ZERO, whole
+from gongyi_bank.store.tables import account, account_head, account_line
+from gongyi_bank.store.tables.columns import Big
+from gongyi_bank.store.transaction import Transaction, of_bank, query
 from gongyi_bank.values import NEVER
 
-#: Whose limits the lines of a kind count to; see `TransferFacts.given`.
-_PURPOSES = {given: purpose for purpose, (given, _) in LINE_KINDS.items()} | {
-    LINE_KINDS[GRANT][1]: GRANTEE
-}
+#: Whole numbers, so that a half is one, too.
+_ONE: sa.ColumnElement[int] = sa.literal_column("1", Big)
+_TWO: sa.ColumnElement[int] = sa.literal_column("2", Big)
+_FOUR: sa.ColumnElement[int] = sa.literal_column("4", Big)
+#: How many lines one statement looks at in an account, one after another: MariaDB ends a
+#: recursion at a thousand steps and says nothing.
+_STEPS_MAX = 500
 
 
-@query
-def _given(engine: StoreEngine) -> sa.Select[Any]:
-    """One read of the account's own lines, of which those of the year count.
+def _asked(engine: StoreEngine) -> sa.Select[Any]:
+    """Each account asked for, before its first step."""
+    asked = engine.rows_of("asked", ("account_no", "above", "upto", "newest"))
+    head, is_joined = engine.row_at(
+        (account_head.c.bank_id, account_head.c.account_no),
+        of_bank(account_head),
+        account_head.c.account_no == asked.c.account_no,
+    )
+    return sa.select(
+        # By which lines are sought: by a parameter SQLite may first make a filter of all lines.
+        head.c.bank_id,
+        asked.c.account_no,
+        asked.c.above,
+        asked.c.upto,
+        # The line that this step found, if it found one.
+        sa.cast(ZERO, Big).label("found_no"),
+        sa.cast(_ONE, Big).label("low"),
+        asked.c.newest.label("high"),
+        asked.c.newest,
+        # How far to look from `low` on; 0 is by halves.
+        sa.cast(ZERO, Big).label("stride"),
+        sa.cast(ZERO, Big).label("step_no"),
+    ).select_from(asked.outerjoin(head, is_joined))
 
-    A gift of points with several dates has several lines: it counts once, by its voucher, as a
-    grant to many does for its pool. What came back by a reversal was not given, and a gift that
-    came back whole does not count.
+
+def _seek(engine: StoreEngine) -> sa.CTE:
+    """The first line in [low, high] after which more than `above` was credited, again and again.
+
+    Sought next to the one found before, then at four times the distance again and again, and
+    then by halves. All accounts take their steps together, and a step looks at one line.
     """
-    line, part = account_line, line_part
-    zero: sa.ColumnElement[Any] = sa.literal_column("0")
-    back = (
-        sa.select(sa.func.coalesce(sa.func.sum(part.c.amount - part.c.expired), zero))
-        .where(
-            part.c.bank_id == line.c.bank_id,
-            part.c.account_no == line.c.account_no,
-            part.c.line_no == line.c.line_no,
-        )
-        .correlate(line)
-        .scalar_subquery()
+    seek = _asked(engine).cte("seek", recursive=True)
+    stride, ahead = seek.c.stride, seek.c.low + seek.c.stride - _ONE
+    looked_at = sa.case(
+        (stride == ZERO, (seek.c.low + seek.c.high) // _TWO),
+        (ahead < seek.c.high, ahead),
+        else_=seek.c.high,
     )
-    lines = (
+    line, is_joined = engine.row_at(
+        (account_line.c.line_no, account_line.c.credited_after),
+        account_line.c.bank_id == seek.c.bank_id,
+        account_line.c.account_no == seek.c.account_no,
+        account_line.c.line_no == looked_at,
+    )
+    is_above = line.c.credited_after > seek.c.above
+    is_first = sa.and_(is_above, line.c.line_no == seek.c.low)
+    is_nearer = sa.and_(is_above, line.c.line_no > seek.c.low)
+    step = (
         sa.select(
-            line.c.account_no, line.c.kind, line.c.value_on, line.c.voucher_id,
-            (sa.func.abs(line.c.amount) - back).label("given"),
+            seek.c.bank_id,
+            seek.c.account_no,
+            sa.case((is_first, line.c.credited_after), else_=seek.c.above),
+            seek.c.upto,
+            sa.case((is_first, line.c.line_no), else_=ZERO),
+            sa.case((is_nearer, seek.c.low), else_=line.c.line_no + _ONE),
+            sa.case((is_first, seek.c.newest), (is_above, line.c.line_no), else_=seek.c.high),
+            seek.c.newest,
+            sa.case((is_first, _ONE), (is_above, ZERO), else_=stride * _FOUR),
+            seek.c.step_no + _ONE,
         )
-        .where(
-            of_bank(line),
-            engine.among(line.c.account_no, "accounts"),
-            line.c.value_on >= sa.bindparam("year_first", type_=line.c.value_on.type),
-            sa.or_(*(line.c.kind == kind for kind in _PURPOSES)),
-        )
-        .subquery("lines")
-    )  # fmt: skip
-    given, voucher_id = lines.c.given, lines.c.voucher_id
-    in_month = lines.c.value_on >= sa.bindparam("month_first", type_=line.c.value_on.type)
-    month_points = sa.func.sum(sa.case((in_month, given), else_=zero))
-    counted = sa.case((given > zero, voucher_id), else_=sa.null())
-    month_counted = sa.case((sa.and_(in_month, given > zero), voucher_id), else_=sa.null())
-    return (
-        sa.select(
-            lines.c.account_no,
-            lines.c.kind,
-            whole(month_points).label("points_month"),
-            sa.func.count(sa.distinct(month_counted)).label("count_month"),
-            whole(sa.func.sum(given)).label("points_year"),
-            sa.func.count(sa.distinct(counted)).label("count_year"),
-        )
-        .select_from(lines)
-        .group_by(lines.c.account_no, lines.c.kind)
+        .select_from(seek.outerjoin(line, is_joined))
+        .where(seek.c.above < seek.c.upto, seek.c.step_no < sa.literal_column(str(_STEPS_MAX)))
     )
+    return seek.union_all(step)
 
 
-def ask_given(accounts: Iterable[int], today: dt.date) -> Ask[dict[tuple[int, str], Given]]:
-    """What these accounts gave, and were granted, this calendar month and year.
-
-    Their heads' locks keep it true.
-    """
-
-    def read(rows: Rows) -> dict[tuple[int, str], Given]:
-        return {(row[0], _PURPOSES[row[1]]): Given(*row[2:]) for row in rows}
-
-    return _given.ask(
-        read,
-        accounts=sorted(set(accounts)),
-        month_first=today.replace(day=1),
-        year_first=today.replace(month=1, day=1),
+#: What makes a lot of a line.
+_LOT = tuple(
+    account_line.c[name]
+    for name in (
+        "account_no", "line_no", "amount", "credited_after", "expires_on", "business_day", "kind",
     )
+)  # fmt: skip
 
 
 @query
 def _lots(engine: StoreEngine) -> sa.Select[Any]:
-    """Credit lines with points that are not spent, oldest first."""
-    line, head = account_line, account_head
-    unspent = sa.and_(
-        line.c.bank_id == head.c.bank_id,
-        line.c.account_no == head.c.account_no,
-        line.c.amount > 0,
-        line.c.credited_after > head.c.debited,
+    """Credit lines in order, the first that of the point after `above`, the last that of `upto`."""
+    found = _seek(engine)
+    line, is_joined = engine.row_at(
+        _LOT,
+        account_line.c.bank_id == found.c.bank_id,
+        account_line.c.account_no == found.c.account_no,
+        account_line.c.line_no == found.c.found_no,
     )
     return (
         sa.select(
             line.c.account_no,
-            (line.c.credited_after - line.c.amount).label("low"),
+            (line.c.credited_after - line.c.amount).label("low_no"),
             line.c.credited_after,
             line.c.expires_on,
             line.c.business_day,
             line.c.kind,
         )
-        .select_from(head.join(line, unspent))
-        .where(of_bank(head), engine.among(head.c.account_no, "accounts"))
+        .select_from(found.outerjoin(line, is_joined))
+        .where(found.c.found_no > ZERO)
         .order_by(line.c.account_no, line.c.line_no)
     )
 
 
-def load_lots(tx: Transaction, heads: Iterable[Head], terms: ExpiryTerms) -> dict[int, list[Lot]]:
-    """The unspent points of these accounts, line by line; one scan of each account's lines.
+def load_lots(
+    tx: Transaction,
+    heads: Iterable[Head],
+    terms: ExpiryTerms,
+    amounts: Mapping[int, int] | None = None,
+) -> dict[int, list[Lot]]:
+    """The lots of the oldest free points of these accounts: of so many of them, or of all.
 
     Points without a date have the one that an introduction of expiry has given them since. No
     point dies before an older one: where expiry has ended once, a line that is spent by now may
-    have a later date than these, and the head tells it.
+    have a later date than these, and the head tells it. What is read grows with the lots alone,
+    and not with the lines of the account: one statement for a hundred lots or more.
     """
-    newest = {
-        head.account_no: EARLIEST if head.next_expiry_on == NEVER else head.next_expiry_on
-        for head in heads
-    }
-    numbers = sorted(newest)
+    newest: dict[int, dt.date] = {}
+    asked: dict[int, tuple[int, int, int]] = {}
+    for head in heads:
+        number, above, upto = head.account_no, oldest_free(head), head.credited
+        if amounts is not None:
+            upto = min(upto, above + amounts.get(number, 0))
+        if above < upto:
+            asked[number] = above, upto, head.seen_line_no
+        newest[number] = EARLIEST if head.next_expiry_on == NEVER else head.next_expiry_on
     found: dict[int, list[Lot]] = {}
-    for number, low, high, until, booked_on, kind in _lots(tx, accounts=numbers) if numbers else ():
-        is_gifted = kind == LINE_KINDS[GIFT][1]
-        newest[number] = max(newest[number], terms.last_day(until, booked_on))
-        found.setdefault(number, []).append(Lot(low, high, newest[number], is_gifted))
+    while asked:
+        wanted = json.dumps([(number, *span) for number, span in sorted(asked.items())])
+        for number, low, high, until, booked_on, kind in _lots(tx, asked=wanted):
+            is_gifted = kind == LINE_KINDS[GIFT][1]
+            newest[number] = max(newest[number], terms.last_day(until, booked_on))
+            found.setdefault(number, []).append(Lot(low, high, newest[number], is_gifted))
+        asked = {number: _left(found.get(number), *span) for number, span in asked.items()}
+        asked = {number: span for number, span in asked.items() if span[0] < span[1]}
     return found
+
+
+def _left(lots: Sequence[Lot] | None, above: int, upto: int, newest: int) -> tuple[int, int, int]:
+    """From where on lots must still be found."""
+    if not lots or lots[-1].high <= above:
+        raise ValueError("an account has fewer credits in its lines than its head says")
+    return lots[-1].high, upto, newest
 
 
 # --- for an audit ----------------------------------------------------------------------------

@@ -21,11 +21,16 @@ VOUCHER_COLUMNS = tuple(column.name for column in voucher.columns if column.name
 
 @dataclass(slots=True)
 class Insert:
-    """New rows of one table; `bank_id` is added by the engine."""
+    """New rows of one table; `bank_id` is added by the engine.
+
+    Where a row's key is there already, the row gets the new values of the columns in `replaces`;
+    without any, that is an error.
+    """
 
     table: sa.Table
     columns: tuple[str, ...]
     rows: list[Row]
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -50,10 +55,17 @@ class Writes:
     #: Vouchers in the order of VOUCHER_COLUMNS; filled in last, written first, all or none.
     vouchers: list[Row] = field(default_factory=list)
 
-    def insert(self, table: sa.Table, columns: Sequence[str], rows: list[Row]) -> None:
-        """Add new rows; nothing happens for none."""
+    def insert(
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        rows: list[Row],
+        *,
+        replaces: Sequence[str] = (),
+    ) -> None:
+        """Add new rows, or replace columns of those there are; nothing happens for none."""
         if rows:
-            self.steps.append(Insert(table, tuple(columns), rows))
+            self.steps.append(Insert(table, tuple(columns), rows, tuple(replaces)))
 
     def update(
         self,
@@ -81,13 +93,15 @@ class Writes:
             whole.vouchers += act.vouchers
             for step in act.steps:
                 if isinstance(step, Insert):
-                    inserts.setdefault((step.table, step.columns), []).extend(step.rows)
+                    kind = (step.table, step.columns, step.replaces)
+                    inserts.setdefault(kind, []).extend(step.rows)
                 else:
                     shape = (step.table, step.key, step.guards, step.changes)
                     _join(updates.setdefault(shape, {}), step)
         # What others point to comes first, in whatever order the acts were.
-        for (table, columns), rows in sorted(inserts.items(), key=lambda item: _place(item[0][0])):
-            whole.insert(table, columns, rows)
+        for kind, rows in sorted(inserts.items(), key=lambda item: _place(item[0][0])):
+            table, columns, replaces = kind
+            whole.insert(table, columns, rows, replaces=replaces)
         for (table, key, guards, changes), found in updates.items():
             whole.update(table, list(found.values()), key=key, guards=guards, changes=changes)
         return whole

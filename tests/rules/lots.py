@@ -2,7 +2,8 @@
 
 `NaiveLots` follows the rules of design.md §3 day by day, by walking over all lots. `ExactLots`
 follows what a shop would do: a hold binds particular lots, and a refund returns to its lots.
-`NumberedBook` is one account by the real rules, with the store's part done in plain Python.
+`NumberedBook` is one account by the real rules, with the store's part done in plain Python. In each
+of them points may be given to another account of its kind.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gongyi_bank.policies import PointsExpiry, PolicyBook
+from gongyi_bank.policies import PointsExpiry, PolicyBook, TransferRules
+from gongyi_bank.rules import transfers
 from gongyi_bank.rules.expiry import (
     ExpiryTerms,
     Lot,
+    dated_lots,
     note_introduction,
     schedule,
     terms_of,
@@ -23,11 +26,13 @@ from gongyi_bank.rules.expiry import (
 from gongyi_bank.rules.ledger import Head, Leg, Mark, Posting, internal_no
 from gongyi_bank.values import NEVER, compose_account_no
 
-ACCOUNT = compose_account_no(1003, 1)
+ACCOUNT, OTHER = (compose_account_no(1003, serial) for serial in (1, 2))
 ISSUED, TAKEN = (internal_no(kind, 1003) for kind in ("issued", "store"))
 BEGIN = dt.date(2022, 1, 1)
 _DAY = dt.timedelta(days=1)
 _FOUNDED = dt.date(1900, 1, 1)
+#: Gifts without limits, which keep their dates.
+_GIFTS = PolicyBook([(0, _FOUNDED, TransferRules(gift_points_year_max=None))], 1)
 
 
 def book_of(adopted: Iterable[tuple[dt.date, PointsExpiry]]) -> PolicyBook:
@@ -98,7 +103,8 @@ class NaiveLots:
 
     def dates(self) -> dict[dt.date, int]:
         """What is neither held nor past its date, by its last day."""
-        passing, found = self.held + self.expirable, {}
+        passing = self.held + self.expirable
+        found: dict[dt.date, int] = {}
         for lot in self.lots:
             free = max(0, lot.left - passing)
             passing -= lot.left - free
@@ -106,11 +112,21 @@ class NaiveLots:
                 found[lot.until] = found.get(lot.until, 0) + free
         return found
 
-    def credit(self, amount: int) -> None:
-        """A credit of today; no point dies before an older one."""
+    def credit(self, amount: int, until: dt.date | None = None) -> None:
+        """A credit of today, or until a day; no point dies before an older one."""
         self.expire()
-        until = self.policy.expires_on(self.today)
+        until = until or self.policy.expires_on(self.today)
         self.lots.append(OneLot(amount, max([until, *(lot.until for lot in self.lots)])))
+
+    def gift(self, other: NaiveLots, amount: int) -> None:
+        """The receiver gets the dates of what is free here, the oldest first."""
+        dates = self.dates()
+        self.debit(amount)
+        for until, free in dates.items():
+            part = min(free, amount)
+            amount -= part
+            if part:
+                other.credit(part, until)
 
     def debit(self, amount: int) -> None:
         """Take the oldest points that live."""
@@ -164,6 +180,14 @@ class ExactLots:
         """What lives and is bound by no hold."""
         return sum(lot.left - lot.bound for lot in self.lots if lot.until >= self.today)
 
+    def dates(self) -> dict[dt.date, int]:
+        """What lives and is bound by no hold, by its last day."""
+        found: dict[dt.date, int] = {}
+        for lot in self.lots:
+            if lot.until >= self.today and lot.left > lot.bound:
+                found[lot.until] = found.get(lot.until, 0) + lot.left - lot.bound
+        return found
+
     @property
     def held(self) -> int:
         """What holds have bound."""
@@ -212,6 +236,11 @@ class ExactLots:
         self.debit(free)
         self.debt += due - free
 
+    def gift(self, other: ExactLots, amount: int) -> None:
+        """The oldest free living lots change hands; there, too, no lot dies before an older one."""
+        for lot, part in self.debit(amount):
+            other.credit(part, max([lot.until, *(had.until for had in other.lots)]))
+
     def refund(self, taken: list[tuple[OneLot, int]]) -> None:
         """Give points back to the lots that they came from."""
         for lot, part in taken:
@@ -224,10 +253,11 @@ class ExactLots:
 class NumberedBook:
     """One account, posted to by `rules.ledger` and brought up as `store.ledger` does it."""
 
-    def __init__(self) -> None:
+    def __init__(self, account_no: int = ACCOUNT) -> None:
+        self.account_no = account_no
         self.adopted: list[tuple[dt.date, PointsExpiry]] = []
         self.today = BEGIN
-        self.head = Head(ACCOUNT)
+        self.head = Head(account_no)
         self.lines: list[tuple[Any, ...]] = []
 
     @property
@@ -271,7 +301,7 @@ class NumberedBook:
         """A posting of today; `book` keeps its lines."""
         self.bring_up()
         return Posting(
-            heads={ACCOUNT: self.head},
+            heads={self.account_no: self.head},
             voucher_id=bytes(16),
             business_day=self.today,
             booked_at=dt.datetime.combine(self.today, dt.time(4), dt.UTC),
@@ -280,21 +310,41 @@ class NumberedBook:
 
     def book(self, made: Posting) -> None:
         """Keep the lines."""
-        self.lines += made.lines
+        self.lines += [line for line in made.lines if line[0] == self.account_no]
 
     def credit(self, amount: int, until: dt.date | None = None) -> None:
         """A credit that lasts as the policy says, or until a day."""
         made = self.posting()
         mark = Mark("service", self.today, 1003, expires_on=until or self.terms.fresh_until)
-        made.post(Leg(ISSUED, ACCOUNT, amount), mark)
+        made.post(Leg(ISSUED, self.account_no, amount), mark)
         self.book(made)
 
     def debit(self, amount: int) -> int:
         """A debit at a store; returns the number below the first point that it cites."""
         made = self.posting()
-        made.post(Leg(ACCOUNT, TAKEN, amount), Mark("redemption", self.today, 1003))
+        made.post(Leg(self.account_no, TAKEN, amount), Mark("redemption", self.today, 1003))
         self.book(made)
         return self.head.free_from - amount
+
+    def gift(self, other: NumberedBook, amount: int) -> None:
+        """Points to another account, with the dates that `rules.transfers` finds for them."""
+        made = self.posting()
+        other.bring_up()
+        made.heads[other.account_no] = other.head
+        dated = dated_lots((lot for lot, _ in self.credits()), self.terms)
+        facts = transfers.TransferFacts(
+            today=self.today, scale=2, policies=_GIFTS, customers={}, frozen={}, pools={},
+            heads=made.heads, given={},
+            lots={self.account_no: [
+                transfers.Lot(lot.low, lot.high, until, is_gifted=False) for lot, until in dated
+            ]},
+        )  # fmt: skip
+        wish = transfers.Flow(self.account_no, other.account_no, amount, transfers.GIFT)
+        for flow in transfers.decide_flows(facts, [wish]):
+            leg = Leg(flow.source_no, flow.target_no, flow.amount)
+            made.post(leg, Mark("gift_out", self.today, 1003, expires_on=flow.expires_on))
+        self.book(made)
+        other.book(made)
 
     def hold(self, amount: int) -> int:
         """Put an amount aside; returns the number below the first point that it is placed on."""
@@ -315,7 +365,7 @@ class NumberedBook:
     def capture(self, amount: int) -> None:
         """Take a held amount; what the rest of the hold no longer honours expires."""
         made = self.posting()
-        leg = Leg(ACCOUNT, TAKEN, amount)
+        leg = Leg(self.account_no, TAKEN, amount)
         made.capture(self.head, leg, Mark("capture", self.today, 1003))
         made.expire(self.head, 1003)
         self.book(made)

@@ -15,16 +15,21 @@ from gongyi_bank.errors import (
     AccountNotFrozen,
     GongyiBankError,
     InvalidValue,
+    NotPermitted,
     PassbookFrozen,
     UnknownCustomer,
 )
+from gongyi_bank.policies import TransferRules
 from gongyi_bank.rules import customers as rules
 from gongyi_bank.rules.ledger import Head
+from gongyi_bank.rules.staff import OutletFacts, RoleFacts, StaffFacts
 from gongyi_bank.values import compose_account_no
 
 ANNA, BELA = (compose_account_no(1003, serial) for serial in (1, 2))
 U, C, F = UnknownCustomer(account=ANNA), AccountClosed(account=ANNA), AccountFrozen(account=ANNA)
 WARM = AccountNotFrozen(account=ANNA)
+PLACE = OutletFacts(1003, "S", "储蓄所", 3, 1001, True)
+KEEPERS = "administrator, ledger_keeper"
 
 
 def awake(state: str) -> AccountNotDormant:
@@ -178,6 +183,45 @@ def test_a_balance_leaves_only_under_four_eyes(
         rules.require_second(Head(ANNA, **head), second_person)
     reason = "a balance leaves the account: name the person who checked it"
     assert caught.value == InvalidValue.of("second_person", None, reason)
+
+
+LIVING, DEAD = Head(ANNA, credited=5, dead_no=4), Head(ANNA, credited=5, dead_no=5)
+
+
+@pytest.mark.parametrize(
+    ("head", "title_by", "roles", "is_refused"),
+    [
+        (LIVING, "keeper", ["teller", "teller"], True),
+        (LIVING, "keeper", ["service_account", "teller"], True),
+        (LIVING, "keeper", ["teller", "ledger_keeper"], False),
+        (LIVING, "keeper", ["ledger_keeper", "teller"], False),
+        (LIVING, "keeper", ["teller", "administrator"], False),
+        (LIVING, "counter", ["teller", "teller"], False),
+        (DEAD, "keeper", ["teller", "teller"], False),
+        (Head(ANNA), "keeper", ["teller"], False),
+    ],
+)
+def test_a_balance_changes_hands_only_with_one_who_keeps_the_books(
+    head: Head, title_by: Any, roles: list[str], is_refused: bool
+) -> None:
+    people = [
+        StaffFacts(no, f"P{no}", None, (RoleFacts(role, 1000, 1),)) for no, role in enumerate(roles)
+    ]
+    transfer_rules = TransferRules(title_by=title_by)
+    if not is_refused:
+        rules.require_title(head, transfer_rules, people, PLACE)
+        return
+    with pytest.raises(NotPermitted) as caught:
+        rules.require_title(head, transfer_rules, people, PLACE)
+    assert caught.value.facts == {
+        "staff": "P0", "act": "accounts.close (过户)", "outlet": "S", "roles": KEEPERS,
+    }  # fmt: skip
+
+
+def test_who_keeps_the_books_elsewhere_does_not_keep_them_here() -> None:
+    elsewhere = StaffFacts(1, "K", None, (RoleFacts("ledger_keeper", 1002, 2),))
+    with pytest.raises(NotPermitted):
+        rules.require_title(LIVING, TransferRules(), [elsewhere], PLACE)
 
 
 def test_equal_documents_have_equal_indexes_and_the_key_matters() -> None:

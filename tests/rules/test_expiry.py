@@ -24,7 +24,7 @@ from gongyi_bank.rules.expiry import (
 from gongyi_bank.rules.ledger import Head
 from gongyi_bank.rules.reversals import dead_among
 from gongyi_bank.values import NEVER
-from tests.rules.lots import ExactLots, NaiveLots, NumberedBook, OneLot, book_of
+from tests.rules.lots import ACCOUNT, ExactLots, NaiveLots, NumberedBook, OneLot, book_of
 
 NONE = PointsExpiry()
 JAN, FEB, MAR, JUN = (dt.date(2023, month, 1) for month in (1, 2, 3, 6))
@@ -341,10 +341,10 @@ class Put:
 class Pair:
     """An account by its numbers beside one by particular lots; debits as the lots allow them."""
 
-    def __init__(self, *, is_cited: bool = False) -> None:
+    def __init__(self, account_no: int = ACCOUNT, *, is_cited: bool = False) -> None:
         #: Whether a refund is good as long as the points that it returns, or good anew.
         self.is_cited = is_cited
-        self.book, self.exact = NumberedBook(), ExactLots()
+        self.book, self.exact = NumberedBook(account_no), ExactLots()
         self.holds: list[Put] = []
         self.debits: list[Put] = []
         self.differs: Counter[str] = Counter()
@@ -358,7 +358,7 @@ class Pair:
         elif what == "credit":
             self.credit(amount, max(self.book.today, DATES[choice]))
         elif what in ("debit", "hold"):
-            amount = min(amount, self.exact.available)
+            amount = min(amount, self.room)
             if amount:
                 self.put(what, amount)
         elif what in ("release", "capture") and self.holds:
@@ -366,6 +366,12 @@ class Pair:
         elif what == "refund" and self.debits:
             self.refund(amount, choice % len(self.debits))
         self.check(what)
+
+    @property
+    def room(self) -> int:
+        """What may be spent in both."""
+        self.book.bring_up()
+        return min(self.book.head.available, self.exact.available)
 
     def put(self, what: str, amount: int) -> None:
         """Take points, or put them aside; both cite what lies behind all that is held."""

@@ -22,13 +22,12 @@ from gongyi_bank.rules.ledger import (
     head_matches,
     internal_no,
 )
+from gongyi_bank.rules.past import PartTaken, Past, may_spend
 from gongyi_bank.rules.reversals import (
     INSTEAD,
     REVERSIBLE,
     CitedLine,
     Part,
-    PartTaken,
-    Past,
     Reversible,
     Terms,
     movements_of,
@@ -112,7 +111,8 @@ class Book:
             if p.line.account_no == account:
                 made = self.lines[account, p.by_line_no] if p.by_line_no else (0,) * 6
                 numbers = (p.line.is_credit, p.low, p.high, p.expired)
-                past.note(PartTaken(p.line.line_no, *numbers, abs(made[3]), made[5]))
+                where = (p.cites_from, may_spend(p.line.contra_no))
+                past.note(PartTaken(p.line.line_no, *numbers, abs(made[3]), made[5], *where))
         return past
 
     def reverse(self, line_no: int, wanted: int | None = None, account: int = ANNA) -> list[Part]:
@@ -325,7 +325,7 @@ def test_what_the_receiver_has_no_more_does_not_come_back() -> None:
     book.debit(60, account=BELA)
     taken, given = book.reverse(1, account=BELA)
     assert (taken.moved, taken.expired) == (20, 0)
-    assert (given.moved, given.expired) == (20, 60)
+    assert (given.moved, given.expired) == (20, 0)
 
 
 def test_equal_gifts_between_the_same_two_are_told_apart_by_their_order() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gongyi_bank.rules.reversals import Past
+from gongyi_bank.rules.past import Past
 from tests.rules.lots import ExactLots
 from tests.rules.test_reversals import ANNA, Book
 

@@ -15,12 +15,11 @@ from gongyi_bank.errors import (
     PeriodClosed,
 )
 from gongyi_bank.rules.ledger import LINE_SUMMARIES, Head, Mark, Posting, internal_no
+from gongyi_bank.rules.past import Past
 from gongyi_bank.rules.reversals import (
     INSTEAD,
     CitedLine,
     Movement,
-    PartTaken,
-    Past,
     Reversible,
     Terms,
     give_back,
@@ -34,6 +33,7 @@ from gongyi_bank.values import compose_account_no
 ANNA, BELA, CILI = (compose_account_no(1003, serial) for serial in (1, 2, 3))
 ISSUED, TAKEN = (internal_no(kind, 1003) for kind in ("issued", "store"))
 TRANSIT, ELSEWHERE = (internal_no("transit", outlet_no) for outlet_no in (1003, 1004))
+POOL = internal_no("pool", 1)
 SERVED, ORIGIN, TODAY = dt.date(2022, 10, 1), dt.date(2022, 9, 30), dt.date(2022, 10, 15)
 SOON, FRESH = dt.date(2022, 12, 31), dt.date(2023, 12, 31)
 NOON = dt.datetime(2022, 10, 15, 4, tzinfo=dt.UTC)
@@ -112,7 +112,7 @@ def test_a_gift_of_which_a_part_is_still_there() -> None:
     ]
     assert made.parts == [
         (BELA, 1, 1, "reversal", 40, 0, 2, NEW),
-        (ANNA, 2, 1, "reversal", 40, 25, 3, NEW),
+        (ANNA, 2, 1, "reversal", 40, 0, 3, NEW),
     ]
 
 
@@ -123,7 +123,7 @@ def test_many_legs_of_which_a_part_is_still_there() -> None:
         a_line(ANNA, 2, -60, TRANSIT), a_line(CILI, 2, -30, TRANSIT), a_line(BELA, 1, 90, TRANSIT),
     ]  # fmt: skip
     parts = reverse(made, [Movement(lines)], None, TERMS)
-    assert [(part.moved, part.expired) for part in parts] == [(30, 0), (20, 40), (10, 20)]
+    assert [(part.moved, part.expired) for part in parts] == [(30, 0), (20, 0), (10, 0)]
     assert made.lines == [
         row(BELA, 2, -30, TRANSIT, 100, 100, None),
         row(ANNA, 3, 20, TRANSIT, 120, 60, SOON),
@@ -131,8 +131,8 @@ def test_many_legs_of_which_a_part_is_still_there() -> None:
     ]
     assert made.parts == [
         (BELA, 1, 1, "reversal", 90, 0, 2, NEW),
-        (ANNA, 2, 1, "reversal", 60, 40, 3, NEW),
-        (CILI, 2, 1, "reversal", 30, 20, 3, NEW),
+        (ANNA, 2, 1, "reversal", 60, 0, 3, NEW),
+        (CILI, 2, 1, "reversal", 30, 0, 3, NEW),
     ]
 
 
@@ -246,31 +246,20 @@ def test_legs_that_went_through_two_outlets_are_two_movements() -> None:
     assert keys == [[(ANNA, 2), (BELA, 1)], [(ANNA, 3), (CILI, 1)]]
 
 
-# --- what became of the numbers ------------------------------------------------------------
+def test_many_legs_are_taken_apart_by_purpose_and_what_was_given_on_comes_back_first() -> None:
+    lines = [
+        a_line(ANNA, 2, -60, TRANSIT, kind="gift_out"),
+        a_line(BELA, 1, 60, TRANSIT, kind="gift_in"),
+        a_line(BELA, 2, -40, TRANSIT, kind="donation_out"),
+        a_line(POOL, 1, 40, TRANSIT, kind="donation_in"),
+        a_line(POOL, 2, -30, TRANSIT, kind="pool_grant_out"),
+        a_line(CILI, 1, 30, TRANSIT, kind="pool_grant_in"),
+    ]
+    keys = [[one.line.key for one in made.lines] for made in movements_of(lines)]
+    assert keys == [[(CILI, 1), (POOL, 2)], [(BELA, 2), (POOL, 1)], [(ANNA, 2), (BELA, 1)]]
 
 
-@pytest.mark.parametrize(
-    ("part", "expired", "taken"),
-    [
-        (PartTaken(1, True, 10, 30, 5, 15, 100), [], [(10, 30, 15)]),
-        (PartTaken(1, False, 10, 30, 5, 15, 100), [(10, 15)], [(85, 100, 15)]),
-        (PartTaken(1, False, 10, 30, 0, 20, 100), [], [(80, 100, 20)]),
-        (PartTaken(1, False, 10, 30, 20, 0, 100), [(10, 30)], []),
-        (PartTaken(1, False, 10, 30, 19, 1, 100), [(10, 29)], [(99, 100, 1)]),
-    ],
-)
-def test_a_part_is_noted_by_the_numbers_that_it_took_or_that_died(
-    part: PartTaken, expired: list[Any], taken: list[Any]
-) -> None:
-    past = Past()
-    past.note(part)
-    assert (past.expired, past.taken) == (expired, taken)
-
-
-def test_what_younger_lines_took_from_here_is_due_here_only_as_far_as_their_points_live() -> None:
-    """Two lines of 10; the second was taken back in halves, and 7 of its own numbers died."""
-    past = Past(expired=[(10, 17)], taken=[(10, 15, 5), (15, 20, 5)])
-    assert past.due(0, 10) == 3
+# --- what a debit cites -----------------------------------------------------------------------
 
 
 def test_a_part_of_a_debit_cites_behind_what_earlier_parts_of_it_cited() -> None:

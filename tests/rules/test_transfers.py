@@ -44,7 +44,6 @@ from gongyi_bank.rules.transfers import (
     cut,
     decide_flows,
     judge_leg,
-    limits_pools,
     needs_lots,
     net_flows,
 )
@@ -317,13 +316,6 @@ def test_what_a_pool_receives_from_another_has_no_limit_but_the_others() -> None
         decide_flows(facts(grant_points_month_max=Points("0.99")), [flow])
 
 
-@pytest.mark.parametrize("limit", ["points_month", "points_year", "count_month", "count_year"])
-def test_what_a_pool_granted_matters_where_one_of_its_limits_is_set(limit: str) -> None:
-    most = ONE if limit.startswith("points") else 1
-    assert limits_pools(TransferRules(**{f"grant_{limit}_max": most}))
-    assert not limits_pools(TransferRules(**{f"grantee_{limit}_max": most}))
-
-
 def test_one_act_counts_once_and_with_all_its_points() -> None:
     flows = [Flow(ACTIVE, OTHER, 100, GIFT), Flow(ACTIVE, HOME, 100, GIFT)]
     assert decide_flows(facts(gift_count_month_max=1), flows) == flows
@@ -426,6 +418,48 @@ def test_nothing_arrives_that_is_past_its_date() -> None:
     head.dead_no, head.held = 400, 400
     (flow,) = decide_flows(books, [Flow(ACTIVE, OTHER, 600, GIFT)])
     assert flow.expires_on == LATER
+
+
+@pytest.mark.parametrize(
+    ("debited", "held", "dead_no", "dates"),
+    [
+        (0, 0, 0, {SOON: 400, LATER: 200}),
+        (0, 300, 0, {SOON: 100, LATER: 500}),
+        (300, 100, 0, {LATER: 600}),
+        (0, 400, 300, {LATER: 600}),
+        (100, 100, 300, {SOON: 100, LATER: 500}),
+        (0, 100, 400, {LATER: 600}),
+    ],
+)
+def test_what_is_given_lies_behind_all_that_is_taken_held_or_dead(
+    debited: int, held: int, dead_no: int, dates: dict[dt.date, int]
+) -> None:
+    books = facts(lots=DATED)
+    head = books.heads[ACTIVE]
+    head.debited, head.held, head.dead_no = debited, held, dead_no
+    found = decide_flows(books, [Flow(ACTIVE, OTHER, 600, GIFT)])
+    assert {flow.expires_on: flow.amount for flow in found} == dates
+
+
+def test_several_flows_beside_a_hold_take_one_after_the_other() -> None:
+    books = facts(lots=DATED)
+    books.heads[ACTIVE].held = 300
+    flows = [Flow(ACTIVE, OTHER, 50, GIFT), Flow(ACTIVE, GROUP, 100, DONATION)]
+    found = decide_flows(books, flows)
+    assert [(flow.target_no, flow.amount, flow.expires_on) for flow in found] == [
+        (OTHER, 50, SOON), (GROUP, 50, SOON), (GROUP, 50, LATER),
+    ]  # fmt: skip
+
+
+def test_which_gifted_points_are_meant_beside_a_hold() -> None:
+    """The held ones do not count: what is free is given."""
+    books = facts(lots=GIFTED, may_give_on=False)
+    books.heads[ACTIVE].held = 450
+    with pytest.raises(GiftedPointsStay) as refused:
+        decide_flows(books, [Flow(ACTIVE, OTHER, 100, GIFT)])
+    assert refused.value.facts["gifted"] == "0.50"
+    books.heads[ACTIVE].held = 500
+    assert decide_flows(books, [Flow(ACTIVE, OTHER, 100, GIFT)])
 
 
 def test_a_pool_keeps_points_for_ever_and_grants_fresh_ones() -> None:

@@ -22,13 +22,14 @@ from gongyi_bank.errors import (
     InvalidValue,
     NotPermitted,
     OutletClosed,
+    TransferNotAllowed,
     UnknownCustomer,
     UnknownOutlet,
     WrongTier,
 )
-from gongyi_bank.policies import AccountRules
+from gongyi_bank.policies import AccountRules, PointsExpiry, TransferRules
 from gongyi_bank.store import tables
-from gongyi_bank.values import Points, compose_account_no
+from gongyi_bank.values import NEVER, Points, compose_account_no
 from tests.books import books, counts, everything
 from tests.district import SHANGHAI, District
 
@@ -202,6 +203,130 @@ def test_a_balance_goes_where_the_teller_says(district: District, balance_to: st
     assert heads[heir]["credited"] == (150 if target else 0)
     row = stored(district, account)
     assert (row.state, row.closed_on) == ("closed", dt.date(2022, 10, 15))
+
+
+# --- 过户: a balance that goes to another account ---------------------------------------------
+
+
+def closing_into(district: District, account: int, heir: int, maker: str, second: str) -> Any:
+    """The account closes and its balance goes to the heir."""
+    return district.acting(maker).accounts.close(
+        account=account, balance_to="account", target=heir, reason="身故", second_person=second
+    )
+
+
+def arrivals(district: District, account: int) -> list[tuple[str, Points, dt.date | None]]:
+    """The credits of an account with their kinds and last days, oldest first."""
+    lines = reversed(district.bank.reports.statement(account).lines)
+    return [(line.kind, line.amount, line.expires_on) for line in lines if line.amount > 0]
+
+
+@pytest.mark.parametrize(
+    ("maker", "second", "is_allowed"),
+    [
+        ("T1", "T1b", False),
+        ("T1", "K1", True),
+        ("K1", "K1b", True),
+        ("T1", "ADM2", True),
+    ],
+)
+def test_two_tellers_do_not_let_a_balance_change_hands(
+    district: District, maker: str, second: str, is_allowed: bool
+) -> None:
+    account, heir = district.customer(), district.customer()
+    district.serve(account, "10-03 08:00")
+    before = everything(district.bank)
+    if is_allowed:
+        assert closing_into(district, account, heir, maker, second).paid_out == Points(1)
+        assert district.bank.reports.balance(heir) == Points(1)
+        return
+    with pytest.raises(NotPermitted):
+        closing_into(district, account, heir, maker, second)
+    assert everything(district.bank) == before
+
+
+def test_what_goes_back_to_the_house_or_is_nothing_takes_no_keeper(
+    sqlite_district: District,
+) -> None:
+    one, empty, heir = (sqlite_district.customer() for _ in range(3))
+    sqlite_district.serve(one, "10-03 08:00")
+    given_back = sqlite_district.acting("T1").accounts.close(
+        account=one, balance_to="pool", reason="迁出", second_person="T1b"
+    )
+    assert given_back.paid_out == Points(1)
+    assert closing_into(sqlite_district, empty, heir, "T1", "T1b").paid_out == 0
+
+
+def test_a_house_may_leave_it_to_the_counter(sqlite_tables_url: str) -> None:
+    district = District(sqlite_tables_url, policies=(TransferRules(title_by="counter"),))
+    account, heir = district.customer(), district.customer()
+    district.serve(account, "10-03 08:00")
+    assert closing_into(district, account, heir, "T1", "T1b").paid_out == Points(1)
+    district.close()
+
+
+def test_who_inherits_is_not_refused_by_the_rules_on_gifts(sqlite_tables_url: str) -> None:
+    """And what came by a gift goes with the rest."""
+    nobody = TransferRules(gift_count_year_max=1, receivers=("household",), may_give_on=False)
+    district = District(sqlite_tables_url, policies=(nobody,))
+    giver, account = district.customer(), district.customer(kind="household")
+    heir = district.customer()
+    district.serve(giver, "10-03 08:00")
+    district.acting("T1").transfers.gift(
+        account=giver, target=account, points=Points(1), outlet="B01S01"
+    )
+    with pytest.raises(TransferNotAllowed):
+        district.acting("T1").transfers.gift(
+            account=account, target=heir, points=Points(1), outlet="B01S01"
+        )
+    assert closing_into(district, account, heir, "T1", "K1").paid_out == Points(1)
+    assert arrivals(district, heir) == [("close", Points(1), NEVER)]
+    district.close()
+
+
+def test_every_point_keeps_its_date_when_it_changes_hands(engine_url: str) -> None:
+    """A line for each date; what is past its date expires, and no point dies before an older one.
+
+    Whatever the rules on gifts say: who inherits does not make points live longer.
+    """
+    rules = PointsExpiry(mode="months", length=1), TransferRules(arrival="fresh")
+    district = District(engine_url, policies=rules)
+    account, heir, young = (district.customer() for _ in range(3))
+    for day, minutes in (("10-15", 60), ("10-20", 120), ("10-30", 180)):
+        district.clock.now = dt.datetime.fromisoformat(f"2022-{day}T12:00").replace(tzinfo=SHANGHAI)
+        district.serve(account, f"{day} 08:00", minutes)
+    district.clock.advance(days=19)  # 18 November: the first point is past its date
+    district.serve(young, "11-18 08:00")
+    assert closing_into(district, account, heir, "T1", "K1").paid_out == Points(5)
+    dates = [dt.date(2022, 11, day) for day in (20, 30)]
+    assert arrivals(district, heir) == [
+        ("close", Points(2), dates[0]), ("close", Points(3), dates[1]),
+    ]  # fmt: skip
+    closing_into(district, heir, young, "T1", "K1")
+    assert [until for _, _, until in arrivals(district, young)] == [dt.date(2022, 12, 18)] * 3
+    assert district.bank.verify().is_clean
+    district.close()
+
+
+def test_points_without_a_date_get_the_one_that_was_introduced_and_keep_it(
+    sqlite_tables_url: str,
+) -> None:
+    district = District(sqlite_tables_url)
+    account, heir = district.customer(), district.customer()
+    district.serve(account, "10-03 08:00")
+    district.bank.policies.adopt(
+        policy=PointsExpiry(mode="months", length=1), effective_on=dt.date(2022, 10, 16)
+    )
+    district.clock.advance(days=10)
+    district.serve(account, "10-20 08:00")
+    closing_into(district, account, heir, "T1", "K1")
+    dates = [dt.date(2022, 11, day) for day in (16, 25)]
+    assert arrivals(district, heir) == [("close", Points(1), until) for until in dates]
+    assert district.bank.verify().is_clean
+    district.close()
+
+
+# --- what is closed stays closed -----------------------------------------------------------
 
 
 def test_a_closed_account_takes_part_in_nothing(district: District) -> None:

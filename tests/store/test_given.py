@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.rules.given import given_by
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.rules.transfers import DONATION, GIFT, GRANT, GRANTEE, Given
-from gongyi_bank.store.transfers import ask_given
+from gongyi_bank.store.given import ask_given
 from gongyi_bank.values import Points
 from tests.district import SHANGHAI, District
 from tests.service.test_transfers import a_pool, grant, leg, send
@@ -33,7 +34,7 @@ def take_back(district: District, account: int, line_no: int, points: str | None
 
 def given(district: District, *accounts: int) -> dict[tuple[int, str], Given]:
     today = district.clock.now.date()
-    return district.bank.read(lambda tx: tx.look(ask_given(accounts, today)))
+    return district.bank.read(lambda tx: given_by(tx.look(ask_given(accounts, today)), today))
 
 
 def test_each_account_has_what_it_gave_in_the_month_and_the_year_by_itself(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gongyi_bank.rules.past import Dead, numbers_of
 from gongyi_bank.rules.reversals import CitedLine, Reversible
 from gongyi_bank.store import reversals
 from gongyi_bank.values import Points
@@ -139,7 +140,8 @@ def test_a_voucher_s_lines_are_all_of_them_by_account(books: Books) -> None:
 
 def past(found: Reversible) -> tuple[int, int, int, Expired, Taken]:
     """Taken, in how many parts, what of it had expired; and the account's past."""
-    return found.taken, found.parts, found.lost, found.past.expired, found.past.taken
+    expired = numbers_of(found.past.expired, found.past.dead)
+    return found.taken, found.parts, found.lost, expired, found.past.taken
 
 
 def test_each_line_has_its_own_parts_and_its_account_s_past(books: Books) -> None:
@@ -163,7 +165,8 @@ def test_nothing_expired_after_the_newest_line_and_nothing_of_a_debit(books: Boo
     """An expiry before a line took none of its numbers; what a debit took is gone otherwise."""
     (newest,) = books.reversible((books.one, 9))
     (debit,) = books.reversible((books.one, 5))
-    assert newest.past.expired == debit.past.expired == [(170, 220)]
+    assert newest.past.expired == debit.past.expired == []
+    assert newest.past.dead == debit.past.dead == [Dead(cited=170, took=170, amount=50)]
     assert (newest.due, newest.taken) == (100, 0)
 
 

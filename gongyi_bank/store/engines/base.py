@@ -170,6 +170,12 @@ class StoreEngine(ABC):
     def rows_of(self, name: str, columns: Sequence[str]) -> sa.FromClause:
         """Rows of whole numbers: the parameter `name` is JSON, a list of a list for each row."""
 
+    def row_at(
+        self, columns: Sequence[sa.Column[Any]], *conditions: sa.ColumnElement[bool]
+    ) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+        """The one row of a table with the key that these conditions say, and on what to join it."""
+        return columns[0].table, sa.and_(*conditions)
+
     def looked_up_by(
         self, select: sa.Select[Any], table: sa.FromClause, index: str
     ) -> sa.Select[Any]:
@@ -317,6 +323,15 @@ def require_all_found(step: Update, found: int) -> None:
 def insert_columns(step: Insert) -> tuple[str, ...]:
     """The columns of an INSERT, `bank_id` first."""
     return ("bank_id", *step.columns)
+
+
+def on_conflict(table: sa.Table, replaces: Sequence[str]) -> str:
+    """What follows an INSERT whose rows may be there already; nothing without columns."""
+    if not replaces:
+        return ""
+    key = ", ".join(column.name for column in table.primary_key.columns)
+    sets = ", ".join(f"{name} = excluded.{name}" for name in replaces)
+    return f" ON CONFLICT ({key}) DO UPDATE SET {sets}"
 
 
 def sorted_rows(step: Insert | Update) -> list[Row]:

@@ -15,17 +15,18 @@ import sqlalchemy as sa
 
 from gongyi_bank.store.engines import arrays
 from gongyi_bank.store.engines.arrays import Kind
+from gongyi_bank.store.engines.base import on_conflict
 from gongyi_bank.store.tables import voucher
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Row, Update
 
-#: Table; the columns of an INSERT or the key of an UPDATE; its guards; its changes.
+#: Table; the columns of an INSERT and those it replaces; or an UPDATE's key, guards and changes.
 Shape = tuple[sa.Table, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 def shape_of(step: Insert | Update) -> Shape:
     """What the text of the statement depends on: all but the rows."""
     if isinstance(step, Insert):
-        return (step.table, step.columns, (), ())
+        return (step.table, step.columns, step.replaces, ())
     return (step.table, step.key, step.guards, step.changes)
 
 
@@ -78,7 +79,8 @@ class FusedWrite:
         self, table: sa.Table, key: Sequence[str], guards: Sequence[str], changes: Sequence[str]
     ) -> str:
         if not changes:
-            return _insert(table, key, f"v CROSS JOIN {self._source(table, key, key)}", "v")
+            insert = _insert(table, key, f"v CROSS JOIN {self._source(table, key, key)}", "v")
+            return insert + on_conflict(table, guards)
         # Under names of their own, since a guarded column may change too.
         aliases = (*key, *(f"seen_{name}" for name in guards), *(f"new_{n}" for n in changes))
         source = self._source(table, (*key, *guards, *changes), aliases)

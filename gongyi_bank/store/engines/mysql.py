@@ -13,6 +13,7 @@ import functools
 import json
 import re
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -438,14 +439,16 @@ def _constraint(error: BaseException | None) -> str | None:
 
 
 @functools.cache
-def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
+def _insert_sql(table: str, columns: tuple[str, ...], replaces: tuple[str, ...] = ()) -> str:
     names, marks = ", ".join(f"`{name}`" for name in columns), ", ".join(["%s"] * len(columns))
-    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+    sets = ", ".join(f"`{name}` = VALUES(`{name}`)" for name in replaces)
+    insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+    return f"{insert} ON DUPLICATE KEY UPDATE {sets}" if sets else insert
 
 
 def _insert(wire: Wire, bank_id: int, step: Insert) -> None:
     """Rows in key order, whatever order the act came to them in."""
-    _insert_rows(wire, bank_id, Insert(step.table, step.columns, sorted_rows(step)))
+    _insert_rows(wire, bank_id, replace(step, rows=sorted_rows(step)))
 
 
 def _insert_rows(wire: Wire, bank_id: int, step: Insert) -> None:
@@ -456,7 +459,7 @@ def _insert_rows(wire: Wire, bank_id: int, step: Insert) -> None:
         for position in instants:
             if row[position] is not None:
                 row[position] = without_zone(row[position])
-    wire.execute_many(_insert_sql(step.table.name, insert_columns(step)), rows)
+    wire.execute_many(_insert_sql(step.table.name, insert_columns(step), step.replaces), rows)
 
 
 def _is_instant(column: sa.Column[Any]) -> bool:

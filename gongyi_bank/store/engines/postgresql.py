@@ -216,6 +216,13 @@ class PostgresqlEngine(StoreEngine):
         numbers = [sa.cast(cell, Big).label(column) for cell, column in named]
         return sa.select(*numbers).subquery(name)
 
+    def row_at(
+        self, columns: Sequence[sa.Column[Any]], *conditions: sa.ColumnElement[bool]
+    ) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+        # A subquery with a limit is run for each row; a join may read the table at every step.
+        row = sa.select(*columns).where(*conditions).limit(sa.literal_column("1"))
+        return row.lateral(f"{columns[0].table.name}_at"), sa.true()
+
     def compile(self, select: sa.ClauseElement, dialect: sa.Dialect) -> Any:
         return select.compile(dialect=_NUMBERED)
 

@@ -23,6 +23,7 @@ from gongyi_bank.store.engines.base import (
     WeakSettings,
     all_or_none,
     insert_columns,
+    on_conflict,
     require_all_found,
 )
 from gongyi_bank.store.engines.guards import sqlite_guards
@@ -303,6 +304,7 @@ def _converted(step: Insert | Update, columns: tuple[str, ...]) -> list[list[Any
 
 def _insert(wire: Wire, bank_id: int, step: Insert) -> None:
     sql = _insert_sql(step.table.name, insert_columns(step))
+    sql += on_conflict(step.table, step.replaces)
     rows = [(bank_id, *row) for row in _converted(step, step.columns)]
     wire.execute_many(sql, rows)
 

@@ -206,6 +206,23 @@ line_part = bank_table(
     indexes={"by": ["account_no", "by_line_no"], "voucher": ["voucher_id"]},
 )
 
+#: What an account gave, or was granted, in a calendar month, less what came back, by the kind of
+#: its lines; and by how many acts. Limits on transfers go by it, and so read no lines.
+given_sum = bank_table(
+    "given_sum",
+    needed("account_no", Big),
+    needed("month_on", Day),
+    needed("kind", code(20)),
+    needed("points", Big),
+    needed("acts", Big),
+    key=["account_no", "month_on", "kind"],
+    refers={"account": (["account_no"], "account", ["account_no"])},
+    checks={
+        "kind": "kind IN ('gift_out', 'donation_out', 'pool_grant_out', 'pool_grant_in')",
+        "sums": "points >= 0 AND acts >= 0",
+    },
+)
+
 #: An internal account's totals through a closed day: its balance is the newest of these and
 #: what came since, so it does not grow slower with the history.
 account_total = bank_table(

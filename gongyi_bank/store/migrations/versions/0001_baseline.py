@@ -205,6 +205,18 @@ table(SCHEMA, "gb_customer",
     ),
     index("gb_customer_outlet_ix", "bank_id outlet_no kind"),
 )
+table(SCHEMA, "gb_given_sum",
+    need("bank_id", BIG), need("account_no", BIG), need("month_on", DAY), need("kind", text(20)),
+    need("points", BIG), need("acts", BIG),
+    key("gb_given_sum_pk", "bank_id account_no month_on kind"),
+    fk("gb_given_sum_bank_fk", "bank_id", "gb_bank"),
+    fk("gb_given_sum_account_fk", "bank_id account_no", "gb_account"),
+    check(
+        "gb_given_sum_kind_ck",
+        "kind IN ('gift_out', 'donation_out', 'pool_grant_out', 'pool_grant_in')",
+    ),
+    check("gb_given_sum_sums_ck", "points >= 0 AND acts >= 0"),
+)
 table(SCHEMA, "gb_internal_move",
     need("bank_id", BIG), need("voucher_id", raw(16)), need("leg_no", SMALL),
     need("source_no", BIG), need("target_no", BIG), need("unit", text(10)), need("amount", BIG),
