@@ -46,7 +46,7 @@ from gongyi_bank.service.holds import Overdue, Settled
 from gongyi_bank.store import customers as store
 from gongyi_bank.store import ledger, passbooks, serials
 from gongyi_bank.store.customers import StoredCustomer
-from gongyi_bank.store.outlets import asks_to_keep, load_outlets_by_no
+from gongyi_bank.store.outlets import ask_outlets, load_outlets_by_no
 from gongyi_bank.store.transaction import Ask
 from gongyi_bank.store.transfers import load_lots
 from gongyi_bank.store.writing import Row
@@ -420,7 +420,8 @@ def _enter(
     asks: Sequence[Ask[Any]] = (),
 ) -> tuple[StoredCustomer, dict[int, StoredCustomer]]:
     """Lock the accounts and read the customers; the first one must exist."""
-    visit.lock([account, *more], *asks_to_keep(visit.tx, outlets_at))
+    places = [ask_outlets(outlets_at)] if outlets_at else []
+    visit.lock([account, *more], *places)
     known = store.ask_stored([account, *more])
     visit.enter(command, outlets_at=outlets_at, people=people, asks=[known, *asks])
     visit.go_by_accounts()

@@ -46,7 +46,7 @@ from gongyi_bank.service.together import Together
 from gongyi_bank.store import hours as store
 from gongyi_bank.store.hours import Decided, StoredRecord
 from gongyi_bank.store.outlets import (
-    asks_to_keep,
+    ask_outlets,
     load_head_office,
     load_outlets_by_no,
     load_place,
@@ -434,7 +434,7 @@ def correct(visit: Visit, command: CorrectHours) -> HoursRecorded:
     if record is None or record.kind != "service":
         raise UnknownRecord(record=f"{command.account}/{command.record_no}")
     place = load_place(visit.tx, record.outlet_no)
-    visit.tx.lock(*asks_to_keep(visit.tx, [place.code]))
+    visit.tx.lock(ask_outlets([place.code]))
     row = ServiceRow(
         account=record.account_no, category=command.category, started_at=command.started_at,
         ended_at=command.ended_at, outlet=place.code, project=command.project,

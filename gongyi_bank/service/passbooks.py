@@ -57,6 +57,7 @@ from gongyi_bank.values import Points, compose_passbook_no, format_passbook_no
 
 def print_stock(visit: Visit, command: PrintStock) -> StockPrinted:
     """Print blank books; their size is the policy's and stays with them."""
+    visit.lock(())
     visit.enter(command)
     head_office = outlets.load_head_office(visit.tx)
     require_permission(visit.staff, command.act, head_office)
@@ -84,7 +85,7 @@ def print_stock(visit: Visit, command: PrintStock) -> StockPrinted:
 def allot(visit: Visit, command: AllotPassbooks) -> StockAllotted:
     """Hand a range of blank books to an outlet directly below; the giving outlet handles it."""
     numbers = rules.numbers_between(command.first, command.last, count_max=BOOKS_MAX)
-    visit.lock((), *outlets.asks_to_keep(visit.tx, [command.target]))
+    visit.lock((), outlets.ask_outlets([command.target]))
     store.lock_blank(visit.tx, command.first, command.last)
     visit.enter(command, outlets_at=[command.target])
     target = require_open_outlet(visit.outlets, command.target)
@@ -113,6 +114,7 @@ def allot(visit: Visit, command: AllotPassbooks) -> StockAllotted:
 
 def spoil(visit: Visit, command: SpoilPassbook) -> PassbookSpoiled:
     """Take a blank book out of use; the outlet that has it handles it."""
+    visit.lock(())
     store.lock_blank(visit.tx, command.passbook, command.passbook)
     visit.enter(command)
     books = store.load_books(visit.tx, [command.passbook])
@@ -138,6 +140,7 @@ def spoil(visit: Visit, command: SpoilPassbook) -> PassbookSpoiled:
 def destroy(visit: Visit, command: DestroyPassbooks) -> PassbooksDestroyed:
     """Destroy books out of use; maker and checker must cover every outlet they lie at."""
     numbers = _numbers_to_destroy(command)
+    visit.lock(())
     store.lock_discarded(visit.tx, numbers)
     visit.enter(command, people=[command.second_person])
     handled_at = visit.outlet_for(command.act, None)

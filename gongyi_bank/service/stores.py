@@ -82,6 +82,7 @@ def _write_new(
 def leave(visit: Visit, command: LeaveAlliance) -> AllianceLeft:
     """A store leaves the alliance; what is reserved there is still honoured."""
     found = rules.require_store(store.load_stores(visit.tx, [command.store]), command.store)
+    visit.lock((), outlets_at=[found.outlet_code])
     # Whoever redeems there holds an offer's row, so nobody is half-way when the store leaves.
     store.lock_stores(visit.tx, [found.store_no])
     store.lock_all_offers(visit.tx, found.store_no)
@@ -108,8 +109,10 @@ def publish_offers(visit: Visit, command: PublishOffers) -> OffersPublished:
     """List offers with their first stock; one that was published alike is a replay."""
     codes = {part.store for part in command.offers}
     seen = store.load_stores(visit.tx, codes)
+    places = {facts.outlet_code for facts in seen.values()}
+    visit.lock((), outlets_at=places)
     store.lock_stores(visit.tx, [facts.store_no for facts in seen.values()])
-    visit.enter(command, outlets_at={facts.outlet_code for facts in seen.values()})
+    visit.enter(command, outlets_at=places)
     outlets = {
         facts.outlet_code: visit.outlet_for(command.act, facts.outlet_code, store_no=facts.store_no)
         for _, facts in sorted(seen.items())
@@ -159,7 +162,7 @@ def _enter(
     found = rules.require_store(store.load_stores(visit.tx, [command.store]), command.store)
     key = (found.store_no, command.sku)
     offers = store.ask_offers([key])
-    visit.tx.lock(offers)
+    visit.lock((), offers, outlets_at=[found.outlet_code])
     visit.enter(command, outlets_at=[found.outlet_code], asks=(offers,))
     handled_at = visit.outlet_for(command.act, found.outlet_code, store_no=found.store_no)
     offer = rules.require_offer(offers.answer, found, command.sku)

@@ -375,7 +375,7 @@ def ask_lock_closing(was: ClosingFacts) -> Ask[Rows]:
 
 
 def asks_to_keep(tx: Transaction) -> list[Ask[Rows]]:
-    """Keep every day of the bank open until this transaction ends (see `outlets.asks_to_keep`)."""
+    """Keep every day of the bank open until this transaction ends (see `outlets.ask_outlets`)."""
     if tx.engine.locks_at_begin:
         return []
     return [*ask_gate(tx), _share.ask(list, series=SERIES)]

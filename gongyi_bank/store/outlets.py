@@ -415,12 +415,6 @@ def ask_lock_outlets(codes: Iterable[str]) -> Ask[Rows]:
     return _lock.ask(list, codes=sorted(set(codes)))
 
 
-def asks_to_keep(tx: Transaction, codes: Iterable[str]) -> list[Ask[Any]]:
-    """What keeps these outlets, and their days, from closing until this transaction ends."""
-    names = set(codes)
-    return [*ask_gate(tx), ask_outlets(names)] if names else []
-
-
 def load_place(tx: Transaction, outlet_no: int) -> OutletFacts:
     """The outlet with this number. Its code and number never change; the rest may."""
     return _facts(_by_numbers(tx, numbers=[outlet_no])[0])
