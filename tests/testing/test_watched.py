@@ -212,6 +212,41 @@ def test_an_act_is_judged_by_the_clock_by_which_it_was_done(machine: BankMachine
     machine.teardown()
 
 
+def test_what_a_connection_does_after_a_commit_undoes_nothing(machine: BankMachine) -> None:
+    """A look at the service's own tables, which ends with a rollback when it is closed."""
+    with machine.watched() as bank, bank.engine.connect() as connection:
+        for _ in range(2):
+            with bank.within(connection, staff="admin") as counter:
+                counter.execute(placing(machine, 2))
+            connection.commit()
+            connection.execute(sa.text("SELECT 1"))
+            connection.rollback()
+    assert len(machine.sent) == 2
+    machine.teardown()
+
+
+def test_a_refusal_is_judged_after_what_its_connection_committed(
+    machine: BankMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not put before a transaction that ended before it on the same connection."""
+
+    def refuse(visit: Any, command: PlaceHold) -> None:
+        raise InsufficientPoints(account=command.account, needed="21.00", available="20.00")
+
+    def run() -> None:
+        with machine.watched() as bank, bank.engine.connect() as connection:
+            with bank.within(connection, staff="admin") as counter:
+                counter.execute(thanks(machine, 50))
+            connection.commit()
+            with bank.within(connection, staff="admin") as counter:
+                counter.execute(placing(machine, 21))
+
+    monkeypatch.setitem(SERVICES, PlaceHold, refuse)
+    with pytest.raises(InsufficientPoints) as seen:
+        run()
+    assert "the bank answered insufficient_points" in seen.value.__notes__[0]
+
+
 # --- answers that were lost ----------------------------------------------------------------
 
 

@@ -16,10 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyi_bank.aio import AsyncBank
 from gongyi_bank.bank import Bank
+from gongyi_bank.commands.holds import PlaceHold
 from gongyi_bank.commands.points import GrantPoints
-from gongyi_bank.errors import GongyiBankError, InvalidValue, NotPermitted
+from gongyi_bank.desks.base import SERVICES
+from gongyi_bank.errors import GongyiBankError, InsufficientPoints, InvalidValue, NotPermitted
 from gongyi_bank.testing import BankMachine
 from gongyi_bank.testing.machine import Wish, wishes
+from gongyi_bank.values import Points
 from tests.testing.test_machine import AcknowledgedBeforeCommit, machine_on, thanks
 
 Service = Callable[[AsyncBank], Coroutine[Any, Any, None]]
@@ -30,8 +33,10 @@ async def opened(machine: BankMachine) -> AsyncIterator[AsyncBank]:
     """The run's bank as a service for asyncio opens it, by the clock of its own host."""
     url = machine.bank.engine.url
     bank = await AsyncBank.open(url, bank=machine.bank.name, unsafe_settings="allow")
-    yield bank
-    await bank.close()
+    try:
+        yield bank
+    finally:
+        await bank.close()
 
 
 def serve(machine: BankMachine, service: Service) -> None:
@@ -136,6 +141,34 @@ def test_what_was_acknowledged_and_is_not_there_is_found(machine: BankMachine) -
     asyncio.run(run())
     with pytest.raises(AssertionError, match="held=50"):
         machine.teardown()
+
+
+def test_what_a_task_committed_comes_before_what_a_later_one_asks_for(
+    machine: BankMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session per request, each in a task of its own: a stale refusal is wrong."""
+
+    def refuse(visit: Any, command: PlaceHold) -> None:
+        raise InsufficientPoints(account=command.account, needed="21.00", available="20.00")
+
+    async def request(bank: AsyncBank, command: Any) -> None:
+        async with (
+            AsyncSession(bank.engine) as session,
+            session.begin(),
+            bank.within(session, staff="admin") as counter,
+        ):
+            await counter.execute(command)
+
+    async def service(bank: AsyncBank) -> None:
+        account = next(iter(machine.books.customers))
+        await asyncio.create_task(request(bank, thanks(machine, 50)))
+        with contextlib.suppress(InsufficientPoints):
+            held = PlaceHold(account=account, points=Points(21), store="P1")
+            await asyncio.create_task(request(bank, held))
+
+    monkeypatch.setitem(SERVICES, PlaceHold, refuse)
+    with pytest.raises(AssertionError, match="the bank answered insufficient_points"):
+        serve(machine, service)
 
 
 def test_another_bank_than_the_run_s_is_named(machine: BankMachine) -> None:

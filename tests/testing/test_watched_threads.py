@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.holds import PlaceHold
@@ -194,6 +195,27 @@ def test_tasks_that_act_at_once_are_right_in_whatever_order(async_engine_url: st
     assert len(machine.books.lines[first(machine)]) > 1
 
 
+def test_hundreds_at_once_are_right_in_about_as_many_tries() -> None:
+    """130 callers race for 60 pieces, and all are asked for before any is answered.
+
+    The first refusal is heard before the first of the last twenty pieces is.
+    """
+    numbers, tries = list(range(130)), 0
+    answered = [*numbers[:40], *numbers[60:90], *numbers[40:60], *numbers[90:]]
+    acts = [heard(min(no, 60), 1, 2 + answered.index(no), is_change=no < 60) for no in numbers]
+    _, scene = counting()
+
+    def do(one: Heard) -> bool:
+        nonlocal tries
+        tries += 1
+        return scene.do(one)
+
+    order = in_order(acts, Scene(do, scene.picture, scene.go_back))
+    require_told(order.acts)
+    assert order.is_found
+    assert tries < 10 * len(acts)
+
+
 @pytest.mark.slow
 def test_threads_are_right_however_often_they_race(machine_anywhere: BankMachine) -> None:
     """Credits, debits, holds and refusals of six threads on one account, in turns."""
@@ -280,6 +302,59 @@ def test_a_wrong_refusal_among_threads_is_found(
         machine.watched() as bank,
     ):
         at_once(bank, lambda bank, _: said_to(bank, hold(machine, 1)))
+
+
+def own_connection(bank: Bank, command: Any) -> Any:
+    with bank.engine.begin() as connection, bank.within(connection, staff="admin") as counter:
+        return counter.execute(command)
+
+
+def own_session(bank: Bank, command: Any) -> Any:
+    with (
+        Session(bank.engine) as session,
+        session.begin(),
+        bank.within(session, staff="admin") as counter,
+    ):
+        return counter.execute(command)
+
+
+def stale_after_a_grant(patch: pytest.MonkeyPatch) -> None:
+    """A hold is refused by what was free before a grant of 50 points."""
+
+    def refuse(visit: Any, command: PlaceHold) -> None:
+        raise InsufficientPoints(account=command.account, needed="21.00", available="20.00")
+
+    patch.setitem(SERVICES, PlaceHold, refuse)
+
+
+@pytest.mark.parametrize("serve", [own_connection, own_session])
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_what_a_thread_committed_comes_before_what_a_later_one_asks_for(
+    serve: Callable[[Bank, Any], Any],
+    is_stale: bool,
+    machine: BankMachine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Requests one after the other, by two workers: a stale refusal is wrong."""
+    if is_stale:
+        stale_after_a_grant(monkeypatch)
+
+    def run() -> None:
+        with (
+            machine.watched() as bank,
+            ThreadPoolExecutor(1) as one_worker,
+            ThreadPoolExecutor(1) as another,
+        ):
+            one_worker.submit(serve, bank, grant(machine, 49)).result()
+            with contextlib.suppress(InsufficientPoints):
+                another.submit(serve, bank, hold(machine, 21)).result()
+
+    if is_stale:
+        with pytest.raises(AssertionError, match="the bank answered insufficient_points"):
+            run()
+    else:
+        run()
+        machine.teardown()
 
 
 def test_what_is_acknowledged_among_threads_and_not_there_is_found(

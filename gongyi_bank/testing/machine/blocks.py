@@ -6,7 +6,6 @@ receipt: it ends after the bank's block, and of a block with nothing but refusal
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,16 +54,6 @@ class Block:
             one = one.within
 
 
-def caller() -> object:
-    """Who runs this: a task of asyncio, or else a thread. What one of them does has an order."""
-    asyncio = sys.modules.get("asyncio")  # Whoever has tasks has loaded it.
-    try:
-        task = asyncio.current_task() if asyncio is not None else None
-    except RuntimeError:
-        task = None
-    return threading.get_ident() if task is None else task
-
-
 class Course:
     """One transaction of a caller, followed from the bank's first block in it to its end."""
 
@@ -72,8 +61,6 @@ class Course:
         self.begun = begun
         self._moment = moment
         self._transaction = Block(is_unsure=True)
-        #: Who sent the COMMIT that is perhaps on its way still.
-        self._sent_by: object = None
         #: The savepoints that are open, the innermost last. The first stands for all that the
         #: caller had set before; the second is the one on which the bank's first block stands.
         self._open = [Block(self._transaction)]
@@ -108,12 +95,17 @@ class Course:
     def committed(self) -> None:
         """All of it is kept, unless the COMMIT that is sent now fails."""
         self._transaction.is_unsure = False
-        self._sent_by = caller()
 
-    def gone_on(self) -> None:
-        """Whoever sent the COMMIT is doing something else: it has been answered."""
-        if self._sent_by == caller():
-            self._sent_by, self._transaction.ended_at = None, self._moment()
+    def is_over(self) -> bool:
+        """Whether it has ended; the moment is noted as soon as anybody asks.
+
+        The event is sent before the COMMIT is, but SQLAlchemy's transaction is active until that
+        is answered. So whoever begins an act after that finds it over, in whatever thread.
+        """
+        if self.begun is not None and self.begun.is_active:
+            return False
+        self._transaction.ended_at = self._moment()
+        return True
 
     def failed(self) -> None:
         """The COMMIT failed: only the books can tell."""
@@ -138,6 +130,9 @@ class Courses:
     def __init__(self, moment: Moment) -> None:
         self._moment = moment
         self._by_connection: dict[sa.Connection, Course] = {}
+        #: Those of which nobody has seen the end yet, and whoever looks does so alone.
+        self._under_way: list[Course] = []
+        self._looking = threading.Lock()
         self._listening: list[tuple[Any, str, Callable[..., None]]] = []
 
     def of(self, connection: sa.Connection) -> Course:
@@ -147,12 +142,14 @@ class Courses:
             self._follow(connection)
         if found is None or found.begun is not begun:
             found = self._by_connection[connection] = Course(begun, self._moment)
+            with self._looking:
+                self._under_way.append(found)
         return found
 
-    def gone_on(self) -> None:
-        """The caller begins something: what it has committed is done."""
-        for course in list(self._by_connection.values()):
-            course.gone_on()
+    def note_ended(self) -> None:
+        """Somebody begins an act: whatever is over now, all others go by it."""
+        with self._looking:
+            self._under_way = [one for one in self._under_way if not one.is_over()]
 
     def close(self) -> None:
         """Listen no longer."""
@@ -163,7 +160,9 @@ class Courses:
         for name, told in _TOLD_BY.items():
 
             def tell(*event: Any, told: Callable[..., None] = told) -> None:
-                told(self._by_connection[event[0]])
+                course = self._now_on(event[0])
+                if course is not None:
+                    told(course)
 
             self._listen(connection, name, tell)
         if connection.engine not in [target for target, *_ in self._listening]:
@@ -174,6 +173,12 @@ class Courses:
         self._listening.append((target, name, tell))
 
     def _hear_of_error(self, context: sa.ExceptionContext) -> None:
-        course = self._by_connection.get(context.connection) if context.connection else None
+        course = self._now_on(context.connection) if context.connection else None
         if course is not None and context.statement is None:
             course.failed()
+
+    def _now_on(self, connection: sa.Connection) -> Course | None:
+        """The course of its transaction, unless that is a later one in which no bank was asked."""
+        course = self._by_connection.get(connection)
+        is_that = course is not None and course.begun is connection.get_transaction()
+        return course if is_that else None

@@ -97,7 +97,7 @@ class Ear:
 
     def begin(self) -> int:
         """The moment at which whoever calls begins an act."""
-        self.courses.gone_on()
+        self.courses.note_ended()
         return self.moment()
 
     def settle(self) -> None:
