@@ -60,18 +60,19 @@ def edit(file: Path, change: Callable[[list[str]], list[str]]) -> None:
     file.write_bytes("".join(line + "\r\n" for line in change(lines)).encode())
 
 
-def founded(url: str, folder: Path) -> Bank:
+def founded(url: str, folder: Path, **founding: Any) -> Bank:
     """The bank of a story, with nothing taken over yet."""
-    return found_for_story(url, open_story(folder), unsafe_settings="allow")
+    return found_for_story(url, open_story(folder), unsafe_settings="allow", **founding)
 
 
 def books_of(bank: Bank) -> Books:
     """What the books say, without what differs between two runs."""
     found = Books()
+    bank_id = bank.read(lambda tx: tx.bank.bank_id)
     with bank.engine.connect() as connection:
         for name in _BOOKS:
             table: sa.Table = getattr(tables, name)
             columns = [c for c in table.c if c.name not in _OF_THE_RUN]
-            rows = connection.execute(sa.select(*columns))
+            rows = connection.execute(sa.select(*columns).where(table.c.bank_id == bank_id))
             found[name] = sorted((tuple(row) for row in rows), key=repr)
     return found

@@ -1,7 +1,8 @@
 """No statement of the library touches rows of another bank: read off every statement there is.
 
 By structure, whatever the numbers of two banks happen to be; `tests/security/test_banks_apart.py`
-says the same of what is answered.
+says the same of what is answered. That there is no other way to a connection than through these
+statements is in `test_who_executes.py`.
 """
 
 from __future__ import annotations
@@ -246,36 +247,19 @@ def test_what_is_executed_beside_the_questions_is_of_one_bank(place: str, engine
             assert {row["bank_id"] for row in rows} == {BANK_ID}
 
 
-#: Who asks SQLAlchemy's connection itself, and why there is no bank, or which one.
-WITHOUT_QUERY = {
-    "gongyi_bank/store/founding.py has_bank": "looks a bank up by its name",
-    "gongyi_bank/store/founding.py load_identity": "looks a bank up by its name",
-    "gongyi_bank/store/founding.py write_bank": "makes a bank, numbered after all others",
-    "gongyi_bank/store/migrations/version.py load_revision": "the schema is of all banks",
-    "gongyi_bank/store/migrations/version.py write_revision": "the schema is of all banks",
-    "gongyi_bank/store/transaction.py Transaction.execute": "the table WRITES has all its callers",
-    "gongyi_bank/store/engines/mysql.py MysqlEngine.create_tables": "DDL",
-    "gongyi_bank/store/engines/mysql.py MysqlEngine.weak_settings": "settings of the server",
-    "gongyi_bank/store/engines/sqlite.py _on_connect": "settings of the connection",
-    "gongyi_bank/testing/conformance/transactions.py _write": "a table of the caller's own",
-    "gongyi_bank/testing/conformance/transactions.py _words": "a table of the caller's own",
-    "gongyi_bank/testing/machine/comparison.py _read": "a proving tool, with a bank",
-    "gongyi_bank/testing/machine/watching.py _vouchers.look": "a proving tool, with a bank",
-}
-
-
-def test_who_asks_the_connection_itself_is_known() -> None:
-    owners = ("connection", "self.connection", "tx.connection")
-    asked = {f"{one}.{how}" for one in owners for how in ("execute", "scalar", "scalars", "stream")}
-    assert callers(package_modules(), asked) == WITHOUT_QUERY.keys()
-
-
 # --- what is written as text --------------------------------------------------------------------
 
-_NAMES_A_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO) (?:gb_\w+|\{)")
+#: In capitals or not, quoted, with a schema before it; `{` is a name that comes in at run time.
+_NAMES_A_TABLE = re.compile(
+    r"""\b(?i:from|join|update|into|table)\s+(?i:only\s+)?[("`\[]*(?:\w+["`\]]?\.["`\[]?)?(?i:gb_)\w*"""
+    r"""|\b(?:FROM|JOIN|UPDATE|INTO) \{|\b(?is:select|delete)\b.*\b(?i:from)\s+["`\[]?\{"""
+)
 _ASKS_FOR_A_BANK = re.compile(r"\bbank_id = (?:\?|%s|\$1\b|b\.bank_id)")
 #: Plain texts that have no bank, and why.
-TEXTS_WITHOUT = {"UPDATE gb_schema_version SET version_num = version_num": "the schema's lock"}
+TEXTS_WITHOUT = {
+    "UPDATE gb_schema_version SET version_num = version_num": "the schema's lock",
+    "LOCK TABLE gb_schema_version IN EXCLUSIVE MODE": "the schema's lock",
+}
 #: What puts texts together; the tests below read what comes out, for every table.
 TEXT_BUILDERS = {
     "gongyi_bank/store/engines/fused.py": {"__init__", "_step", "_insert"},
@@ -385,6 +369,13 @@ def test_what_postgresql_writes_is_of_the_voucher_s_bank(is_single: bool) -> Non
         ("'SELECT 1 FROM gb_pool WHERE code = ?'", True),
         ("'SELECT 1 FROM gb_pool WHERE bank_id = ?'", False),
         ("'SELECT 1 FROM gb_pool AS p JOIN gb_staff AS s ON p.bank_id = ?'", True),
+        ("'select ref from gb_redemption where ref is not null'", True),
+        ("'Select 1\\n  From\\n GB_POOL'", True),
+        ("'select 1 from main.`gb_pool`'", True),
+        ("'delete from only gb_pool'", True),
+        ("'TRUNCATE TABLE gb_pool'", True),
+        ("f'select 1 from {table}'", True),
+        ("f'a day from {first} to {last}'", False),
         ("f'UPDATE {table} SET a = 1 WHERE bank_id = ?'", True),
         ("def _update_sql():\n    return f'UPDATE {table} SET a = 1'", False),
     ],
