@@ -25,7 +25,15 @@ TESTS = (
     "tests/testing",
     "tests/security/test_roles_and_places.py",
     "tests/security/test_authority_at_the_moment.py",
+    "tests/security/test_several_places.py",
+    "tests/security/test_banks_apart.py",
     "tests/regressions",
+    "tests/reports/test_books.py",
+    "tests/reports/test_registers.py",
+    "tests/reports/test_statements.py",
+    "tests/reports/test_customers.py",
+    "tests/reports/test_standing_checks.py",
+    "tests/takeover",
     "tests/test_group_commit.py",
 )
 _LEFT = ("survived", "no tests")

@@ -129,11 +129,12 @@ def test_every_deed_is_found_or_named(tamperer: Tamperer) -> None:
 
 
 @pytest.mark.slow
-def test_every_deed_is_found_or_named_on_postgresql(postgresql_tables_url: str) -> None:
+def test_every_second_deed_is_found_or_named_on_postgresql(postgresql_tables_url: str) -> None:
+    """SQLite has them all, twice; here half of them take a minute."""
     life = SealedLife(postgresql_tables_url, SEAL_KEY)
     assert life.bank.verify().is_clean
     tamperer = Tamperer(life.bank, life.closed[-1].last_on)
-    unseen = missed(tamperer, list(tamperer.deeds()))
+    unseen = missed(tamperer, list(tamperer.deeds())[::2])
     assert [str(deed) for deed in unseen if not is_expected(deed)] == []
     life.district.close()
 
