@@ -83,12 +83,8 @@ def was_kept(home: sa.FromClause) -> sa.ColumnElement[bool]:
     As `was_home`, but the first stay has no beginning: a host whose clock is behind that of the one
     that registered may have booked a line on the day before.
     """
-    return sa.and_(has_begun(home), _is_newest(home, customer_stay, "account_no"))
-
-
-def has_begun(stay: sa.FromClause) -> sa.ColumnElement[bool]:
-    """It had begun by the period's last day; the first has no beginning."""
-    return sa.or_(stay.c.stay_no == sa.literal_column("1"), stay.c.since_on <= LAST)
+    has_begun = sa.or_(home.c.stay_no == 1, home.c.since_on <= LAST)
+    return sa.and_(has_begun, _is_newest(home, customer_stay, "account_no"))
 
 
 def _is_newest(stay: sa.FromClause, table: sa.Table, owner: str) -> sa.ColumnElement[bool]:
