@@ -12,10 +12,12 @@ from gongyi_bank.periods import require_day
 from gongyi_bank.reports.faults import Fault
 from gongyi_bank.reports.words import LINE_SUMMARIES_EN, TOTAL
 from gongyi_bank.rules.clearing import CLEARING, branch_no, sum_by_branch
+from gongyi_bank.rules.closings import CLOSED, DAY
 from gongyi_bank.rules.ledger import EARLIEST, LINE_SUMMARIES, internal_no
 from gongyi_bank.rules.staff import OutletFacts
 from gongyi_bank.store import clearing as store
 from gongyi_bank.store import totals
+from gongyi_bank.store.closings import ask_closing
 from gongyi_bank.store.outlets import ask_outlets_then
 from gongyi_bank.store.transaction import Rows, Transaction
 from gongyi_bank.values import Points
@@ -114,12 +116,12 @@ def clearing(tx: Transaction, day: dt.date | None) -> Clearing:
     last_on = tx.look(totals.ask_rolled_up_through(dt.date.max))
     if day is not None:
         last_on = require_day(day, "day")
-    first_on = tx.look(store.ask_first_on(last_on))
-    if first_on is None:
+    closed = tx.look(ask_closing(None, DAY, last_on))
+    if closed is None or closed.state != CLOSED:
         reason = "the last day of a closing of the whole bank (closings.register)"
         raise InvalidValue.of("day", day, reason)
-    found, outlets = store.ask_crossings(first_on, last_on), ask_outlets_then(last_on)
-    moves = store.ask_netted(last_on)
+    found, outlets = store.ask_crossings(closed.first_on, last_on), ask_outlets_then(last_on)
+    moves = store.ask_netted(closed.closing_no)
     tx.gather(found, outlets, moves)
     crossings = _between_branches(found.answer, outlets.answer)
     books = _books_through(tx, last_on, outlets.answer)
@@ -144,7 +146,7 @@ def clearing(tx: Transaction, day: dt.date | None) -> Clearing:
         for number in sorted({branch_no(number, outlets.answer) for number in outlets.answer})
     ]
     return Clearing(
-        first_on=first_on,
+        first_on=closed.first_on,
         last_on=last_on,
         rows=tuple(rows),
         crossings=tuple(

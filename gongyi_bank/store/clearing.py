@@ -11,30 +11,8 @@ import sqlalchemy as sa
 from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.sums import total_of
-from gongyi_bank.store.tables import account, account_line, closing, internal_move, outlet
+from gongyi_bank.store.tables import account, account_line, closing, internal_move
 from gongyi_bank.store.transaction import Ask, Rows, of_bank, query
-
-
-def _is_whole_day() -> sa.ColumnElement[bool]:
-    """The closing of a day of the whole bank that ends on the period's last day."""
-    of_the_bank = sa.select(outlet.c.outlet_no).where(of_bank(outlet), outlet.c.head_mark == 1)
-    return sa.and_(
-        of_bank(closing),
-        closing.c.outlet_no == of_the_bank.scalar_subquery(),
-        closing.c.kind == "day",
-        closing.c.state == "closed",
-        closing.c.last_on == counting.LAST,
-    )
-
-
-@query
-def _first_on(_: StoreEngine) -> sa.Select[Any]:
-    return sa.select(closing.c.first_on).where(_is_whole_day())
-
-
-def ask_first_on(last_on: dt.date) -> Ask[dt.date | None]:
-    """The first day of the bank's closing that ends on a day; None if none does."""
-    return _first_on.ask(lambda rows: rows[0][0] if rows else None, last_on=last_on)
 
 
 @query
@@ -46,13 +24,13 @@ def _netted(_: StoreEngine) -> sa.Select[Any]:
     return (
         sa.select(move.c.source_no, move.c.target_no, move.c.amount)
         .select_from(closing.join(move, its))
-        .where(_is_whole_day())
+        .where(of_bank(closing), closing.c.closing_no == sa.bindparam("closing"))
     )
 
 
-def ask_netted(last_on: dt.date) -> Ask[Rows]:
-    """(source, target, amount) of the moves that the closing of a day made."""
-    return _netted.ask(list, last_on=last_on)
+def ask_netted(closing_no: int) -> Ask[Rows]:
+    """(source, target, amount) of the moves that a closing made."""
+    return _netted.ask(list, closing=closing_no)
 
 
 def _everywhere(home: sa.FromClause) -> sa.FromClause:

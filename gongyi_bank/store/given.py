@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gongyi_bank.rules.given import PURPOSES, Month, Sum, Sums, month_of
 from gongyi_bank.rules.reversals import CitedLine
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.reversals import is_made_by
 from gongyi_bank.store.sums import ZERO, total_of, whole
 from gongyi_bank.store.tables import account_head, account_line, given_sum, line_part
 from gongyi_bank.store.tables.columns import Day
@@ -42,14 +43,9 @@ def _is_counted() -> sa.ColumnElement[bool]:
 def _kept() -> sa.ColumnElement[Any]:
     """What a line moved, less what came back of it: the lines of its parts say how much."""
     line, part, made = account_line, line_part, account_line.alias("made")
-    its_new_line = sa.and_(
-        made.c.bank_id == part.c.bank_id,
-        made.c.account_no == part.c.account_no,
-        made.c.line_no == part.c.by_line_no,
-    )
     back = (
         sa.select(sa.func.coalesce(sa.func.sum(sa.func.abs(made.c.amount)), ZERO))
-        .select_from(part.join(made, its_new_line))
+        .select_from(part.join(made, is_made_by(made, part)))
         .where(
             part.c.bank_id == line.c.bank_id,
             part.c.account_no == line.c.account_no,

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.reversals import is_made_by
 from gongyi_bank.store.statements import compared
 from gongyi_bank.store.sums import ZERO
 from gongyi_bank.store.tables import (
@@ -236,11 +237,6 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
     its_line = sa.and_(
         of_bank(line), line.c.account_no == cited.c.account_no, line.c.line_no == cited.c.line_no
     )
-    its_new_line = sa.and_(
-        made.c.bank_id == part.c.bank_id,
-        made.c.account_no == part.c.account_no,
-        made.c.line_no == part.c.by_line_no,
-    )
     return (
         sa.select(
             part.c.account_no,
@@ -250,7 +246,9 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
             made.c.amount.label("moved"),
             (line.c.debited_after + line.c.amount).label("low"),
         )
-        .select_from(cited.join(part, its_parts).join(line, its_line).outerjoin(made, its_new_line))
+        .select_from(
+            cited.join(part, its_parts).join(line, its_line).outerjoin(made, is_made_by(made, part))
+        )
         .order_by(part.c.account_no, part.c.line_no, part.c.part_no)
     )
 

@@ -59,6 +59,15 @@ def _voucher(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
+def is_made_by(made: sa.FromClause, part: sa.FromClause) -> sa.ColumnElement[bool]:
+    """This is the line by which a part went back; a part of which nothing moved has none."""
+    return sa.and_(
+        made.c.bank_id == part.c.bank_id,
+        made.c.account_no == part.c.account_no,
+        made.c.line_no == part.c.by_line_no,
+    )
+
+
 @query
 def _parts(engine: StoreEngine) -> sa.Select[Any]:
     """All parts of lines of these accounts, with the lines that they are of."""
@@ -67,11 +76,6 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
         line.c.bank_id == part.c.bank_id,
         line.c.account_no == part.c.account_no,
         line.c.line_no == part.c.line_no,
-    )
-    its_new_line = sa.and_(
-        made.c.bank_id == part.c.bank_id,
-        made.c.account_no == part.c.account_no,
-        made.c.line_no == part.c.by_line_no,
     )
     return (
         sa.select(
@@ -88,7 +92,7 @@ def _parts(engine: StoreEngine) -> sa.Select[Any]:
             made.c.credited_after.label("credited_by_then"),
             _cites_from(line, part).label("cites_from"),
         )
-        .select_from(part.join(line, its_line).outerjoin(made, its_new_line))
+        .select_from(part.join(line, its_line).outerjoin(made, is_made_by(made, part)))
         .where(of_bank(part), engine.among(part.c.account_no, "accounts"))
     )
 

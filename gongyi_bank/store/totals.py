@@ -187,6 +187,14 @@ def _by_moves(number: sa.Column[Any], *, is_debit: bool) -> sa.Select[Any]:
     )
 
 
+def _moves() -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """Both sides of those moves."""
+    return (
+        _by_moves(internal_move.c.source_no, is_debit=True),
+        _by_moves(internal_move.c.target_no, is_debit=False),
+    )
+
+
 @query
 def _internal_rolled_up(_: StoreEngine) -> sa.Select[Any]:
     return _rolled_up()
@@ -194,11 +202,7 @@ def _internal_rolled_up(_: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _internal_moved(_: StoreEngine) -> sa.CompoundSelect[Any]:
-    return sa.union_all(
-        _by_lines(),
-        _by_moves(internal_move.c.source_no, is_debit=True),
-        _by_moves(internal_move.c.target_no, is_debit=False),
-    )
+    return sa.union_all(_by_lines(), *_moves())
 
 
 @query
@@ -224,10 +228,7 @@ def _rolled_up_through(_: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _netted(_: StoreEngine) -> sa.CompoundSelect[Any]:
-    return sa.union_all(
-        _by_moves(internal_move.c.source_no, is_debit=True),
-        _by_moves(internal_move.c.target_no, is_debit=False),
-    )
+    return sa.union_all(*_moves())
 
 
 Totals = dict[int, tuple[int, int]]

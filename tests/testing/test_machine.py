@@ -208,14 +208,6 @@ def test_what_the_service_says_otherwise_is_found(sqlite_url: str) -> None:
     machine.teardown()
 
 
-@pytest.fixture
-def machine(sqlite_url: str) -> Iterator[BankMachine]:
-    """A machine at the beginning of a run."""
-    made = machine_on(sqlite_url)()
-    yield made
-    made.close()
-
-
 def thanks(machine: BankMachine, points: int) -> GrantPoints:
     """Points for the first customer."""
     return GrantPoints(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,14 +33,6 @@ from tests.testing.test_machine import (
 )
 
 Fault = Callable[[pytest.MonkeyPatch], None]
-
-
-@pytest.fixture
-def machine(sqlite_url: str) -> Iterator[BankMachine]:
-    """A machine at the beginning of a run."""
-    made = machine_on(sqlite_url)()
-    yield made
-    made.close()
 
 
 def test_every_reading_of_the_reference_and_every_figure_is_asked_for() -> None:

@@ -27,22 +27,6 @@ from tests.testing.test_machine import machine_on, thanks
 Serve = Callable[[Bank, PlaceHold], Any]
 
 
-@pytest.fixture
-def machine(sqlite_url: str) -> Iterator[BankMachine]:
-    """A machine at the beginning of a run; its first customer has 20 points."""
-    made = machine_on(sqlite_url)()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def machine_anywhere(engine_url: str) -> Iterator[BankMachine]:
-    """The same on every engine."""
-    made = machine_on(engine_url)()
-    yield made
-    made.close()
-
-
 def placing(machine: BankMachine, points: int, **more: Any) -> PlaceHold:
     """Points of the first customer put aside."""
     account = next(iter(machine.books.customers))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,22 +36,6 @@ from tests.testing.test_watched_async import opened
 #: What a thread does: its number in, whatever it likes out.
 Work = Callable[[Bank, int], Any]
 THREADS = 6
-
-
-@pytest.fixture
-def machine(sqlite_url: str) -> Iterator[BankMachine]:
-    """A machine at the beginning of a run; its first customer has 20 points."""
-    made = machine_on(sqlite_url)()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def machine_anywhere(engine_url: str) -> Iterator[BankMachine]:
-    """The same on every engine."""
-    made = machine_on(engine_url)()
-    yield made
-    made.close()
 
 
 def first(machine: BankMachine) -> int:
