@@ -33,17 +33,6 @@ def ask_netted(closing_no: int) -> Ask[Rows]:
     return _netted.ask(list, closing=closing_no)
 
 
-def _everywhere(home: sa.FromClause) -> sa.FromClause:
-    """The outlet in whose books each account was on the period's last day."""
-    customers = sa.select(home.c.account_no, home.c.outlet_no).where(
-        home.c.bank_id == sa.bindparam("bank"), counting.was_kept(home)
-    )
-    others = sa.select(account.c.account_no, account.c.outlet_no).where(
-        of_bank(account), account.c.kind != "customer"
-    )
-    return sa.union_all(customers, others).subquery()
-
-
 @query
 def _crossings(_: StoreEngine) -> sa.Select[Any]:
     """Lines found by the other side's account, which have an index by day.
@@ -51,23 +40,30 @@ def _crossings(_: StoreEngine) -> sa.Select[Any]:
     Of two lines that mirror each other the giver's counts.
     """
     line = account_line
-    own, other = (_everywhere(counting.homes()).alias(name) for name in ("own", "other"))
     contra = sa.and_(line.c.bank_id == account.c.bank_id, line.c.contra_no == account.c.account_no)
     has_no_mirror = sa.and_(account.c.kind != "customer", account.c.kind != "pool")
-    return (
-        sa.select(own.c.outlet_no, other.c.outlet_no, line.c.kind, total_of(line.c.amount))
-        .select_from(
-            account.join(line, contra)
-            .join(own, own.c.account_no == line.c.account_no)
-            .join(other, other.c.account_no == line.c.contra_no)
-        )
+    sums = (
+        sa.select(line.c.account_no, line.c.contra_no, line.c.kind)
+        .add_columns(total_of(line.c.amount).label("amount"))
+        .select_from(account.join(line, contra))
         .where(
             of_bank(account),
             counting.within(line.c.business_day),
-            own.c.outlet_no != other.c.outlet_no,
             sa.or_(has_no_mirror, line.c.amount < 0),
         )
-        .group_by(own.c.outlet_no, other.c.outlet_no, line.c.kind)
+        .group_by(line.c.account_no, line.c.contra_no, line.c.kind)
+        .subquery("sums")
+    )
+    placed = sa.select(
+        counting.kept_at(sums.c.account_no).label("own_no"),
+        counting.kept_at(sums.c.contra_no).label("other_no"),
+        sums.c.kind,
+        sums.c.amount,
+    ).subquery("placed")
+    return (
+        sa.select(placed.c.own_no, placed.c.other_no, placed.c.kind, total_of(placed.c.amount))
+        .where(placed.c.own_no != placed.c.other_no)
+        .group_by(placed.c.own_no, placed.c.other_no, placed.c.kind)
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gongyi_bank.rules.ledger import EARLIEST
+from gongyi_bank.rules.ledger import EARLIEST, FLOORED_KINDS
 from gongyi_bank.store import counting
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.sums import ZERO, only_where, total_of
@@ -28,7 +28,7 @@ from gongyi_bank.store.tables import (
     internal_move,
     outlet,
 )
-from gongyi_bank.store.tables.columns import Day
+from gongyi_bank.store.tables.columns import Big, Day
 from gongyi_bank.store.transaction import Ask, Rows, Transaction, of_bank, query
 from gongyi_bank.store.writing import Writes, columns_of
 
@@ -37,6 +37,8 @@ _TOTAL_COLUMNS = columns_of(account_total)
 _FLOORED = ("customer", "pool")
 _DAY: sa.BindParameter[Any] = sa.bindparam("day", type_=Day())
 _SINCE: sa.BindParameter[Any] = sa.bindparam("since", type_=Day())
+#: Where the numbers of pools begin.
+_POOLS: sa.BindParameter[Any] = sa.bindparam("pools", type_=Big)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,12 @@ def _is_floored() -> sa.ColumnElement[bool]:
     return sa.or_(*(account.c.kind == kind for kind in _FLOORED))
 
 
-def _places(home: sa.FromClause | None = None) -> sa.Subquery:
-    """The outlet and kind of every account with a floor: customers where they are, or were."""
+def _places() -> sa.Subquery:
+    """The outlet and kind of every account with a floor."""
     kind = sa.literal_column("'customer'", sa.Text()).label("kind")
     customers = sa.select(customer.c.account_no, customer.c.outlet_no, kind).where(
         of_bank(customer)
     )
-    if home is not None:
-        customers = sa.select(home.c.account_no, home.c.outlet_no, kind).where(
-            home.c.bank_id == sa.bindparam("bank"), counting.was_kept(home)
-        )
     pools = sa.select(account.c.account_no, account.c.outlet_no, account.c.kind).where(
         of_bank(account), account.c.kind == "pool"
     )
@@ -86,35 +84,49 @@ def _floored_to_date(_: StoreEngine) -> sa.Select[Any]:
     return _of_heads(_places())
 
 
+def _by_place(sums: sa.Subquery) -> sa.Select[Any]:
+    """Debits and credits of accounts with a floor, by where they were kept and by kind."""
+    kind = sa.case((sums.c.account_no >= _POOLS, "pool"), else_="customer")
+    placed = sa.select(
+        counting.kept_at(sums.c.account_no).label("outlet_no"),
+        sa.cast(kind, sa.Text()).label("kind"),
+        sums.c.debits,
+        sums.c.credits,
+    ).subquery("placed")
+    return sa.select(
+        placed.c.outlet_no, placed.c.kind, total_of(placed.c.debits), total_of(placed.c.credits)
+    ).group_by(placed.c.outlet_no, placed.c.kind)
+
+
 @query
 def _floored_then(_: StoreEngine) -> sa.CompoundSelect[Any]:
     """What accounts with a floor had at the end of a day, where the customers were then.
 
-    What they have now less what came after, in one statement: so both are of one moment.
+    What they have now less what came after, in one statement: so both are of one moment. What came
+    after is found by the other side's account, whose lines have an index by day: a sum that is as
+    long as the tail.
     """
-    return sa.union_all(_of_heads(_places(counting.homes())), _after())
-
-
-def _after() -> sa.Select[Any]:
-    """What was booked after a day, to be taken off: a sum that is as long as the tail.
-
-    Found by the other side's account, whose lines have an index by day.
-    """
-    line, place = account_line, _places(counting.homes())
-    contra = sa.and_(line.c.bank_id == account.c.bank_id, line.c.contra_no == account.c.account_no)
-    return (
+    head, line = account_head, account_line
+    now = (
         sa.select(
-            place.c.outlet_no,
-            place.c.kind,
-            total_of(only_where(line.c.amount < 0, line.c.amount)),
-            total_of(only_where(line.c.amount > 0, -line.c.amount)),
+            head.c.account_no, head.c.debited.label("debits"), head.c.credited.label("credits")
         )
-        .select_from(
-            account.join(line, contra).join(place, place.c.account_no == line.c.account_no)
-        )
-        .where(of_bank(account), line.c.business_day > counting.LAST)
-        .group_by(place.c.outlet_no, place.c.kind)
+        .where(of_bank(head))
+        .subquery("now")
     )
+    contra = sa.and_(line.c.bank_id == account.c.bank_id, line.c.contra_no == account.c.account_no)
+    after = (
+        sa.select(
+            line.c.account_no,
+            total_of(only_where(line.c.amount < 0, line.c.amount)).label("debits"),
+            total_of(only_where(line.c.amount > 0, -line.c.amount)).label("credits"),
+        )
+        .select_from(account.join(line, contra))
+        .where(of_bank(account), line.c.business_day > counting.LAST)
+        .group_by(line.c.account_no)
+        .subquery("after")
+    )
+    return sa.union_all(_by_place(now), _by_place(after))
 
 
 def _rolled_up() -> sa.Select[Any]:
@@ -248,7 +260,7 @@ def asks_of_internal(since: dt.date, day: dt.date) -> tuple[Ask[Rows], Ask[Rows]
 
 def ask_floored_then(day: dt.date) -> Ask[Rows]:
     """(outlet, kind, debits, credits) of customers and pools at the end of a day, not merged."""
-    return _floored_then.ask(list, last_on=day)
+    return _floored_then.ask(list, last_on=day, pools=FLOORED_KINDS["pool"])
 
 
 def ask_netted(since: dt.date) -> Ask[Rows]:
