@@ -129,12 +129,16 @@ class BookEntry:
 
 
 def _members(home: sa.FromClause | None = None) -> sa.CTE:
-    """The customers registered in an outlet's subtree: as it is now, or as both were then."""
+    """The customers kept in an outlet's subtree: as it is now, or as both were then.
+
+    `since_on` is the day since which they are there.
+    """
     place, parent = outlet.alias("place"), outlet.alias("parent")
     customers: sa.FromClause = customer
     outlet_no: sa.ColumnElement[Any] = customer.c.outlet_no
     stayed: sa.ColumnElement[bool] = sa.true()
     parent_no: sa.ColumnElement[Any] = place.c.parent_no
+    since_on: sa.ColumnElement[Any] = customer.c.registered_on
     if home is not None:
         own = sa.and_(
             home.c.bank_id == customer.c.bank_id, home.c.account_no == customer.c.account_no
@@ -144,8 +148,8 @@ def _members(home: sa.FromClause | None = None) -> sa.CTE:
             stand.c.bank_id == customer.c.bank_id, stand.c.outlet_no == home.c.outlet_no
         )
         customers = customer.join(home, own).join(stand, its_place)
-        outlet_no, parent_no = home.c.outlet_no, stand.c.parent_no
-        stayed = sa.and_(counting.was_home(home), counting.was_place(stand))
+        outlet_no, parent_no, since_on = home.c.outlet_no, stand.c.parent_no, home.c.since_on
+        stayed = sa.and_(counting.was_kept(home), counting.was_place(stand))
     registered = sa.and_(place.c.bank_id == customer.c.bank_id, place.c.outlet_no == outlet_no)
     above = sa.and_(parent.c.bank_id == place.c.bank_id, parent.c.outlet_no == parent_no)
     top: sa.BindParameter[int] = sa.bindparam("outlet")
@@ -153,6 +157,7 @@ def _members(home: sa.FromClause | None = None) -> sa.CTE:
         sa.select(
             customer.c.account_no, customer.c.kind, customer.c.state, place.c.code, place.c.name
         )
+        .add_columns(since_on.label("since_on"))
         .select_from(customers.join(place, registered).outerjoin(parent, above))
         .where(
             of_bank(customer),
@@ -163,6 +168,11 @@ def _members(home: sa.FromClause | None = None) -> sa.CTE:
     )
 
 
+def _known_by(members: sa.CTE) -> list[sa.ColumnElement[Any]]:
+    """The columns of an entry before its sums."""
+    return [members.c[name] for name in ("account_no", "kind", "state", "code", "name")]
+
+
 @query
 def _book_to_date(_: StoreEngine) -> sa.Select[Any]:
     members, head = _members(), account_head
@@ -171,7 +181,9 @@ def _book_to_date(_: StoreEngine) -> sa.Select[Any]:
     )
     zero = sa.cast(ZERO, Big).label("opening")
     return (
-        sa.select(members, zero, head.c.credited, head.c.debited, head.c.verified_minutes)
+        sa.select(
+            *_known_by(members), zero, head.c.credited, head.c.debited, head.c.verified_minutes
+        )
         .select_from(members.join(head, mine))
         .order_by(members.c.account_no)
     )
@@ -211,7 +223,7 @@ def _book_of_period(_: StoreEngine) -> sa.Select[Any]:
 
     return (
         sa.select(
-            members,
+            *_known_by(members),
             or_zero(moved.c.opening).label("opening"),
             or_zero(moved.c.credited).label("credited"),
             or_zero(moved.c.debited).label("debited"),
@@ -222,6 +234,8 @@ def _book_of_period(_: StoreEngine) -> sa.Select[Any]:
                 served, served.c.account_no == members.c.account_no
             )
         )
+        # Who came later is not in the book, unless a host whose clock was behind booked before.
+        .where(sa.or_(members.c.since_on <= last, moved.c.account_no.is_not(None)))
         .order_by(members.c.account_no)
     )
 

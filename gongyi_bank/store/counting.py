@@ -77,18 +77,27 @@ def was_home(home: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(home.c.since_on <= LAST, _is_newest(home, customer_stay, "account_no"))
 
 
-def kept_at(account_no: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The outlet in whose books an account was on the period's last day; one seek for each account.
+def was_kept(home: sa.FromClause) -> sa.ColumnElement[bool]:
+    """As `was_home`, but the first stay has no beginning.
 
-    The newest stay that had begun, as `was_home`, but the first has no beginning: a host whose
-    clock is behind that of the one that registered may have booked a line on the day before.
-    A join with all stays would be as fast as the server's figures about them are good.
+    A host whose clock is behind that of the one that registered may have booked a line on the day
+    before.
+    """
+    return sa.and_(_has_begun(home), _is_newest(home, customer_stay, "account_no"))
+
+
+def kept_at(account_no: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The outlet of the stay that `was_kept`, or of an account that never moves.
+
+    One seek for each account: a join with all stays would be as fast as the server's figures about
+    them are good.
     """
     home, begun, own = homes(), customer_stay.alias("begun"), account.alias("own")
     bank: sa.BindParameter[Any] = sa.bindparam("bank")
-    has_begun = sa.or_(begun.c.stay_no == sa.literal_column("1"), begun.c.since_on <= LAST)
     newest_no = sa.select(sa.func.max(begun.c.stay_no)).where(
-        begun.c.bank_id == home.c.bank_id, begun.c.account_no == home.c.account_no, has_begun
+        begun.c.bank_id == home.c.bank_id,
+        begun.c.account_no == home.c.account_no,
+        _has_begun(begun),
     )
     customers = sa.select(home.c.outlet_no).where(
         home.c.bank_id == bank,
@@ -97,6 +106,11 @@ def kept_at(account_no: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     )
     others = sa.select(own.c.outlet_no).where(own.c.bank_id == bank, own.c.account_no == account_no)
     return sa.func.coalesce(customers.scalar_subquery(), others.scalar_subquery())
+
+
+def _has_begun(stay: sa.FromClause) -> sa.ColumnElement[bool]:
+    """It had begun by the period's last day; the first has no beginning."""
+    return sa.or_(stay.c.stay_no == sa.literal_column("1"), stay.c.since_on <= LAST)
 
 
 def _is_newest(stay: sa.FromClause, table: sa.Table, owner: str) -> sa.ColumnElement[bool]:
@@ -123,5 +137,4 @@ def was_open(stand: sa.FromClause) -> sa.ColumnElement[bool]:
 
 def was_place(stand: sa.FromClause) -> sa.ColumnElement[bool]:
     """The newest stay that had begun by the period's last day; the first has no beginning."""
-    has_begun = sa.or_(stand.c.stay_no == 1, stand.c.since_on <= LAST)
-    return sa.and_(has_begun, _is_newest(stand, outlet_stay, "outlet_no"))
+    return sa.and_(_has_begun(stand), _is_newest(stand, outlet_stay, "outlet_no"))
