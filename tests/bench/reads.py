@@ -8,7 +8,6 @@ query in an open transaction.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import statistics
 from collections.abc import Callable, Iterator
@@ -42,19 +41,11 @@ class Read:
     is_transaction: bool = False
 
 
-def _balance_as_of(desks: Desks, account: int) -> Any:
-    """The balance as of a moment, by the shortest way that the library has."""
-    reports = desks.reports
-    if "as_of" in inspect.signature(reports.balance).parameters:
-        return reports.balance(account, as_of=_MOMENT)  # type: ignore[call-arg]
-    return reports.statement(account, newest=1, as_of=_MOMENT).closing
-
-
 READS = (
     Read("balance", lambda desks, no: desks.reports.balance(no), lambda hand, no: hand.balance(no)),
     Read("newest 50 lines", lambda desks, no: desks.reports.statement(no),
          lambda hand, no: hand.newest(no), is_transaction=True),
-    Read("balance as of a moment", _balance_as_of,
+    Read("balance as of a moment", lambda desks, no: desks.reports.balance(no, as_of=_MOMENT),
          lambda hand, no: hand.balance_as_of(no, _MOMENT)),
 )  # fmt: skip
 
@@ -116,8 +107,8 @@ def long_accounts(stand: Stand) -> Iterator[Figure]:
     """As of a moment in accounts of 100 and of 5 000 lines, in banks of the same size."""
     lengths = (20, 100) if stand.is_quick else (100, 5000)
     total = lengths[-1] * 10
-    halved = Read("balance as of a moment", _balance_as_of,
-                  lambda hand, no: hand.halved_as_of(no, _MOMENT))  # fmt: skip
+    as_of = READS[-1]
+    halved = replace(as_of, by_hand=lambda hand, no: hand.halved_as_of(no, _MOMENT))
     for engine in ("PostgreSQL", "SQLite"):
         taken: dict[str, list[float]] = {}
         for length in lengths:
