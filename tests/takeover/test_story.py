@@ -167,7 +167,9 @@ def with_one_run() -> Iterator[tuple[Bank, TakeoverReport]]:
     bank.close()
 
 
-@pytest.mark.parametrize("stop_in", ["services 2022-11", "redemptions 2022-12"])
+@pytest.mark.parametrize(
+    "stop_in", ["services 2022-11", pytest.param("redemptions 2022-12", marks=pytest.mark.slow)]
+)
 def test_a_resumed_and_a_repeated_run_tell_what_an_uninterrupted_one_tells(
     stop_in: str, engine_url: str, with_one_run: tuple[Bank, TakeoverReport]
 ) -> None:

@@ -77,8 +77,17 @@ def tracked_files() -> list[Path]:
     return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
+#: What statements stand in: a function stands in no expression, so none need be looked through.
+_HOLDERS = ast.stmt | ast.ExceptHandler | ast.match_case
+
+
 def functions(module: Module) -> Iterator[FunctionNode]:
-    return (node for node in ast.walk(module.tree) if isinstance(node, FunctionNode))
+    """All of them, nested ones too."""
+    waiting: list[ast.AST] = [module.tree]
+    for node in waiting:
+        if isinstance(node, FunctionNode):
+            yield node
+        waiting += (child for child in ast.iter_child_nodes(node) if isinstance(child, _HOLDERS))
 
 
 def imports(
