@@ -132,11 +132,11 @@ def _first_above(engine: StoreEngine, total: sa.Column[Any]) -> sa.Select[Any]:
 
     All of them halve the range (low, high] of their account's lines together, one line a step.
     """
-    asked, head, line = (
-        engine.rows_of("asked", ("place", "account_no", "number")), account_head, account_line,
-    )  # fmt: skip
+    asked, head = engine.rows_of("asked", ("place", "account_no", "number")), account_head
     its_head = sa.and_(of_bank(head), head.c.account_no == asked.c.account_no)
     whole = sa.select(
+        # By which lines are looked up: of a parameter SQLite may first make a filter of all lines.
+        head.c.bank_id,
         asked.c.place,
         asked.c.account_no,
         asked.c.number,
@@ -145,20 +145,24 @@ def _first_above(engine: StoreEngine, total: sa.Column[Any]) -> sa.Select[Any]:
     ).select_from(asked.join(head, its_head))
     halves = whole.cte("halves", recursive=True)
     middle = (halves.c.low + halves.c.high) // _TWO
-    looked_at = sa.and_(
-        of_bank(line), line.c.account_no == halves.c.account_no, line.c.line_no == middle
+    line, is_joined = engine.row_at(
+        (account_line.c.line_no, total),
+        account_line.c.bank_id == halves.c.bank_id,
+        account_line.c.account_no == halves.c.account_no,
+        account_line.c.line_no == middle,
     )
-    is_above = total > halves.c.number
+    is_above = line.c[total.name] > halves.c.number
     is_open = halves.c.high - halves.c.low > _ONE
     half = (
         sa.select(
+            halves.c.bank_id,
             halves.c.place,
             halves.c.account_no,
             halves.c.number,
             sa.case((is_above, halves.c.low), else_=line.c.line_no),
             sa.case((is_above, line.c.line_no), else_=halves.c.high),
         )
-        .select_from(halves.join(line, looked_at))
+        .select_from(halves.join(line, is_joined))
         .where(is_open)
     )
     found = halves.union_all(half)

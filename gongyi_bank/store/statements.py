@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -181,69 +182,88 @@ def _last_date(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
-def _halves(is_early: sa.ColumnElement[bool]) -> sa.CTE:
-    """Where the newest of an account's lines up to `at_most` is that is early: low = high.
+_INSTANT: sa.BindParameter[Any] = sa.bindparam("instant", type_=Instant())
+#: `operator.le` or `operator.lt`: whether the instant itself is early.
+Compare = Callable[[Any, Any], Any]
+
+
+def _halves(engine: StoreEngine, compare: Compare) -> sa.CTE:
+    """Where the newest of an account's lines up to `at_most` and an instant is: low = high.
 
     A binary search on the key in one statement, as all lines before an early one are early: it
     halves the range (low, high] and asks one line at each step.
     """
     head, most = account_head, sa.cast(sa.bindparam("at_most"), Big)
     whole = sa.select(
+        # By which lines are looked up: of a parameter SQLite may first make a filter of all lines.
+        head.c.bank_id,
+        head.c.account_no,
         sa.cast(ZERO, Big).label("low"),
         sa.case((head.c.line_no < most, head.c.line_no), else_=most).label("high"),
     ).where(of_bank(head), head.c.account_no == sa.bindparam("account"))
     halves = whole.cte("halves", recursive=True)
     middle = (halves.c.low + halves.c.high + 1) // 2
-    line = account_line
-    asked = sa.and_(of_bank(line), _MINE, line.c.line_no == middle)
+    line, is_joined = _line_at(engine, ("line_no", "booked_at"), halves, middle)
+    is_early = compare(line.c.booked_at, _INSTANT)
     half = (
         sa.select(
+            halves.c.bank_id,
+            halves.c.account_no,
             sa.case((is_early, line.c.line_no), else_=halves.c.low),
             sa.case((is_early, halves.c.high), else_=line.c.line_no - 1),
         )
-        .select_from(halves.join(line, asked))
+        .select_from(halves.join(line, is_joined))
         .where(halves.c.low < halves.c.high)
     )
     return halves.union_all(half)
 
 
-def _newest_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    found = _halves(is_early)
+def _line_at(
+    engine: StoreEngine, columns: Sequence[str], found: sa.CTE, number: sa.ColumnElement[Any]
+) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+    """The line with this number of the account of a search, and on what to join it."""
+    return engine.row_at(
+        [account_line.c[name] for name in columns],
+        account_line.c.bank_id == found.c.bank_id,
+        account_line.c.account_no == found.c.account_no,
+        account_line.c.line_no == number,
+    )
+
+
+def _newest_by(engine: StoreEngine, compare: Compare) -> sa.Select[Any]:
+    found = _halves(engine, compare)
     return sa.select(found.c.low).where(found.c.low == found.c.high)
 
 
-def _balance_by(is_early: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    found, line = _halves(is_early), account_line
-    its_line = sa.and_(of_bank(line), _MINE, line.c.line_no == found.c.low)
+def _balance_by(engine: StoreEngine, compare: Compare) -> sa.Select[Any]:
+    found = _halves(engine, compare)
+    line, is_joined = _line_at(engine, ("credited_after", "debited_after"), found, found.c.low)
     balance = sa.func.coalesce(line.c.credited_after - line.c.debited_after, ZERO)
     return (
         sa.select(balance)
-        .select_from(found.outerjoin(line, its_line))
+        .select_from(found.outerjoin(line, is_joined))
         .where(found.c.low == found.c.high)
     )
 
 
-_INSTANT: sa.BindParameter[Any] = sa.bindparam("instant", type_=Instant())
+@query
+def _newest_through(engine: StoreEngine) -> sa.Select[Any]:
+    return _newest_by(engine, operator.le)
 
 
 @query
-def _newest_through(_: StoreEngine) -> sa.Select[Any]:
-    return _newest_by(account_line.c.booked_at <= _INSTANT)
+def _newest_before(engine: StoreEngine) -> sa.Select[Any]:
+    return _newest_by(engine, operator.lt)
 
 
 @query
-def _newest_before(_: StoreEngine) -> sa.Select[Any]:
-    return _newest_by(account_line.c.booked_at < _INSTANT)
+def _balance_through(engine: StoreEngine) -> sa.Select[Any]:
+    return _balance_by(engine, operator.le)
 
 
 @query
-def _balance_through(_: StoreEngine) -> sa.Select[Any]:
-    return _balance_by(account_line.c.booked_at <= _INSTANT)
-
-
-@query
-def _balance_before(_: StoreEngine) -> sa.Select[Any]:
-    return _balance_by(account_line.c.booked_at < _INSTANT)
+def _balance_before(engine: StoreEngine) -> sa.Select[Any]:
+    return _balance_by(engine, operator.lt)
 
 
 @query
