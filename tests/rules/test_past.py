@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gongyi_bank.rules.past import Dead, PartTaken, Past, numbers_of
+from gongyi_bank.rules.ledger import internal_no
+from gongyi_bank.rules.past import Dead, PartTaken, Past, may_spend, numbers_of
+from gongyi_bank.values import compose_account_no
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,8 @@ def test_a_part_is_noted_by_the_numbers_that_it_left_or_that_died(
         ([], [Dead(4, 0, 4), Dead(4, 4, 4)], {1, 2, 3, 4, 5, 6, 7, 8}),
         # One that stood where it cites makes room, and the next one for it.
         ([(8, 10)], [Dead(4, 0, 2), Dead(8, 4, 2)], {1, 2, 5, 6, 9, 10}),
+        # The debit that took first stands where it cites, whatever it cites.
+        ([], [Dead(5, 20, 5), Dead(8, 9, 1)], {6, 7, 8, 9, 10, 24}),
         # A debit whose citation begins within what it took.
         ([(4, 6)], [Dead(2, 0, 4)], {1, 2, 3, 4, 5, 6}),
     ],
@@ -62,6 +66,22 @@ def test_what_is_gone_counts_where_it_is_cited_or_else_where_it_was_taken(
 
 def _single(ranges: list[tuple[int, int]]) -> list[int]:
     return sorted(number for below, last in ranges for number in range(below + 1, last + 1))
+
+
+@pytest.mark.parametrize(
+    ("contra_no", "may"),
+    [
+        (compose_account_no(1003, 1), True),
+        (internal_no("pool", 3), True),
+        (internal_no("transit", 1003), True),  # on its way to a customer or a pool
+        (internal_no("store", 1003), False),
+        (internal_no("expired", 1003), False),
+    ],
+)
+def test_points_can_be_spent_on_by_whoever_has_an_account_of_their_own(
+    contra_no: int, may: bool
+) -> None:
+    assert may_spend(contra_no) is may
 
 
 @given(

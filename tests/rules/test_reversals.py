@@ -22,7 +22,7 @@ from gongyi_bank.rules.ledger import (
     head_matches,
     internal_no,
 )
-from gongyi_bank.rules.past import PartTaken, Past, may_spend
+from gongyi_bank.rules.past import Dead, PartTaken, Past, may_spend
 from gongyi_bank.rules.reversals import (
     INSTEAD,
     REVERSIBLE,
@@ -352,6 +352,33 @@ def test_many_legs_come_back_as_they_were_given() -> None:
     assert [(p.line.account_no, p.moved) for p in parts] == [(BELA, 30), (ANNA, 20), (CILI, 10)]
     in_transit = [line[3] for line in book.lines.values() if line[4] == TRANSIT]
     assert sum(in_transit) == 0
+
+
+def test_what_expired_at_the_receivers_is_shared_out_over_what_does_not_come_back() -> None:
+    book = Book(ANNA, BELA, CILI, spent="take_available")
+    book.credit(1)
+    book.credit(9, account=CILI)
+    posting = book.posting()
+    for source, amount in ((ANNA, 1), (CILI, 9)):
+        posting.post(Leg(source, TRANSIT, amount), book.mark("gift_out"))
+    posting.post(Leg(TRANSIT, BELA, 10), book.mark("gift_in", START + dt.timedelta(days=5)))
+    book.keep(posting)
+    book.debit(5, account=BELA)
+    book.credit(5, account=BELA)
+    book.pass_days(6)
+    parts = book.reverse(1, account=BELA)
+    found = [(part.line.account_no, part.moved, part.expired) for part in parts]
+    assert found == [(BELA, 5, 5), (ANNA, 1, 0), (CILI, 4, 5)]
+
+
+def test_a_later_part_of_the_same_act_knows_what_an_earlier_one_left() -> None:
+    """A debit of 4 was given on, and cites the numbers behind a hold of 3; 3 of it have died."""
+    past = Past()
+    line = a_line("gift_out", -4, contra_no=BELA)
+    part = Part(line, 1, 4, low=10, cites_from=13, past=past, expired=3, moved=1)
+    part.note(Book().posting(), "reversal")
+    assert past.dead == [Dead(cited=14, took=11, amount=3)]
+    assert past.taken == [(-1, 0, 1)]
 
 
 @given(st.integers(0, 1000), st.lists(st.integers(1, 100), min_size=1, max_size=6))
