@@ -12,6 +12,7 @@ from gongyi_bank.rules.staff import (
     RoleFacts,
     StaffFacts,
     handling_role,
+    require_keeper_among,
     require_not_own,
     require_permission,
     require_second_person,
@@ -244,3 +245,20 @@ def test_an_act_at_several_places_is_done_by_the_lowest_role_over_them_all(
 ) -> None:
     staff = StaffFacts(1, "P1", None, roles)
     assert handling_role(staff, "hours.record_many", places) is expected
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.code)
+@pytest.mark.parametrize("role", ROLES)
+def test_the_books_of_a_place_are_kept_by_keepers_and_administrators_over_it(
+    role: str, place: OutletFacts
+) -> None:
+    one = StaffFacts(1, "X", None, (RoleFacts(role, place.outlet_no, place.tier),))
+    nobody = StaffFacts(2, "Y", None, ())
+    for outlet in PLACES:
+        keeps = role in ("administrator", "ledger_keeper") and outlet in REACH[place]
+        assert one.keeps_books(outlet) is keeps
+        if keeps:
+            require_keeper_among("accounts.close", (nobody, one), outlet)
+        else:
+            with pytest.raises(NotPermitted):
+                require_keeper_among("accounts.close", (nobody, one), outlet)
