@@ -461,7 +461,8 @@ def keys_used(district: District, read: Callable[[Transaction], object]) -> set[
         steps = [str(row[3]).split() for rows in plans for row in rows if " gb_" in row[3]]
         found = [(step[1], step[4] if step[3] == "INDEX" else "PRIMARY") for step in steps]
     else:
-        found = [(row[2], row[5]) for rows in explained(district, read, "EXPLAIN ") for row in rows]
+        rows = [row for rows in explained(district, read, "EXPLAIN ") for row in rows]
+        found = [(row[2], row[6 if len(row) > 10 else 5]) for row in rows]  # MySQL has two more
     return {f"{table}_pk" if key == "PRIMARY" else str(key) for table, key in found}
 
 
