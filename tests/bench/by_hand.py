@@ -126,17 +126,6 @@ AS_OF = (
     "SELECT credited_after - debited_after FROM gb_account_line WHERE bank_id = 1"
     " AND account_no = %s AND booked_at <= %s ORDER BY line_no DESC LIMIT 1"
 )
-#: The same for a long account: halving on the key, as `booked_at` never falls in an account.
-AS_OF_HALVING = (
-    "WITH RECURSIVE part(low, high) AS (SELECT 0 * line_no, line_no FROM gb_account_head"
-    " WHERE bank_id = 1 AND account_no = %s UNION ALL"
-    " SELECT CASE WHEN l.booked_at <= %s THEN l.line_no ELSE low END,"
-    " CASE WHEN l.booked_at <= %s THEN high ELSE l.line_no - 1 END FROM part"
-    " JOIN gb_account_line l ON l.bank_id = 1 AND l.account_no = %s"
-    " AND l.line_no = (low + high + 1) / 2 WHERE low < high)"
-    " SELECT l.credited_after - l.debited_after FROM part JOIN gb_account_line l"
-    " ON l.bank_id = 1 AND l.account_no = %s AND l.line_no = low WHERE low = high"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
