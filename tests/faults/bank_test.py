@@ -233,10 +233,18 @@ def _is_enough(run: Run, injected: Counter[str], crew: Crew, folder: Path) -> bo
     if run.enough is None:
         return False
     counts = count(read_journals(sorted(folder.glob("*.jsonl"))), began=0.0, ended=0.0)
-    # What those who are alive have in hand is not left behind.
-    at_work = read_journals(path for path in crew.journals() if path.exists())
-    in_hand = sum(attempt.outcome is None for attempt in at_work.attempts)
-    return not missing(run, replace(counts, dangling=counts.dangling - in_hand), injected)
+    return not missing(run, replace(counts, dangling=left_behind(folder, crew)), injected)
+
+
+def left_behind(folder: Path, crew: Crew) -> int:
+    """What those who were killed had in hand: of who is alive it is not left behind.
+
+    Their files change no more. So whoever begins or is killed meanwhile is left out.
+    """
+    paths = sorted(folder.glob("*.jsonl"))
+    alive = set(crew.journals())
+    gone = read_journals(path for path in paths if path not in alive)
+    return sum(attempt.outcome is None for attempt in gone.attempts)
 
 
 def missing(run: Run, counts: Counts, injected: Counter[str]) -> list[str]:

@@ -322,7 +322,8 @@ PLANTED: dict[str, Planted] = {
     "fresh-answer": Planted(FreshAnswer, frozenset({"C6"})),
     "stale-read": Planted(StaleRead, frozenset({"C7"})),
     "idle": Planted(Idle, frozenset({"C8"}), enough=None),
-    "forgetful": Planted(Forgetful, frozenset({"C9"})),
+    # Now and then another worker asks for what one left behind.
+    "forgetful": Planted(Forgetful, frozenset({"C9"}), enough=12.0),
 }
 #: Nothing planted: gifts by hand, as they should be.
 BY_HAND = "by-hand"

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.faults import bank_test, power_cut
-from tests.faults.bank_test import NOT_RUN, NotHere, Result, Run, missing, planted_run, told
+from tests.faults.bank_test import (
+    NOT_RUN,
+    NotHere,
+    Result,
+    Run,
+    left_behind,
+    missing,
+    planted_run,
+    told,
+)
 from tests.faults.checks import FLOORS
+from tests.faults.journal import Journal
 from tests.faults.planted import BY_HAND, PLANTED
 from tests.faults.power_cut import Cut, complaint
 from tests.faults.troublemaker import FAULTS
@@ -134,6 +144,26 @@ def test_a_run_until_enough_happened_has_all_floors_but_that_of_time() -> None:
         less = replace(tenth, **{name: getattr(tenth, name) - 1})
         assert len(missing(run, less, Counter({"kill-clients": 1}))) == 1, name
     assert len(missing(replace(run, enough=None), tenth, OFTEN)) == 8
+
+
+def test_only_what_the_killed_had_in_hand_is_left_behind(tmp_path: Path) -> None:
+    """Whoever lives answers while somebody counts, and another begins."""
+    wish = {"key": "k", "act": "gift", "digest": "d", "lines": [], "kind": "fresh"}
+    dead, alive, young = (tmp_path / f"worker-{name}.jsonl" for name in ("0-0", "0-1", "1-0"))
+
+    class Crew:
+        def journals(self) -> list[Path]:
+            journal.answered(number, "ok")
+            with closing(Journal(young, 1)) as its:
+                its.intend(**wish)
+            return [alive]
+
+    with closing(Journal(dead, 0)) as journal:
+        journal.intend(**wish)
+    with closing(Journal(alive, 0)) as journal:
+        number = journal.intend(**wish)
+        journal.intend(**wish)
+        assert left_behind(tmp_path, Crew()) == 1  # type: ignore[arg-type]
 
 
 def test_who_works_as_ever_by_hand_must_have_done_enough() -> None:
