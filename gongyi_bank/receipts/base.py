@@ -6,7 +6,9 @@ import datetime as dt
 from typing import Protocol, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gongyi_bank.errors.validation import refusal_of
 
 
 class AnyReceipt(Protocol):
@@ -25,7 +27,9 @@ class AnyReceipt(Protocol):
 class Answer(BaseModel):
     """What an act did. A replay of the act gives an equal answer; nothing personal is in it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     business_day: dt.date
     """The day on which the books show it."""
@@ -38,8 +42,12 @@ class Answer(BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The receipt that `to_json` wrote."""
-        return cls.model_validate_json(text)
+        """The receipt that `to_json` wrote; raises InvalidValue for any other text."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            refusal = refusal_of(error, frozenset(cls.model_fields))
+        raise refusal  # Out here, or pydantic's words would hang on it.
 
 
 class Receipt(Answer):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from gongyi_bank.errors import GongyiBankError, error_of
+from gongyi_bank.errors import GongyiBankError, InvalidValue, error_of
 from gongyi_bank.receipts.base import Receipt
 from gongyi_bank.values import Points, PointsSum
 
@@ -150,11 +150,15 @@ class ManyRecorded:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The receipt that `to_json` wrote."""
-        id_text, day, booked_at, rows = json.loads(text)
-        return cls(
-            voucher_id=UUID(id_text) if id_text else None,
-            business_day=dt.date.fromisoformat(day),
-            booked_at=dt.datetime.fromisoformat(booked_at),
-            outcomes=tuple(RowOutcome.of_list(row) for row in rows),
-        )
+        """The receipt that `to_json` wrote; raises InvalidValue for any other text."""
+        try:
+            id_text, day, booked_at, rows = json.loads(text)
+            return cls(
+                voucher_id=UUID(id_text) if id_text else None,
+                business_day=dt.date.fromisoformat(day),
+                booked_at=dt.datetime.fromisoformat(booked_at),
+                outcomes=tuple(RowOutcome.of_list(row) for row in rows),
+            )
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+            pass  # What the parser says might show the text.
+        raise InvalidValue.of("receipt", text, "it is no receipt of a list", personal=True)

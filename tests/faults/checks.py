@@ -69,8 +69,13 @@ class Books:
 
 
 def check_reads(history: History, books: Books) -> list[str]:
-    """C1: every read has all accounts, a total of zero with the bank's side, and none below 0."""
+    """C1: every read has all accounts, a total of zero with the bank's side, and none below 0.
+
+    And each balance is the one after the line that the read itself shows as the newest.
+    """
     faults = []
+    after = {(line.account, line.number): line.credited_after - line.debited_after
+             for line in books.lines}  # fmt: skip
     for look in history.looks:
         total = sum(look.balances.values()) + look.internal
         if look.balances.keys() != books.heads.keys():
@@ -78,6 +83,11 @@ def check_reads(history: History, books: Books) -> list[str]:
         elif total:
             faults.append(f"a read ({look.kind}) is off by {total} in all")
         faults += _below_zero(look.balances, "a read")
+        faults += [
+            f"a read shows {units} of {no} at line {look.lines.get(no)}, which left another balance"
+            for no, units in look.balances.items()
+            if units != after.get((no, look.lines.get(no, 0)), 0)
+        ]
     return faults
 
 
@@ -152,15 +162,24 @@ def check_asked(history: History, books: Books) -> list[str]:
             faults.append(f"nobody asked for {voucher.act} under {voucher.key}")
         elif lines[voucher_id] != Counter(wish.lines):
             faults.append(f"{voucher.key} was to post {_shown(Counter(wish.lines))}")
-    by_key = _vouchers_by_key(books)
-    for key, attempts in _by_key(history).items():
-        if by_key[key] and all(attempt.outcome == "refused" for attempt in attempts):
-            faults.append(f"{key} was refused each time and is in the books")
+    faults += _booked_all_the_same(history, books)
     for line in books.lines:
         is_new = line.number > books.first_lines.get(line.account, 0)
         if is_new and line.voucher not in books.vouchers:
             faults.append(f"line {line.number} of {line.account} has no voucher")
     return faults
+
+
+def _booked_all_the_same(history: History, books: Books) -> list[str]:
+    """What is in the books though every answer to that request said that it is not."""
+    told: dict[tuple[str, str], set[str | None]] = defaultdict(set)
+    for attempt in history.attempts:
+        told[attempt.key, attempt.digest].add(attempt.outcome)
+    return [
+        f"{voucher.key} was refused each time and is in the books"
+        for voucher in books.vouchers.values()
+        if told.get((voucher.key or "", voucher.digest), {"ok"}) <= {"refused", "failed", "retry"}
+    ]
 
 
 def check_answers(history: History, books: Books) -> list[str]:
@@ -170,6 +189,8 @@ def check_answers(history: History, books: Books) -> list[str]:
     for key, attempts in _by_key(history).items():
         original = stored.get(key)
         for attempt in attempts:
+            if original is None and attempt.outcome == "conflict":
+                faults.append(f"{key} was told of another request, and nobody has used it")
             if original is None or not attempt.is_settled:
                 continue
             is_same = attempt.digest == original.digest

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.transfers import GiftPoints
+from gongyi_bank.errors import IdempotencyConflict
 from gongyi_bank.receipts.transfers import PointsGifted
 from gongyi_bank.store.engines import READ_ONLY
 from gongyi_bank.store.tables import account_head, account_line, voucher
@@ -249,6 +250,24 @@ class StaleRead(Hand):
         return self._kept[1]
 
 
+class SwappedRead(Hand):
+    """Shows the balances of two customers each under the other's number."""
+
+    def at_once(self) -> Totals:
+        balances, lines, internal = super().at_once()
+        one, other = self.accounts[:2]
+        return {**balances, one: balances[other], other: balances[one]}, lines, internal
+
+
+class FalseConflict(Hand):
+    """Says of one key in ten that another request has used it, and does nothing."""
+
+    def submit(self, errand: Errand, tell: Tell) -> None:
+        if errand.key.endswith("7"):
+            raise IdempotencyConflict(key=errand.key)
+        super().submit(errand, tell)
+
+
 class FreshAnswer(Hand):
     """Makes every answer anew, a replay's too."""
 
@@ -318,6 +337,8 @@ PLANTED: dict[str, Planted] = {
         prevents=frozenset({"refused"}),  # its two customers grow rich on what is lost
     ),
     "torn-read": Planted(TornRead, frozenset({"C1"})),
+    "swapped-read": Planted(SwappedRead, frozenset({"C1"})),
+    "false-conflict": Planted(FalseConflict, frozenset({"C6"})),
     "misdirected": Planted(Misdirected, frozenset({"C5"})),
     "fresh-answer": Planted(FreshAnswer, frozenset({"C6"})),
     "stale-read": Planted(StaleRead, frozenset({"C7"})),

@@ -39,6 +39,7 @@ SHORT = {
 PLANTED_HERE = {
     "sqlite": (
         "no-lock", "overdraft", "two-transactions", "no-key", "torn-read", "idle", "forgetful",
+        "swapped-read", "false-conflict",
     ),
     "postgresql": (
         "early-answer", "check-then-insert", "rowcount", "statement-retried", "stale-read",

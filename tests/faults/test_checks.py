@@ -92,6 +92,11 @@ RED: list[tuple[str, str, Callable[[], tuple[History, Books]]]] = [
     ("C1", "1 of 2 accounts", lambda: (with_look(balances={A: 7000}), BOOKS)),
     ("C1", "off by -1", lambda: (with_look(balances={A: 6999, B: 13000}), BOOKS)),
     ("C1", f"{A} at -1", lambda: (with_look(balances={A: -1, B: 20001}), BOOKS)),
+    (
+        "C1", f"13000 of {A} at line 2, which left",
+        lambda: (with_look(balances={A: 13000, B: 7000}), BOOKS),
+    ),
+    ("C1", f"of {A} at line 9", lambda: (with_look(lines={A: 9, B: 2}), BOOKS)),
     ("C2", "off by 5", lambda: (HISTORY, replace(BOOKS, internal=-19995))),
     (
         "C2", f"{A} at -1",
@@ -121,8 +126,13 @@ RED: list[tuple[str, str, Callable[[], tuple[History, Books]]]] = [
         "C5", "was refused each time",
         lambda: (replace(HISTORY, attempts=(replace(GIFT, outcome="refused"),)), BOOKS),
     ),
+    (
+        "C5", "was refused each time",
+        lambda: (replace(HISTORY, attempts=(replace(GIFT, outcome="retry"), OTHER)), BOOKS),
+    ),
     ("C5", "no voucher", lambda: (HISTORY, with_line(3, Line(B, 2, 3000, 13000, 0, "v9")))),
     ("C6", "in two ways", lambda: (with_attempt(receipt={**RECEIPT, "line_no": 3}), BOOKS)),
+    ("C6", "nobody has used it", lambda: (HISTORY, replace(BOOKS, vouchers={}))),
     ("C6", "it is the same", lambda: (with_attempt(outcome="conflict"), BOOKS)),
     ("C6", "for another request", lambda: (with_attempt(digest="d2"), BOOKS)),
     ("C6", "after it had been", lambda: (with_attempt(outcome="refused"), BOOKS)),
