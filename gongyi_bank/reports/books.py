@@ -128,7 +128,8 @@ def ledger_book(
 
     Accounts stand where they were registered on the period's last day, and savings branches
     below their branch of that day; lines stand under their business day, minutes under their
-    value date: so the book of a closed period never changes.
+    value date: so the book of a closed month, quarter or year never changes. A closed day bars
+    bookings, not what they are for: its minutes may still grow until its month is closed.
     Raises UnknownOutlet, and InvalidValue for a period that cannot be read.
     """
     place = _require_outlet(tx, outlet)

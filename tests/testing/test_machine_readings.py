@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -213,6 +214,24 @@ def test_a_person_that_is_lost_is_told_by_the_account(machine: BankMachine) -> N
     assert (
         told == f"the books differ:\n  the bank has person of account_no={account} 0 times, not 1"
     )
+
+
+def test_the_day_on_which_an_outlet_was_closed_is_compared(
+    machine: BankMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(_: str, writes: Writes) -> None:
+        for step in writes.steps:
+            if isinstance(step, Update) and "closed_on" in step.changes:
+                place = len(step.key) + len(step.guards) + step.changes.index("closed_on")
+                step.rows[:] = [
+                    (*row[:place], dt.date(1999, 1, 1), *row[place + 1 :]) for row in step.rows
+                ]
+
+    plant(monkeypatch, spoil)
+    for what in range(8):
+        machine.act("outlets.close", Wish(what=what))
+    assert machine.books.outlets_closed_on
+    assert "1999-01-01" in told_by(machine.teardown)
 
 
 def test_what_is_planted_is_written_by_the_act(machine: BankMachine) -> None:

@@ -319,6 +319,20 @@ def test_a_wrong_argument_is_named_when_the_strategy_is_made(argument: str) -> N
     assert caught.value.facts["field"] == argument
 
 
+@pytest.mark.parametrize("root", ["B01", "B99", "B01S01"])
+def test_a_head_office_does_not_have_the_code_of_what_will_be_below_it(root: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        gb.outlet_trees(head_office=root)
+    assert caught.value.facts["field"] == "head_office"
+
+
+@pytest.mark.parametrize("year", [1, 999, 1000, 1799])
+def test_nobody_with_an_identity_number_was_born_before_there_were_any(year: int) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        gb.identity_numbers(born_from=dt.date(year, 12, 31))
+    assert caught.value.facts["field"] == "born_from"
+
+
 MAKERS: list[Callable[..., Any]] = [gb.service_rows, gb.customers, gb.redemption_rows]
 
 

@@ -81,7 +81,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "voucher_id", "act", "idempotency_key", "staff_no", "second_staff_no", "outlet_no",
         "business_day", "booked_at", "reason",
     ),
-    "outlet": ("outlet_no", "code", "name", "tier", "parent_no", "setting", "state"),
+    "outlet": ("outlet_no", "code", "name", "tier", "parent_no", "setting", "state", "closed_on"),
     "staff": ("staff_no", "code", "own_account_no"),
     "staff_role": (
         "staff_no", "role_no", "role", "outlet_no", "store_no", "since_on", "ended_on",
@@ -223,6 +223,7 @@ def _outlets(books: Books) -> list[Row]:
             "outlet_no": number, "code": one.code, "name": one.name, "tier": one.tier,
             "parent_no": one.parent_no, "setting": books.settings[number],
             "state": "open" if one.is_open else "closed",
+            "closed_on": books.outlets_closed_on.get(number),
         }
         for number, one in books.outlets.items()
     ]  # fmt: skip

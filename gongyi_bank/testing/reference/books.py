@@ -70,6 +70,8 @@ class Books:
     outlets: dict[int, OutletFacts] = field(default_factory=dict)
     #: Whether an outlet is in town or in the country, by number.
     settings: dict[int, str] = field(default_factory=dict)
+    #: Since when an outlet is closed that is.
+    outlets_closed_on: dict[int, dt.date] = field(default_factory=dict)
     #: (outlet, the one above it, since when), in the order in which they came to be there.
     stays: tuple[tuple[int, int | None, dt.date], ...] = ()
     #: By code.

@@ -78,7 +78,9 @@ def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
     outlet = _enter(visit, command)
     visit.closed.require_open_day(outlet, visit.today)
     rules.require_closable(outlet, left_open(visit.books, outlet.outlet_no))
-    return _changed(visit, command, replace(outlet, is_open=False), command.reason)
+    receipt = _changed(visit, command, replace(outlet, is_open=False), command.reason)
+    visit.books.outlets_closed_on[outlet.outlet_no] = visit.today
+    return receipt
 
 
 def left_open(books: Books, here: int) -> dict[str, int]:
@@ -108,7 +110,9 @@ def reopen(visit: Visit, command: ReopenOutlet) -> OutletChanged:
     outlet = _enter(visit, command)
     visit.closed.require_open_day(outlet, visit.today)
     rules.require_reopenable(outlet, visit.books.outlets.get(outlet.parent_no or 0))
-    return _changed(visit, command, replace(outlet, is_open=True))
+    receipt = _changed(visit, command, replace(outlet, is_open=True))
+    del visit.books.outlets_closed_on[outlet.outlet_no]
+    return receipt
 
 
 Changing = RenameOutlet | MoveOutlet | CloseOutlet | ReopenOutlet

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.commands.outlets import NewOutlet, Setting
+from gongyi_bank.errors import InvalidValue
 from gongyi_bank.testing.strategies.arguments import require_range, require_whole
 from gongyi_bank.values import clean_code, compose_account_no, compose_passbook_no
 
@@ -22,6 +25,10 @@ def codes(*, length_max: int = 40) -> SearchStrategy[str]:
     return st.text(_SIGNS, min_size=1, max_size=most)
 
 
+#: The codes that trees give to outlets.
+_OURS = re.compile(r"B\d\d(S\d\d)?")
+
+
 def outlet_trees(
     *,
     head_office: str = "H",
@@ -36,6 +43,8 @@ def outlet_trees(
     branch. Shrinks to the fewest outlets: B01 with nothing below it. Raises InvalidValue.
     """
     root = clean_code(head_office, field="head_office")
+    if _OURS.fullmatch(root):
+        raise InvalidValue.of("head_office", root, "what is below it is called B01, B01S01, …")
     branches = require_range("branches", branches_min, branches_max, floor=0, ceiling=99)
     below = require_range(
         "savings_branches", savings_branches_min, savings_branches_max, floor=0, ceiling=99

@@ -87,6 +87,8 @@ def identity_numbers(
     >>> check_identity_no("resident_id", identity_numbers().example())
     """
     first, last = require_days(born_from, born_until, ("born_from", "born_until"))
+    if first.year < 1800:
+        raise InvalidValue.of("born_from", first, "no identity number has a day before 1800")
     return st.builds(_numbered, _days(first, last), st.integers(0, _SERIALS - 1))
 
 
