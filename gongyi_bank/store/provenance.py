@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.reversals import is_made_by
-from gongyi_bank.store.statements import compared
+from gongyi_bank.store.statements import compared, line_at
 from gongyi_bank.store.sums import ZERO
 from gongyi_bank.store.tables import (
     account_head,
@@ -135,7 +135,6 @@ def _first_above(engine: StoreEngine, total: sa.Column[Any]) -> sa.Select[Any]:
     asked, head = engine.rows_of("asked", ("place", "account_no", "number")), account_head
     its_head = sa.and_(of_bank(head), head.c.account_no == asked.c.account_no)
     whole = sa.select(
-        # By which lines are looked up: of a parameter SQLite may first make a filter of all lines.
         head.c.bank_id,
         asked.c.place,
         asked.c.account_no,
@@ -145,12 +144,7 @@ def _first_above(engine: StoreEngine, total: sa.Column[Any]) -> sa.Select[Any]:
     ).select_from(asked.join(head, its_head))
     halves = whole.cte("halves", recursive=True)
     middle = (halves.c.low + halves.c.high) // _TWO
-    line, is_joined = engine.row_at(
-        (account_line.c.line_no, total),
-        account_line.c.bank_id == halves.c.bank_id,
-        account_line.c.account_no == halves.c.account_no,
-        account_line.c.line_no == middle,
-    )
+    line, is_joined = line_at(engine, (account_line.c.line_no, total), halves, middle)
     is_above = line.c[total.name] > halves.c.number
     is_open = halves.c.high - halves.c.low > _ONE
     half = (

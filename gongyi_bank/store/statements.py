@@ -121,6 +121,25 @@ def compared(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return column + ZERO
 
 
+def line_at(
+    engine: StoreEngine,
+    columns: Sequence[sa.Column[Any]],
+    found: sa.CTE,
+    number: sa.ColumnElement[Any],
+) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+    """The line with this number that a search looks at, and on what to join it.
+
+    `found` has the bank and the account in its own rows: of what a parameter picks, SQLite may
+    first make a filter, which is all lines (decision 0003).
+    """
+    return engine.row_at(
+        columns,
+        account_line.c.bank_id == found.c.bank_id,
+        account_line.c.account_no == found.c.account_no,
+        account_line.c.line_no == number,
+    )
+
+
 _PLACE = sa.and_(
     outlet.c.bank_id == account_line.c.bank_id, outlet.c.outlet_no == account_line.c.outlet_no
 )
@@ -195,7 +214,6 @@ def _halves(engine: StoreEngine, compare: Compare) -> sa.CTE:
     """
     head, most = account_head, sa.cast(sa.bindparam("at_most"), Big)
     whole = sa.select(
-        # By which lines are looked up: of a parameter SQLite may first make a filter of all lines.
         head.c.bank_id,
         head.c.account_no,
         sa.cast(ZERO, Big).label("low"),
@@ -203,7 +221,8 @@ def _halves(engine: StoreEngine, compare: Compare) -> sa.CTE:
     ).where(of_bank(head), head.c.account_no == sa.bindparam("account"))
     halves = whole.cte("halves", recursive=True)
     middle = (halves.c.low + halves.c.high + 1) // 2
-    line, is_joined = _line_at(engine, ("line_no", "booked_at"), halves, middle)
+    asked = (account_line.c.line_no, account_line.c.booked_at)
+    line, is_joined = line_at(engine, asked, halves, middle)
     is_early = compare(line.c.booked_at, _INSTANT)
     half = (
         sa.select(
@@ -218,18 +237,6 @@ def _halves(engine: StoreEngine, compare: Compare) -> sa.CTE:
     return halves.union_all(half)
 
 
-def _line_at(
-    engine: StoreEngine, columns: Sequence[str], found: sa.CTE, number: sa.ColumnElement[Any]
-) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """The line with this number of the account of a search, and on what to join it."""
-    return engine.row_at(
-        [account_line.c[name] for name in columns],
-        account_line.c.bank_id == found.c.bank_id,
-        account_line.c.account_no == found.c.account_no,
-        account_line.c.line_no == number,
-    )
-
-
 def _newest_by(engine: StoreEngine, compare: Compare) -> sa.Select[Any]:
     found = _halves(engine, compare)
     return sa.select(found.c.low).where(found.c.low == found.c.high)
@@ -237,7 +244,8 @@ def _newest_by(engine: StoreEngine, compare: Compare) -> sa.Select[Any]:
 
 def _balance_by(engine: StoreEngine, compare: Compare) -> sa.Select[Any]:
     found = _halves(engine, compare)
-    line, is_joined = _line_at(engine, ("credited_after", "debited_after"), found, found.c.low)
+    totals = (account_line.c.credited_after, account_line.c.debited_after)
+    line, is_joined = line_at(engine, totals, found, found.c.low)
     balance = sa.func.coalesce(line.c.credited_after - line.c.debited_after, ZERO)
     return (
         sa.select(balance)

@@ -38,7 +38,7 @@ _FLOORED = ("customer", "pool")
 _DAY: sa.BindParameter[Any] = sa.bindparam("day", type_=Day())
 _SINCE: sa.BindParameter[Any] = sa.bindparam("since", type_=Day())
 #: Where the numbers of pools begin.
-_POOLS: sa.BindParameter[Any] = sa.bindparam("pools", type_=Big)
+_POOLS: sa.BindParameter[Any] = sa.bindparam("pools", FLOORED_KINDS["pool"], type_=Big)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,7 @@ def asks_of_internal(since: dt.date, day: dt.date) -> tuple[Ask[Rows], Ask[Rows]
 
 def ask_floored_then(day: dt.date) -> Ask[Rows]:
     """(outlet, kind, debits, credits) of customers and pools at the end of a day, not merged."""
-    return _floored_then.ask(list, last_on=day, pools=FLOORED_KINDS["pool"])
+    return _floored_then.ask(list, last_on=day)
 
 
 def ask_netted(since: dt.date) -> Ask[Rows]:

@@ -13,6 +13,7 @@ from gongyi_bank.rules.expiry import ExpiryTerms
 from gongyi_bank.rules.ledger import EARLIEST, MIRROR_KINDS, Head
 from gongyi_bank.rules.transfers import GIFT, LINE_KINDS, Lot, oldest_free
 from gongyi_bank.store.engines import StoreEngine
+from gongyi_bank.store.statements import line_at
 from gongyi_bank.store.sums import ZERO, whole
 from gongyi_bank.store.tables import account, account_head, account_line
 from gongyi_bank.store.tables.columns import Big
@@ -37,7 +38,6 @@ def _asked(engine: StoreEngine) -> sa.Select[Any]:
         account_head.c.account_no == asked.c.account_no,
     )
     return sa.select(
-        # By which lines are sought: by a parameter SQLite may first make a filter of all lines.
         head.c.bank_id,
         asked.c.account_no,
         asked.c.above,
@@ -66,12 +66,8 @@ def _seek(engine: StoreEngine) -> sa.CTE:
         (ahead < seek.c.high, ahead),
         else_=seek.c.high,
     )
-    line, is_joined = engine.row_at(
-        (account_line.c.line_no, account_line.c.credited_after),
-        account_line.c.bank_id == seek.c.bank_id,
-        account_line.c.account_no == seek.c.account_no,
-        account_line.c.line_no == looked_at,
-    )
+    asked = (account_line.c.line_no, account_line.c.credited_after)
+    line, is_joined = line_at(engine, asked, seek, looked_at)
     is_above = line.c.credited_after > seek.c.above
     is_first = sa.and_(is_above, line.c.line_no == seek.c.low)
     is_nearer = sa.and_(is_above, line.c.line_no > seek.c.low)
@@ -107,12 +103,7 @@ _LOT = tuple(
 def _lots(engine: StoreEngine) -> sa.Select[Any]:
     """Credit lines in order, the first that of the point after `above`, the last that of `upto`."""
     found = _seek(engine)
-    line, is_joined = engine.row_at(
-        _LOT,
-        account_line.c.bank_id == found.c.bank_id,
-        account_line.c.account_no == found.c.account_no,
-        account_line.c.line_no == found.c.found_no,
-    )
+    line, is_joined = line_at(engine, _LOT, found, found.c.found_no)
     return (
         sa.select(
             line.c.account_no,

@@ -88,6 +88,14 @@ class Book:
         posting.post(Leg(account, TAKEN, amount), self.mark(kind))
         return self.keep(posting)
 
+    def give(self, amounts: dict[int, int], target: int, until: dt.date = NEVER) -> None:
+        """Gifts of several to one, in one voucher."""
+        posting = self.posting()
+        for source, amount in amounts.items():
+            posting.post(Leg(source, TRANSIT, amount), self.mark("gift_out"))
+        posting.post(Leg(TRANSIT, target, sum(amounts.values())), self.mark("gift_in", until))
+        self.keep(posting)
+
     def cited(self, line_no: int, account: int = ANNA) -> Reversible:
         """A line with its parts and the numbers that have expired since."""
         said = dict(zip(COLUMNS, self.lines[account, line_no][:7], strict=True))
@@ -342,11 +350,7 @@ def test_many_legs_come_back_as_they_were_given() -> None:
     book = Book(ANNA, BELA, CILI, spent="take_available")
     book.credit(100)
     book.credit(100, account=CILI)
-    posting = book.posting()
-    for source, amount in ((ANNA, 60), (CILI, 30)):
-        posting.post(Leg(source, TRANSIT, amount), book.mark("gift_out"))
-    posting.post(Leg(TRANSIT, BELA, 90), book.mark("gift_in"))
-    book.keep(posting)
+    book.give({ANNA: 60, CILI: 30}, BELA)
     book.debit(60, account=BELA)
     parts = book.reverse(1, account=BELA)
     assert [(p.line.account_no, p.moved) for p in parts] == [(BELA, 30), (ANNA, 20), (CILI, 10)]
@@ -358,11 +362,7 @@ def test_what_expired_at_the_receivers_is_shared_out_over_what_does_not_come_bac
     book = Book(ANNA, BELA, CILI, spent="take_available")
     book.credit(1)
     book.credit(9, account=CILI)
-    posting = book.posting()
-    for source, amount in ((ANNA, 1), (CILI, 9)):
-        posting.post(Leg(source, TRANSIT, amount), book.mark("gift_out"))
-    posting.post(Leg(TRANSIT, BELA, 10), book.mark("gift_in", START + dt.timedelta(days=5)))
-    book.keep(posting)
+    book.give({ANNA: 1, CILI: 9}, BELA, until=START + dt.timedelta(days=5))
     book.debit(5, account=BELA)
     book.credit(5, account=BELA)
     book.pass_days(6)

@@ -71,13 +71,17 @@ def test_every_reading_is_shown_alike_whatever_is_asked(machine: BankMachine) ->
 # --- what is planted is found --------------------------------------------------------------
 
 
-def spoiled(table: str, column: str, value: Any) -> Fault:
-    """Every new row of a table has the same in one column."""
+def spoiled(table: str, column: str, value: Any, *, kind: type[Insert | Update] = Insert) -> Fault:
+    """Every new row of a table, or every changed one, says the same in one column."""
 
     def spoil(_: str, writes: Writes) -> None:
         for step in writes.steps:
-            if isinstance(step, Insert) and step.table.name == table:
-                place = step.columns.index(column)
+            if isinstance(step, kind) and step.table.name == table:
+                names = (
+                    step.columns if isinstance(step, Insert)
+                    else (*step.key, *step.guards, *step.changes)
+                )  # fmt: skip
+                place = len(names) - 1 - names[::-1].index(column)  # a guard is what was there
                 step.rows[:] = [(*row[:place], value, *row[place + 1 :]) for row in step.rows]
 
     return lambda monkeypatch: plant(monkeypatch, spoil)
@@ -219,15 +223,7 @@ def test_a_person_that_is_lost_is_told_by_the_account(machine: BankMachine) -> N
 def test_the_day_on_which_an_outlet_was_closed_is_compared(
     machine: BankMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(_: str, writes: Writes) -> None:
-        for step in writes.steps:
-            if isinstance(step, Update) and "closed_on" in step.changes:
-                place = len(step.key) + len(step.guards) + step.changes.index("closed_on")
-                step.rows[:] = [
-                    (*row[:place], dt.date(1999, 1, 1), *row[place + 1 :]) for row in step.rows
-                ]
-
-    plant(monkeypatch, spoil)
+    spoiled("gb_outlet", "closed_on", dt.date(1999, 1, 1), kind=Update)(monkeypatch)
     for what in range(8):
         machine.act("outlets.close", Wish(what=what))
     assert machine.books.outlets_closed_on
