@@ -41,8 +41,8 @@ def faults_of_standing(tx: Transaction, counters: Mapping[tuple[str, int], int])
 
 
 def _stays(tx: Transaction) -> Iterator[Fault]:
-    """Stays follow each other by their acts' days, at outlets that were there; nothing is open
-    at an outlet that is closed."""
+    """Stays follow each other by their acts' days, at outlets that were there; a closed outlet
+    names the day on which it was closed, and nothing is open there."""
     for stay in stays.list_stays_of_customers(tx):
         if (expected := stay.expected()) is not None:
             where = f"账户 {format_account_no(stay.owner_no)}"
@@ -50,6 +50,8 @@ def _stays(tx: Transaction) -> Iterator[Fault]:
     for stay in stays.list_stays_of_outlets(tx):
         if (expected := stay.expected()) is not None:
             yield Fault("outlet_stay", f"网点 {stay.owner_no}", str(stay), expected)
+    for code, closed_on, booked_on in stays.list_closed_otherwise(tx):
+        yield Fault("outlet_closed", f"网点 {code}", str(closed_on), str(booked_on))
     for code, what, count in stays.list_left_open(tx):
         yield Fault("outlet_left", f"网点 {code}", f"{count} {what}", "nothing open: it is closed")
 

@@ -1,4 +1,4 @@
-"""Stays that cannot be, of customers and of outlets, and what is open at outlets that are closed.
+"""Stays that cannot be, of customers and of outlets; when outlets closed, and what is open there.
 
 Asked of the database as a whole: what comes back is what is wrong, and of honest books nothing.
 """
@@ -129,6 +129,45 @@ def list_stays_of_customers(tx: Transaction) -> list[StrangeStay]:
 def list_stays_of_outlets(tx: Transaction) -> list[StrangeStay]:
     """Outlets' stays of which something may be wrong."""
     return [StrangeStay(*row) for row in _of_outlets(tx)]
+
+
+# --- when outlets were closed --------------------------------------------------------------
+
+
+@query
+def _closed_otherwise(_: StoreEngine) -> sa.Select[Any]:
+    """Closed outlets that name another day than the act that closed them.
+
+    It is the one of the first stay after the last one that was open: whoever moves a closed outlet
+    adds a further stay.
+    """
+    place, stay, act = tables.outlet, tables.outlet_stay, tables.voucher
+    before = tables.outlet_stay.alias("before")
+    one: sa.ColumnElement[int] = sa.literal_column("1")
+    last_open = (
+        sa.select(sa.func.max(before.c.stay_no))
+        .where(
+            before.c.bank_id == place.c.bank_id, before.c.outlet_no == place.c.outlet_no,
+            before.c.state == "open",
+        )
+        .scalar_subquery()
+    )  # fmt: skip
+    its_stay = sa.and_(stay.c.bank_id == place.c.bank_id, stay.c.outlet_no == place.c.outlet_no)
+    its_act = sa.and_(act.c.bank_id == stay.c.bank_id, act.c.voucher_id == stay.c.voucher_id)
+    return (
+        sa.select(place.c.code, place.c.closed_on, act.c.business_day)
+        .select_from(place.join(stay, its_stay).join(act, its_act))
+        .where(
+            of_bank(place), stay.c.stay_no == last_open + one,
+            place.c.closed_on != act.c.business_day,
+        )
+        .order_by(place.c.outlet_no)
+    )  # fmt: skip
+
+
+def list_closed_otherwise(tx: Transaction) -> list[tuple[str, dt.date, dt.date]]:
+    """(outlet's code, day on which it says it was closed, day of the act that closed it)."""
+    return [(code, closed_on, booked_on) for code, closed_on, booked_on in _closed_otherwise(tx)]
 
 
 # --- what is open at closed outlets --------------------------------------------------------

@@ -155,6 +155,7 @@ class SealedLife:
     def _change_standings(self, day: int, account: int, other: int) -> None:
         """What shows only how things stand now is changed, and changed back, by acts."""
         bank = self.bank
+        self._close_outlets(day)
         asleep, gone = (self.district.customer("B01S02", ref=f"S{day}{n}") for n in range(2))
         for customer in (asleep, other):
             bank.accounts.freeze(account=customer, reason="争议")
@@ -174,3 +175,13 @@ class SealedLife:
         bank.stores.leave(store=f"SX{day}", reason="歇业")
         bank.pools.open(code=f"PX{day}", name="爱心池", outlet="H")
         bank.pools.close(pool=f"PX{day}", reason="结束")
+
+    def _close_outlets(self, day: int) -> None:
+        """One stays closed, and moves on; one is closed and open again."""
+        outlets, codes = self.bank.outlets, [f"B01S2{day}", f"B01S3{day}"]
+        new = [NewOutlet(code=code, name="新所", parent="B01") for code in codes]
+        outlets.open(outlets=new)
+        for code in codes:
+            outlets.close(outlet=code, reason="撤并")
+        outlets.move(outlet=codes[0], branch="B02")
+        outlets.reopen(outlet=codes[1])

@@ -20,6 +20,7 @@ from gongyi_bank.reports.faults import Verification
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.store import changes, house
 from gongyi_bank.store.stay_checks import StrangeStay
+from gongyi_bank.store.tables import metadata
 from gongyi_bank.values import Points, compose_passbook_no
 from tests.district import District
 from tests.reports.tampering import HASHES
@@ -253,6 +254,47 @@ def test_what_is_open_at_a_closed_outlet_is_found(
 ) -> None:
     found = sense(books, tmp_path, sql)["outlet_left"]
     assert any(f": {left}, expected nothing open" in text for text in found), found
+
+
+@pytest.mark.parametrize("day", ["2022-10-16", "2022-10-18"])
+@pytest.mark.parametrize("code", ["B03", "B03S01"])
+def test_another_day_of_closing_is_found(
+    books: tuple[Path, Standing], tmp_path: Path, code: str, day: str
+) -> None:
+    sql = f"UPDATE gb_outlet SET closed_on = '{day}' WHERE code = '{code}'"
+    told = f"outlet_closed @ 网点 {code}: {day}, expected 2022-10-17"
+    assert sense(books, tmp_path, sql) == {"outlet_closed": [told]}
+
+
+def test_an_outlet_was_closed_by_the_last_act_that_did_so(district: District) -> None:
+    """It was closed before, and moved since; the host that closed it is behind, too."""
+    outlets, clock = district.bank.outlets, district.clock
+    behind = district.bank.at(clock.now)
+    for act in (
+        lambda: outlets.close(outlet="B02S02", reason="撤并"),
+        lambda: outlets.reopen(outlet="B02S02"),
+        lambda: outlets.move(outlet="B02S02", branch="B01"),
+        lambda: behind.outlets.close(outlet="B02S02", reason="撤并"),
+        lambda: outlets.move(outlet="B02S02", branch="B02"),
+    ):
+        clock.advance(days=1)
+        act()
+        found = district.bank.verify()
+        assert found.is_clean, str(found)
+    table = metadata.tables["gb_outlet"]
+    with district.bank.engine.begin() as connection:
+        (closed_on,) = connection.scalars(
+            sa.select(table.c.closed_on).where(table.c.code == "B02S02")
+        )
+        assert closed_on == dt.date(2022, 10, 15)
+        for day in (16, 18, 20):
+            connection.execute(
+                sa.update(table).where(table.c.code == "B02S02")
+                .values(closed_on=dt.date(2022, 10, day))
+            )  # fmt: skip
+            with district.bank.within(connection) as counter:
+                (fault,) = counter.verify().faults
+            assert (fault.kind, fault.expected) == ("outlet_closed", "2022-10-15")
 
 
 def test_an_account_at_an_outlet_that_was_closed_behind_its_back_is_found(
