@@ -44,8 +44,8 @@ from gongyi_bank.opening import (
     refuse_unsafe,
     zone_of,
 )
-from gongyi_bank.periods import require_aware
-from gongyi_bank.policies import Policy
+from gongyi_bank.periods import require_aware, require_clock
+from gongyi_bank.policies import Policy, require_policies
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.reports.verification import verify
 from gongyi_bank.service import founding
@@ -293,9 +293,10 @@ class Bank(Desks):
         zone = zone_of(time_zone)
         bank = clean_text(bank, field="bank", length_max=100)
         head_office = clean_code(head_office, field="head_office")
-        name = head_office_name or f"{bank}总行"
+        name = f"{bank}总行" if head_office_name is None else head_office_name
         name = clean_text(name, field="head_office_name", length_max=100)
         administrator = clean_code(administrator, field="administrator")
+        chosen, now = require_policies(policies), require_clock(clock)
         marks = key_marks(seal_key, index_key)
 
         given = (seal_key, index_key)
@@ -303,9 +304,9 @@ class Bank(Desks):
         def run(connection: sa.Connection) -> BankIdentity:
             return founding.establish(
                 connection, support, bank=bank, scale=scale, time_zone=zone.key,
-                now=require_aware(clock(), "clock"), key_marks=marks,
+                now=require_aware(now(), "clock"), key_marks=marks,
                 keys_of=lambda identity: keys_of(identity, *given), head_office=head_office,
-                head_office_name=name, administrator=administrator, policies=policies,
+                head_office_name=name, administrator=administrator, policies=chosen,
             )  # fmt: skip
 
         with opening(database, unsafe_settings) as (engine, support):
@@ -341,6 +342,7 @@ class Bank(Desks):
         if lock_order not in ("allow", "refuse"):
             raise InvalidValue.of("lock_order", lock_order, "allow or refuse")
         name = bank and clean_text(bank, field="bank", length_max=100)
+        require_clock(clock)
         with (
             opening(database, unsafe_settings) as (engine, support),
             own_transaction(engine, support, read_only=True) as connection,
@@ -378,8 +380,9 @@ class Bank(Desks):
         return grants(database, role)
 
     def acting_as(self, staff: str) -> Self:
-        """The same bank, for another staff member."""
-        return self._like(staff=staff)
+        """The same bank, for another staff member. Raises InvalidText for what is no code."""
+        # None is whoever it was opened for, as in `begin` and `within`.
+        return self._like(staff=None if staff is None else clean_code(staff, field="staff"))
 
     def at(self, clock: Clock | dt.datetime) -> Self:
         """The same bank with another clock, or with time standing still at an instant."""

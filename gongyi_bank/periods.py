@@ -10,6 +10,7 @@ from __future__ import annotations
 import calendar as gregorian
 import dataclasses
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import NoReturn, Protocol
@@ -34,6 +35,7 @@ __all__ = [
     "months_of",
     "quarter",
     "require_aware",
+    "require_clock",
     "require_day",
     "require_moment",
     "year",
@@ -70,6 +72,15 @@ def require_moment(value: object, field: str = "instant") -> datetime:
     if not 1900 <= instant.year <= 9000:
         raise InvalidInstant.of(field, value, "the books hold the years 1900 to 9000")
     return instant
+
+
+def require_clock(value: object, field: str = "clock") -> Callable[[], datetime]:
+    """Hand back something that can be asked for the time. Raises InvalidInstant."""
+    if not callable(value):
+        raise InvalidInstant.of(
+            field, type(value).__name__, "a function that tells the time is needed"
+        )
+    return value
 
 
 def require_day(value: object, field: str = "day") -> date:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from gongyi_bank.errors import InvalidValue, UnknownCategory, UnknownPolicy
 from gongyi_bank.errors.validation import CheckedModel
 from gongyi_bank.periods import PeriodKind, add_months
-from gongyi_bank.values import NEVER, Points, PositivePoints, clean_code
+from gongyi_bank.values import NEVER, Points, PositivePoints, clean_code, require_list
 
 #: Rates are kept in ten-thousandths of a point, the finest scale a bank can have.
 RATE_SCALE = 4
@@ -326,6 +326,23 @@ POLICIES: dict[str, type[Policy]] = {
 
 
 PolicyT = TypeVar("PolicyT", bound=Policy)
+
+
+def require_policy(value: Any, field: str) -> Policy:
+    """A policy of a kind that there is. Raises InvalidValue."""
+    if type(value) not in POLICIES.values():
+        raise InvalidValue.of(field, value, f"a policy is one of {', '.join(sorted(POLICIES))}")
+    policy: Policy = value
+    return policy
+
+
+def require_policies(values: Iterable[Policy], *, field: str = "policies") -> tuple[Policy, ...]:
+    """Policies of kinds that there are, one of each kind. Raises InvalidValue."""
+    found = tuple(require_policy(value, field) for value in require_list(values, field=field))
+    for policy in found:
+        if [other.kind for other in found].count(policy.kind) > 1:
+            raise InvalidValue.of(field, policy.kind, "comes twice")
+    return found
 
 
 class PolicyBook:

@@ -9,9 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from gongyi_bank.commands.base import AccountNo, AsTuple, Code, Command, PublicName, Reason
-from gongyi_bank.errors import InvalidValue
 from gongyi_bank.errors.validation import CheckedModel
-from gongyi_bank.policies import POLICIES, Policy
+from gongyi_bank.policies import POLICIES, Policy, require_policy
 from gongyi_bank.receipts.outlets import (
     OutletChanged,
     OutletsOpened,
@@ -148,10 +147,7 @@ def _as_policy(value: Any, info: ValidationInfo) -> Policy:
         kind = POLICIES.get(str(fields.pop("kind", "")))
         if kind is not None:
             return kind.model_validate_json(json.dumps(fields))
-    if type(value) not in POLICIES.values():
-        raise InvalidValue.of(field, value, f"a policy is one of {', '.join(sorted(POLICIES))}")
-    policy: Policy = value
-    return policy
+    return require_policy(value, field)
 
 
 def _policy_json(policy: Policy) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class HoldsDesk(Desk):
         and id of the last row.
         """
         _require_count(count_max)
-        since, hold_id = _place(after or (_FIRST, UUID(int=0)))
+        since, hold_id = _place((_FIRST, UUID(int=0)) if after is None else after)
         return self._house.read(
             lambda tx: _table(
                 tx, "预留", "Holds", store.list_open(tx, since, hold_id.bytes, count_max)

@@ -80,7 +80,8 @@ class RedemptionsDesk(Desk):
     def reserved(self, store: str | None = None, *, account: int | str | None = None) -> Table:
         """What is put aside, first deadline first; `lapsed` where only the sweep is missing."""
         number = None if account is None else parse_account_no(account)
-        return self._house.read(lambda tx: _reserved(tx, store, number))
+        code = None if store is None else clean_code(store, field="store")
+        return self._house.read(lambda tx: _reserved(tx, code, number))
 
 
 def _offers(tx: Transaction, code: str | None) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gongyi_bank.errors.validation import refusal_of
 
 
+@runtime_checkable
 class AnyReceipt(Protocol):
     """What every receipt can do: go into a voucher and come back equal."""
 

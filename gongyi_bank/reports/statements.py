@@ -360,7 +360,7 @@ def balances(tx: Transaction, accounts: Iterable[int | str]) -> dict[int, Points
     """
     if isinstance(accounts, str) or not isinstance(accounts, Iterable):
         raise InvalidValue.of("accounts", accounts, "give a list of account numbers")
-    numbers = [parse_account_no(account) for account in accounts]
+    numbers = [parse_account_no(account, field="accounts") for account in accounts]
     found = store.load_totals(tx, numbers) if numbers else {}
     for number in numbers:
         if number not in found:

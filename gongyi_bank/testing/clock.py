@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.periods import require_moment
+from gongyi_bank.testing.arguments import require_flag
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: Where a clock begins that is told nothing else: noon of 15 October 2022 in Shanghai.
@@ -66,10 +67,10 @@ class FrozenClock:
     def set(self, now: dt.datetime, *, backwards: bool = False) -> dt.datetime:
         """Show another time; an earlier one only with `backwards=True`.
 
-        Raises InvalidInstant.
+        Raises InvalidInstant, and InvalidValue for what is neither True nor False.
         """
-        moment = require_moment(now, "now")
-        if moment < self._now and not backwards:
+        moment, may_go_back = require_moment(now, "now"), require_flag("backwards", backwards)
+        if moment < self._now and not may_go_back:
             raise InvalidInstant.of("now", moment, f"earlier than {self._now}; say backwards=True")
         self._now = moment
         return moment

@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime as dt
 
 from gongyi_bank.bank import Desks
-from gongyi_bank.errors import InvalidValue
 from gongyi_bank.reports.faults import Verification
 from gongyi_bank.rules.holds import LAPSED
+from gongyi_bank.testing.arguments import require_flag, require_kind
 
 #: Faults and holds that a failure shows; one slip may put every account out of order.
 SHOWN_MAX = 20
@@ -27,8 +27,9 @@ def assert_sound(bank: Desks, *, guarded: bool = True, swept: bool = False) -> V
 
     >>> assert_sound(bank)
     """
-    if not isinstance(bank, Desks):
-        raise InvalidValue.of("bank", bank, "a Bank or a counter of one is needed")
+    require_kind("bank", bank, Desks, "a Bank or a counter of one is needed")
+    require_flag("guarded", guarded)
+    require_flag("swept", swept)
     found = bank.verify()
     wrong = [str(fault) for fault in found.faults]
     if guarded and not found.is_guarded:

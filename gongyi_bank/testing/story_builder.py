@@ -10,6 +10,7 @@ same; `SMALL_CAST` names who and what is in it, for the strategies. Nothing here
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -28,16 +29,30 @@ from gongyi_bank.commands.redemptions import Redeem, Reserve
 from gongyi_bank.commands.stores import NewOffer, NewStore, PublishOffers, RecruitStores, StoreKind
 from gongyi_bank.commands.transfers import DonatePoints, GiftPoints
 from gongyi_bank.errors import InvalidInstant, InvalidValue
+from gongyi_bank.periods import require_moment
 from gongyi_bank.policies import Tariff
 from gongyi_bank.receipts.closings import BooksClosed
+from gongyi_bank.testing.arguments import require_each_once, require_kind, require_whole
 from gongyi_bank.testing.clock import SHANGHAI, FrozenClock
 from gongyi_bank.testing.reference import ReferenceBank
-from gongyi_bank.values import Points, compose_account_no
+from gongyi_bank.values import (
+    Points,
+    clean_code,
+    compose_account_no,
+    parse_account_no,
+    require_list,
+)
+
+#: As long as a customer's reference can be.
+_REF_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePoint:
-    """Where service is recorded, and the two people who do it (经办 and 复核)."""
+    """Where service is recorded, and the two people who do it (经办 and 复核).
+
+    Raises InvalidText.
+    """
 
     outlet: str
     recorded_by: str
@@ -45,10 +60,19 @@ class ServicePoint:
     #: The branch above the outlet, which hands it its blank passbooks; None if it gives out none.
     branch: str | None = None
 
+    def __post_init__(self) -> None:
+        for field in ("outlet", "recorded_by", "checked_by", "branch"):
+            value = getattr(self, field)
+            if value is not None or field != "branch":
+                object.__setattr__(self, field, clean_code(value, field=field))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Who and what a district has that rows and histories may name."""
+    """Who and what a district has that rows and histories may name.
+
+    Raises InvalidValue.
+    """
 
     accounts: tuple[int, ...]
     service_points: tuple[ServicePoint, ...]
@@ -61,6 +85,38 @@ class Cast:
     administrators: tuple[str, str] = ("admin", "admin2")
     #: From this moment on things may happen.
     begins_at: dt.datetime
+
+    def __post_init__(self) -> None:
+        accounts = (parse_account_no(no, field="accounts") for no in self._list("accounts"))
+        self._keep("accounts", accounts)
+        reason = "a ServicePoint is needed"
+        points = self._list("service_points")
+        self._keep(
+            "service_points",
+            (require_kind("service_points", point, ServicePoint, reason) for point in points),
+        )
+        self._keep("goods", (_article(pair) for pair in self._list("goods")))
+        for field in ("categories", "pools", "administrators"):
+            codes = self._list(field)
+            self._keep(field, (clean_code(code, field=field) for code in codes))
+        if len(self.administrators) != 2:
+            raise InvalidValue.of("administrators", self.administrators, "two people are needed")
+        require_moment(self.begins_at, "begins_at")
+
+    def _list(self, field: str) -> Iterable[Any]:
+        return require_list(getattr(self, field), field=field)
+
+    def _keep(self, field: str, values: Iterable[Any]) -> None:
+        object.__setattr__(self, field, require_each_once(field, values))
+
+
+def _article(pair: Any) -> tuple[str, str]:
+    """(store, article) of an offer."""
+    codes = tuple(require_list(pair, field="goods"))
+    if len(codes) != 2:
+        raise InvalidValue.of("goods", pair, "a store and an article are needed")
+    store, sku = (clean_code(code, field="goods") for code in codes)
+    return store, sku
 
 
 class Story:
@@ -78,8 +134,12 @@ class Story:
     def __init__(self, bank: Bank | ReferenceBank, *, clock: FrozenClock | None = None) -> None:
         """Tell on: `bank` is opened for an administrator; `clock` is its clock, if it is frozen.
 
-        Without one the bank's own clock goes on until the first `day`.
+        Without one the bank's own clock goes on until the first `day`. Raises InvalidValue.
         """
+        if not isinstance(bank, ReferenceBank):
+            require_kind("bank", bank, Bank, "a Bank or a ReferenceBank is needed")
+        if clock is not None:
+            require_kind("clock", clock, FrozenClock, "a FrozenClock is needed")
         told: Any = bank  # The desks of both are called alike.
         self._bank: Bank = told if clock is None else told.at(clock)
         self._clock = clock
@@ -87,7 +147,7 @@ class Story:
         self._outlets: dict[int, str] = {}
         self._keepers: dict[str, str] = {}
         self._points: dict[str, ServicePoint] = {}
-        self._goods: list[tuple[str, str]] = []
+        self._goods: dict[tuple[str, str], None] = {}
         self._pools: list[str] = []
         #: What the bank answered, in order.
         self.receipts: list[Any] = []
@@ -98,7 +158,7 @@ class Story:
 
         `founding` goes to `Bank.found`: name, policies, keys … Raises BankExists.
         """
-        morning = _moment(day, "08:00", "day")
+        morning = _moment(day, "08:00", "day", dt.UTC)
         name = founding.get("time_zone", SHANGHAI.key)
         # The bank looks at its clock after it has looked at the zone's name.
         bank = Bank.found(
@@ -145,12 +205,16 @@ class Story:
         )
 
     def account(self, who: str | int) -> int:
-        """The account number of a customer by reference. Raises UnknownCustomer."""
-        if isinstance(who, int):
-            return who
-        if who not in self._accounts:
-            self._accounts[who] = self._bank.customers.account_of(who)
-        return self._accounts[who]
+        """The account number of a customer by reference. Raises UnknownCustomer, InvalidValue."""
+        return self._account_of(who, "who")
+
+    def _account_of(self, who: str | int, field: str) -> int:
+        if not isinstance(who, str):
+            return parse_account_no(who, field=field)
+        ref = clean_code(who, field=field, length_max=_REF_MAX)
+        if ref not in self._accounts:
+            self._accounts[ref] = self._bank.customers.account_of(ref)
+        return self._accounts[ref]
 
     # --- time ---
 
@@ -159,7 +223,7 @@ class Story:
 
         Raises InvalidInstant.
         """
-        moment = _moment(day, "08:00", "day").replace(tzinfo=self._bank.zone)
+        moment = _moment(day, "08:00", "day", self._bank.zone)
         if self._clock is None:
             self._clock = FrozenClock(moment)
             self._bank = self._bank.at(self._clock)
@@ -174,25 +238,25 @@ class Story:
 
     def _today_at(self, time: str, field: str) -> dt.datetime:
         today = self.now.date().isoformat()
-        return _moment(today, time, field).replace(tzinfo=self._bank.zone)
+        return _moment(today, time, field, self._bank.zone)
 
     # --- the house ---
 
     def branch(self, code: str, *, name: str | None = None, head_office: str = "H") -> Self:
         """A branch (分行) with its ledger keepers `K-<code>` and `L-<code>`."""
-        self._open(code, name or f"{code}分行", head_office)
+        above = clean_code(head_office, field="head_office")
+        self._open(code, f"{code}分行" if name is None else name, above)
         self._keepers[code] = f"K-{code}"
         self.staff(f"K-{code}", "ledger_keeper", code)
         return self.staff(f"L-{code}", "ledger_keeper", code)
 
     def savings_branch(self, code: str, branch: str, *, name: str | None = None) -> Self:
         """A savings branch (储蓄所) with its teller `T-<code>`, whose work the keeper checks."""
-        self._open(code, name or f"{code}储蓄所", branch)
+        above = clean_code(branch, field="branch")
+        self._open(code, f"{code}储蓄所" if name is None else name, above)
         self.staff(f"T-{code}", "teller", code)
-        checker = self._keepers.get(branch, f"K-{branch}")
-        point = ServicePoint(
-            outlet=code, recorded_by=f"T-{code}", checked_by=checker, branch=branch
-        )
+        checker = self._keepers.get(above, f"K-{above}")
+        point = ServicePoint(outlet=code, recorded_by=f"T-{code}", checked_by=checker, branch=above)
         self._points[code] = point
         return self
 
@@ -209,19 +273,20 @@ class Story:
         kind: StoreKind = "community_store",
     ) -> Self:  # fmt: skip
         """A partner store, recruited by an outlet."""
-        new = NewStore(code=code, name=name or f"{code}超市", kind=kind, recruited_by=recruited_by)
+        called = f"{code}超市" if name is None else name
+        new = NewStore(code=code, name=called, kind=kind, recruited_by=recruited_by)
         return self.does(RecruitStores(stores=(new,)))
 
     def offer(self, store: str, sku: str, points: Points | str | int, *, stock: int = 100) -> Self:
         """An article for points, with so many pieces."""
         new = NewOffer(store=store, sku=sku, name=sku, points=Points(points), stock=stock)
         self.does(PublishOffers(offers=(new,)))
-        self._goods.append((store, sku))
+        self._goods[new.store, new.sku] = None
         return self
 
     def pool(self, code: str, outlet: str, *, name: str | None = None) -> Self:
         """A pool (积分池) of an outlet."""
-        self.does(OpenPool(code=code, name=name or f"{code}池", outlet=outlet))
+        self.does(OpenPool(code=code, name=f"{code}池" if name is None else name, outlet=outlet))
         self._pools.append(code)
         return self
 
@@ -238,13 +303,14 @@ class Story:
 
         `fields` are those of `NewCustomer`: a document, a telephone, an earlier registration.
         """
-        place = outlet or next(iter(self._points), None)
+        known = clean_code(ref, field="ref", length_max=_REF_MAX)
+        place = next(iter(self._points), None) if outlet is None else outlet
         if place is None:
             raise InvalidValue.of("outlet", None, "the story has no savings branch yet")
-        new = NewCustomer(ref=ref, outlet=place, name=name, kind=kind, **fields)
+        new = NewCustomer(ref=known, outlet=place, name=name, kind=kind, **fields)
         self.does(RegisterCustomers(customers=(new,)))
-        (self._accounts[ref],) = self.last.accounts
-        self._outlets[self._accounts[ref]] = place
+        (self._accounts[known],) = self.last.accounts
+        self._outlets[self._accounts[known]] = new.outlet
         return self
 
     # --- what happens ---
@@ -264,20 +330,21 @@ class Story:
         `at` is the savings branch, the customer's own if it is left out. `fields` are those of
         `RecordHours`: a project, a rating, a reference, a key.
         """
+        length = require_whole("minutes", minutes, 1, 1440)
         account = self.account(who)
         point = self._point_of(account, at)
         started_at = self._today_at(start, "start")
-        ended_at = started_at + dt.timedelta(minutes=minutes)
-        self.clock.set(max(self.clock.now, ended_at))
+        ended_at = started_at + dt.timedelta(minutes=length)
         people = {"recorded_by": point.recorded_by, "checked_by": point.checked_by}
         command = RecordHours(
             account=account, category=category, started_at=started_at, ended_at=ended_at,
             outlet=point.outlet, **people | fields,
         )  # fmt: skip
+        self.clock.set(max(self.clock.now, ended_at))
         return self.does(command, by=command.recorded_by)
 
     def _point_of(self, account: int, outlet: str | None) -> ServicePoint:
-        code = outlet or self._outlets.get(account)
+        code = self._outlets.get(account) if outlet is None else clean_code(outlet, field="at")
         if code is None or code not in self._points:
             raise InvalidValue.of("at", code, "no savings branch of this story")
         return self._points[code]
@@ -300,11 +367,12 @@ class Story:
         self, who: str | int, points: Points | str | int, *, outlet: str, reason: str = "表彰"
     ) -> Self:
         """Points by hand, given by the first keeper of a branch and agreed by the second."""
+        place = clean_code(outlet, field="outlet")
         command = GrantPoints(
-            account=self.account(who), points=Points(points), reason=reason, outlet=outlet,
-            second_person=f"L-{outlet}",
+            account=self.account(who), points=Points(points), reason=reason, outlet=place,
+            second_person=f"L-{place}",
         )  # fmt: skip
-        return self.does(command, by=f"K-{outlet}")
+        return self.does(command, by=f"K-{place}")
 
     def redeems(self, who: str | int, store: str, sku: str, *, quantity: int = 1) -> Self:
         """Goods for points at once."""
@@ -320,7 +388,7 @@ class Story:
         self, who: str | int, to: str | int, points: Points | str | int, *, at: str | None = None
     ) -> Self:
         """Points from one customer to another, at a savings branch."""
-        account, target = self.account(who), self.account(to)
+        account, target = self.account(who), self._account_of(to, "to")
         outlet = self._point_of(account, at).outlet
         command = GiftPoints(account=account, target=target, points=Points(points), outlet=outlet)
         return self.does(command)
@@ -342,19 +410,21 @@ class Story:
 
     def does(self, command: Command, *, by: str | None = None) -> Self:
         """Any other act, by a member of staff or else by whom the bank was opened for."""
-        bank = self._bank if by is None else self._bank.acting_as(by)
+        bank = self._bank if by is None else self._bank.acting_as(clean_code(by, field="by"))
         self.receipts.append(bank.execute(command))
         return self
 
 
-def _moment(day: str, time: str, field: str) -> dt.datetime:
-    """A moment without a zone from "2022-10-03" and "08:00"; raises InvalidInstant."""
+def _moment(day: str, time: str, field: str, zone: dt.tzinfo) -> dt.datetime:
+    """A moment in a zone from "2022-10-03" and "08:00"; raises InvalidInstant."""
     try:
-        return dt.datetime.combine(dt.date.fromisoformat(day), dt.time.fromisoformat(time))
+        found = dt.datetime.combine(dt.date.fromisoformat(day), dt.time.fromisoformat(time))
     except (TypeError, ValueError):
-        shown = day if field == "day" else time
-        form = "2022-10-03" if field == "day" else "08:00"
-        raise InvalidInstant.of(field, shown, f"written {form}") from None
+        found = None
+    if found is None or found.tzinfo is not None:
+        shown, form = (day, "2022-10-03") if field == "day" else (time, "08:00")
+        raise InvalidInstant.of(field, shown, f"written {form}")
+    return require_moment(found.replace(tzinfo=zone), field)
 
 
 # --- the district that is always the same --------------------------------------------------
@@ -396,7 +466,7 @@ def small_reference(**founding: Any) -> Story:
 
     >>> story = small_reference()
     """
-    clock = FrozenClock(_moment("2022-10-01", "08:00", "day").replace(tzinfo=SHANGHAI))
+    clock = FrozenClock(_moment("2022-10-01", "08:00", "day", SHANGHAI))
     bank = ReferenceBank.found(clock=clock, **founding)
     return _settled(Story(bank).day("2022-10-01"), founding.get("head_office", "H"))
 

@@ -153,7 +153,7 @@ class Life:
             if self.chance.random() < 0.08:
                 staff = self.chance.choice(STAFF)
             if command.idempotency_key is None and self.chance.random() < 0.3:
-                command = command.model_copy(update={"idempotency_key": f"key {len(self.sent)}"})
+                command = command.model_copy(update={"idempotency_key": f"key-{len(self.sent)}"})
             self.sent.append((staff, command))
             self._wish(staff, command)
             self._pass_time()

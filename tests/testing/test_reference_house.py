@@ -333,7 +333,9 @@ def test_a_reference_is_founded_as_a_bank_is() -> None:
 
 def test_an_empty_code_stands_for_nobody_in_the_reference_either() -> None:
     made = ReferenceBank.found(bank="资阳", head_office="ZY")
-    for block in (made.begin(staff=""), made.simulate(staff=""), made.acting_as("").begin()):
+    for block in (made.begin(staff=""), made.simulate(staff="")):
         with pytest.raises(errors.InvalidText), block as counter:
             counter.outlets.rename(outlet="ZY", name="x")
+    with pytest.raises(errors.InvalidText):
+        made.acting_as("")
     assert made.books.head_office.name == "资阳总行"

@@ -39,7 +39,7 @@ COMMANDS = {
     "PostingTests.test_the_same_key_gives_the_same_receipt_and_one_effect": "execute",
     "testing/conformance/transactions.py "
     "TransactionTests.test_a_key_that_callers_race_for_has_one_effect": "execute",
-    "testing/histories.py play": "execute",
+    "testing/histories.py _require_player": "execute",
     "testing/histories.py _lived": "execute",
     "testing/machine/both_sides.py answer_of": "execute",
     "testing/machine/watching.py _Watched.execute": "execute",

@@ -13,7 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
-from gongyi_bank.errors import EngineError, GongyiBankError
+from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
+from gongyi_bank.receipts.base import AnyReceipt
+from gongyi_bank.testing.arguments import require_kind, require_word
 from gongyi_bank.testing.clock import START, FrozenClock
 from gongyi_bank.testing.machine.asking import QUESTIONS, require_same_shown
 from gongyi_bank.testing.machine.choosing import Choice
@@ -26,6 +28,7 @@ from gongyi_bank.testing.machine.wishes import Wish
 from gongyi_bank.testing.reference import Ids, ReferenceBank, comparable
 from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.soundness import assert_sound
+from gongyi_bank.values import clean_code
 
 #: What must agree after every step; all other tables are compared at the end.
 _ALWAYS = ("account_head", "offer")
@@ -96,17 +99,31 @@ class BothSides(RuleBasedStateMachine):
         """Run a command on both sides, which must answer alike; the receipt or the refusal.
 
         With `loss` the bank's connection is lost on the way, and the request, which needs a
-        key, is sent again if its outcome is unknown. Raises AssertionError.
+        key, is sent again if its outcome is unknown. Raises AssertionError; InvalidValue for
+        what is no code, no command and no loss.
         """
+        _require_sent(staff, command)
+        if loss is not None:
+            require_kind("loss", loss, Loss, 'a Loss is needed: Loss("answer")')
+            if command.idempotency_key is None:
+                raise InvalidValue.of("command", command.act, "what may be lost needs a key")
         bank = self.bank.acting_as(staff)
         said = answer_of(bank, command) if loss is None else self._with_loss(bank, command, loss)
-        return self.answered(staff, command, said)
+        return self._answered(staff, command, said)
 
     def answered(self, staff: str, command: Command, said: Any) -> Any:
         """Hold a receipt or a refusal of the bank against what the reference answers.
 
-        For commands that your own code ran on the bank. Raises AssertionError.
+        For commands that your own code ran on the bank. Raises AssertionError; InvalidValue for
+        what is no code, no command and no answer.
         """
+        _require_sent(staff, command)
+        if isinstance(said, type) or not isinstance(said, (AnyReceipt, GongyiBankError)):
+            reason = "a receipt or a refusal is needed"
+            raise InvalidValue.of("said", type(said).__name__, reason)
+        return self._answered(staff, command, said)
+
+    def _answered(self, staff: str, command: Command, said: Any) -> Any:
         self.sent.append((staff, command))
         return self._held_against(self.reference.acting_as(staff), staff, command, said)
 
@@ -176,11 +193,12 @@ class BothSides(RuleBasedStateMachine):
     def shows_alike(self, reading: str, wish: Wish) -> None:
         """What a wish asks about is shown alike: a balance, a list, a statement (`QUESTIONS`).
 
-        Raises AssertionError.
+        Raises AssertionError, InvalidValue.
 
         >>> self.shows_alike("reports.balance", Wish(who=2))
         """
-        choice = self._choice(wish)
+        require_word("reading", reading, QUESTIONS)
+        choice = self._choice(require_wish(wish))
         self._tell(f"{self._shown():%Y-%m-%d %H:%M} {reading}")
         try:
             require_same_shown(reading, choice, self.bank, self.reference, self.ids.pairs)
@@ -221,6 +239,16 @@ class BothSides(RuleBasedStateMachine):
         """Give the bank's connections back; override it where they are yours."""
         if self.bank.engine is not own_engine():  # the next run needs them again
             self.bank.close()
+
+
+def _require_sent(staff: str, command: object) -> None:
+    clean_code(staff, field="staff")
+    require_kind("command", command, Command, "a command is needed, for example Redeem(…)")
+
+
+def require_wish(wish: object) -> Wish:
+    """A wish. Raises InvalidValue."""
+    return require_kind("wish", wish, Wish, "a Wish is needed: Wish(who=1)")
 
 
 def answer_of(house: Any, command: Command) -> Any:

@@ -55,7 +55,14 @@ class Watching(BothSides):
         >>> async with self.watched(await AsyncBank.open(url, bank=self.bank.name)) as bank:
         ...     status = await AsyncServiceApp(bank).post_service(body)
         """
-        return self._watched() if bank is None else self._watched_async(bank)
+        if bank is None:
+            return self._watched()
+        # By the bank inside it: its own class would load asyncio for everybody.
+        if not isinstance(getattr(bank, "_bank", None), Bank):
+            raise InvalidValue.of("bank", type(bank).__name__, "an AsyncBank is needed, or nothing")
+        if bank.name != self.bank.name:
+            raise InvalidValue.of("bank", bank.name, f"this run is about {self.bank.name}")
+        return self._watched_async(bank)
 
     @contextmanager
     def _watched(self) -> Iterator[Bank]:
@@ -65,8 +72,6 @@ class Watching(BothSides):
 
     @asynccontextmanager
     async def _watched_async(self, bank: AsyncBankT) -> AsyncIterator[AsyncBankT]:
-        if bank.name != self.bank.name:
-            raise InvalidValue.of("bank", bank.name, f"this run is about {self.bank.name}")
         ear = Ear(self.bank)
         with self._held_at_the_end(ear):
             yield watched_async(bank, ear, self.clock)
@@ -112,7 +117,7 @@ class Watching(BothSides):
         elif one.is_unanswered:
             self._do_unanswered(one)
         elif one.is_answered:
-            self.answered(one.staff, one.command, one.said)
+            self._answered(one.staff, one.command, one.said)
 
     def _in_order(self, ear: Ear) -> Order:
         """What was heard, in an order in which it may have been done."""

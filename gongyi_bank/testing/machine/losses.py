@@ -10,11 +10,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+
+from gongyi_bank.testing.arguments import require_whole, require_word
 
 #: More statements than an act has, so that some losses come too late.
 _STATEMENTS_MAX = 12
@@ -24,13 +26,20 @@ _CLOSED_BEFORE = (
 )  # fmt: skip
 
 
+Moment = Literal["before", "after", "commit", "answer"]
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """The connection is lost `before` or `after` the n-th statement (from 0), before the
-    `commit`, or when it was done and only the `answer` was not there yet."""
+    `commit`, or when it was done and only the `answer` was not there yet. Raises InvalidValue."""
 
-    moment: Literal["before", "after", "commit", "answer"]
+    moment: Moment
     statement: int = 0
+
+    def __post_init__(self) -> None:
+        require_word("moment", self.moment, get_args(Moment))
+        require_whole("statement", self.statement, 0, 10_000)
 
 
 def losses() -> SearchStrategy[Loss]:

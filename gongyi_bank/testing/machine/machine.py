@@ -19,9 +19,10 @@ from hypothesis.stateful import precondition, rule
 from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.commands.base import Command
-from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue, OutcomeUnknown
+from gongyi_bank.errors import EngineError, GongyiBankError, OutcomeUnknown
+from gongyi_bank.testing.arguments import require_word
 from gongyi_bank.testing.machine.asking import QUESTIONS
-from gongyi_bank.testing.machine.both_sides import answer_of
+from gongyi_bank.testing.machine.both_sides import answer_of, require_wish
 from gongyi_bank.testing.machine.furnishing import (
     ADMINISTRATOR,
     STAFF,
@@ -87,10 +88,8 @@ class BankMachine(Watching):
 
         >>> self.do(*self.wished("holds.capture", wish))
         """
-        if act not in MAKERS:
-            raise InvalidValue.of("act", act, f"one of {', '.join(sorted(MAKERS))}")
-        command, make = MAKERS[act]
-        choice = self._choice(wish)
+        command, make = MAKERS[require_word("act", act, MAKERS)]
+        choice = self._choice(require_wish(wish))
         staff, fields = make(choice)
         if wish.twist in Twist.KEYED:
             fields["idempotency_key"] = f"key-{len(self.sent)}"
@@ -102,24 +101,29 @@ class BankMachine(Watching):
         return staff, command(**fields)
 
     def act(self, act: str, wish: Wish) -> Any:
-        """What a wish comes to, done on both sides; what it needs is brought about before."""
+        """What a wish comes to, done on both sides; what it needs is brought about before.
+
+        Raises AssertionError, InvalidValue.
+        """
         self._bring_about_needs(act, wish)
         return self.do(*self.wished(act, wish))
 
     def _bring_about_needs(self, act: str, wish: Wish) -> None:
-        for beginning, sensible in needed_first(act, wish, self._look):
+        known = require_word("act", act, MAKERS)
+        for beginning, sensible in needed_first(known, require_wish(wish), self._look):
             if beginning in MOMENTS:
                 self._pass_to(beginning)
             else:
                 self.do(*self.wished(beginning, sensible))
 
     def _pass_to(self, moment: str) -> None:
-        self._show(MOMENTS[moment](self.clock.now, self.books))
+        self._show(MOMENTS[require_word("moment", moment, MOMENTS)](self.clock.now, self.books))
 
     def _set_back(self, by: str) -> None:
         """The clock shows an earlier time: not before the run began, nor by more than a month."""
         first = max(self.begins_at, self.latest - FURTHEST_BACK)
-        self._show(max(first, self.clock.now - SETBACKS[by]))
+        back = SETBACKS[require_word("by", by, SETBACKS)]
+        self._show(max(first, self.clock.now - back))
 
     def _show(self, now: dt.datetime) -> None:
         was = self.clock.now

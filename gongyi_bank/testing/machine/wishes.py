@@ -13,6 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from gongyi_bank.testing.arguments import require_whole
+
 
 class Twist:
     """What may be odd about a request besides what it asks for; below `KEYED` nothing is."""
@@ -27,9 +29,13 @@ class Twist:
     ABSENT = 9
 
 
+#: Beyond it numbers choose nothing new.
+_NUMBER_MAX = 1_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Wish:
-    """One act as it is drawn; every field is a number to choose with."""
+    """One act as it is drawn; every field is a number to choose with. Raises InvalidValue."""
 
     #: Which account.
     who: int = 0
@@ -43,6 +49,11 @@ class Wish:
     back: int = 0
     #: See `Twist`.
     twist: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            most = Twist.ABSENT if field.name == "twist" else _NUMBER_MAX
+            require_whole(field.name, getattr(self, field.name), 0, most)
 
     def __repr__(self) -> str:
         told = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name)]

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 from gongyi_bank.commands.base import Command
 from gongyi_bank.commands.closings import CloseBooks
 from gongyi_bank.errors import InvalidValue, TransactionEnded, UnknownAct
-from gongyi_bank.periods import require_aware, require_moment
-from gongyi_bank.policies import Policy
+from gongyi_bank.periods import require_aware, require_clock, require_moment
+from gongyi_bank.policies import Policy, require_policies
 from gongyi_bank.testing.reference import (
     closings,
     customers,
@@ -41,7 +41,7 @@ from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.reference.gate import Acts, BankFacts, perform
 from gongyi_bank.testing.reference.looking import Look
 from gongyi_bank.testing.reference.readings import ABSENT, READINGS, absent
-from gongyi_bank.values import clean_code, require_list
+from gongyi_bank.values import clean_code, clean_text, require_list
 
 Clock = Callable[[], dt.datetime]
 _NOUNS = (
@@ -201,20 +201,23 @@ class ReferenceBank(ReferenceDesks):
         """
         if type(scale) is not int or not 0 <= scale <= 4:
             raise InvalidValue.of("scale", scale, "a whole number from 0 to 4")
-        founded_at = require_aware(clock(), "clock")
-        facts = BankFacts(bank, scale, _zone_of(time_zone), founded_at)
+        zone = _zone_of(time_zone)
+        bank = clean_text(bank, field="bank", length_max=100)
+        head_office = clean_code(head_office, field="head_office")
+        name = f"{bank}总行" if head_office_name is None else head_office_name
+        name = clean_text(name, field="head_office_name", length_max=100)
+        administrator = clean_code(administrator, field="administrator")
+        chosen = require_policies(policies)
+        facts = BankFacts(bank, scale, zone, require_aware(require_clock(clock)(), "clock"))
         books = founding.found(
-            facts,
-            code=clean_code(head_office, field="head_office"),
-            name=head_office_name or f"{bank}总行",
-            administrator=clean_code(administrator, field="administrator"),
-            policies=policies,
+            facts, code=head_office, name=name, administrator=administrator, policies=chosen
         )
         return cls(facts, books, staff=administrator, clock=clock)
 
     def acting_as(self, staff: str) -> Self:
-        """The same bank, for another staff member."""
-        return type(self)(self._facts, self.books, staff=staff, clock=self._clock)
+        """The same bank, for another staff member. Raises InvalidText for what is no code."""
+        code = clean_code(staff, field="staff")
+        return type(self)(self._facts, self.books, staff=code, clock=self._clock)
 
     def at(self, clock: Clock | dt.datetime) -> Self:
         """The same bank with another clock, or with time standing still at an instant."""
@@ -274,10 +277,10 @@ class ReferenceBank(ReferenceDesks):
 
     def perform(self, staff: str, command: Command) -> Any:
         """Run one act among others that stand with it."""
-        serve = ACTS.get(type(command))
+        serve, code = ACTS.get(type(command)), clean_code(staff, field="staff")
         if serve is None:
             raise UnknownAct.of("command", type(command).__name__, "no command of this library")
-        return perform(self.books, self._facts, self._clock(), staff, command, serve)
+        return perform(self.books, self._facts, self._clock(), code, command, serve)
 
     def _actor(self, staff: str | None) -> str:
         code = self._staff if staff is None else staff

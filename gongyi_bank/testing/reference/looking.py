@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gongyi_bank.display import Column, Table
-from gongyi_bank.errors import InvalidValue, UnknownOutlet
+from gongyi_bank.errors import UnknownOutlet
 from gongyi_bank.rules.holds import HELD
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.rules.staff import OutletFacts
@@ -56,12 +56,6 @@ def table_of(title: str, keys: str, rows: Iterable[tuple[Any, ...]]) -> Table:
     """Rows under their keys, which are given in one text."""
     columns = tuple(Column(key, key, key) for key in keys.split())
     return Table(title=title, columns=columns, rows=tuple(rows))
-
-
-def require_whole(field: str, value: object, most: int) -> None:
-    """Raise InvalidValue unless it is a whole number from 1 on."""
-    if type(value) is not int or not 1 <= value <= most:
-        raise InvalidValue.of(field, value, f"a whole number from 1 to {most}")
 
 
 def below(look: Look, code: str | None) -> list[OutletFacts]:

@@ -19,8 +19,9 @@ from gongyi_bank.rules.holds import HELD, LAPSED
 from gongyi_bank.rules.ledger import internal_kind
 from gongyi_bank.rules.pools import require_pool
 from gongyi_bank.rules.redemptions import RESERVED
+from gongyi_bank.testing.arguments import require_whole
 from gongyi_bank.testing.reference import registers
-from gongyi_bank.testing.reference.looking import Look, require_whole, table_of
+from gongyi_bank.testing.reference.looking import Look, table_of
 from gongyi_bank.testing.reference.rows import Redemption, StoredHold
 from gongyi_bank.values import Points, clean_code, parse_account_no
 
@@ -34,7 +35,7 @@ def holds_open(
     look: Look, *, after: tuple[dt.datetime, UUID] | None = None, count_max: int = 1000
 ) -> Table:
     """Open holds of the bank, first deadline first; the next page begins `after` the last row."""
-    require_whole("count_max", count_max, ROWS_MAX)
+    require_whole("count_max", count_max, 1, ROWS_MAX)
     since = None if after is None else _place(after)
     found = sorted(
         (one for one in look.books.holds.values() if one.state == HELD),
@@ -52,7 +53,7 @@ def _place(after: object) -> tuple[dt.datetime, bytes]:
 
 def holds_of(look: Look, account: int | str, *, count_max: int = 100) -> Table:
     """An account's newest holds, newest first, whatever became of them."""
-    require_whole("count_max", count_max, ROWS_MAX)
+    require_whole("count_max", count_max, 1, ROWS_MAX)
     number = parse_account_no(account)
     found = [one for one in look.books.holds.values() if one.account_no == number]
     found.sort(key=lambda one: (one.placed_at, one.hold_id), reverse=True)
@@ -92,7 +93,7 @@ def offers(look: Look, store: str | None = None) -> Table:
 
 def redemptions_of(look: Look, account: int | str, *, count_max: int = 100) -> Table:
     """An account's newest redemptions and reservations, newest first."""
-    require_whole("count_max", count_max, ROWS_MAX)
+    require_whole("count_max", count_max, 1, ROWS_MAX)
     number = parse_account_no(account)
     found = [one for one in look.books.redemptions.values() if one.account_no == number]
     found.sort(key=lambda one: (one.redeemed_on, one.redemption_id), reverse=True)
@@ -107,13 +108,14 @@ def redemptions_of(look: Look, account: int | str, *, count_max: int = 100) -> T
 def reserved(look: Look, store: str | None = None, *, account: int | str | None = None) -> Table:
     """What is put aside, first deadline first; `lapsed` where only the sweep is missing."""
     number = None if account is None else parse_account_no(account)
+    code = None if store is None else clean_code(store, field="store")
     rows = (
         (
             UUID(bytes=hold.hold_id), look.local(hold.deadline_at), hold.account_no,
             *_goods(look, goods), LAPSED if look.has_lapsed(hold) else RESERVED,
         )
         for hold, goods in _reservations(look)
-        if store in (None, look.store_code(goods.store_no)) and number in (None, hold.account_no)
+        if code in (None, look.store_code(goods.store_no)) and number in (None, hold.account_no)
     )  # fmt: skip
     keys = "redemption_id deadline_at account store sku name quantity points state"
     return table_of("redemptions.reserved", keys, rows)
@@ -169,7 +171,7 @@ def balances(look: Look, accounts: Iterable[int | str]) -> dict[int, Points]:
     """余额 of many accounts, by account number. Raises UnknownCustomer."""
     if isinstance(accounts, str) or not isinstance(accounts, Iterable):
         raise InvalidValue.of("accounts", accounts, "give a list of account numbers")
-    numbers = [parse_account_no(account) for account in accounts]
+    numbers = [parse_account_no(account, field="accounts") for account in accounts]
     return {number: balance(look, number) for number in numbers}
 
 

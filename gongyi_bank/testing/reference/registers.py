@@ -19,8 +19,9 @@ from gongyi_bank.rules.passbooks import (
     Book,
     require_known,
 )
+from gongyi_bank.testing.arguments import require_flag, require_whole
 from gongyi_bank.testing.reference.books import WAITING
-from gongyi_bank.testing.reference.looking import Look, below, require_whole, table_of
+from gongyi_bank.testing.reference.looking import Look, below, table_of
 from gongyi_bank.testing.reference.rows import HourRecord
 from gongyi_bank.values import clean_code, format_account_no, parse_account_no
 
@@ -55,6 +56,7 @@ def outlet_tree(look: Look, outlet: str | None = None) -> Table:
 
 def staff_roles(look: Look, *, ended: bool = False) -> Table:
     """Who has which role where; those that have ended too if asked for."""
+    require_flag("ended", ended)
     stores = {one.store_no: one.code for one in look.books.stores.values()}
     given = sorted(
         (role.facts.outlet_no, person.staff_no, role.role_no, person, role)
@@ -101,7 +103,7 @@ def records_of(
 ) -> Table:
     """An account's hour records, newest first. Raises UnknownCustomer."""
     number = parse_account_no(account)
-    require_whole("newest", newest, _ROWS_MAX)
+    require_whole("newest", newest, 1, _ROWS_MAX)
     if before is not None and (type(before) is not int or before < 1):
         raise InvalidValue.of("before", before, "the number of a record")
     if number not in look.books.customers:
@@ -171,7 +173,7 @@ def _state_now(look: Look, one: Book) -> str:
 
 def closings(look: Look, outlet: str | None = None, *, newest: int = 50) -> Table:
     """The newest closings of the bank, or of an outlet and everything below it."""
-    require_whole("newest", newest, _ROWS_MAX)
+    require_whole("newest", newest, 1, _ROWS_MAX)
     places = {place.outlet_no: place for place in below(look, outlet)}
     found = [one for one in look.books.closings.values() if one.outlet_no in places]
     found.sort(key=lambda one: one.closing_no, reverse=True)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.errors import InvalidValue
-from gongyi_bank.testing.strategies.arguments import require_whole
+from gongyi_bank.testing.arguments import require_whole
 from gongyi_bank.values import POINTS_MAX, Points
 
 

@@ -9,9 +9,10 @@ from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import InvalidValue
+from gongyi_bank.testing.arguments import require_range, require_words
 from gongyi_bank.testing.histories import Step
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
-from gongyi_bank.testing.strategies.arguments import require_cast, require_range, require_words
+from gongyi_bank.testing.strategies.arguments import require_cast
 from gongyi_bank.testing.strategies.history_acts import KINDS, label_of
 from gongyi_bank.testing.strategies.history_draft import Draft, StepWish
 

@@ -9,7 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.commands.outlets import NewOutlet, Setting
 from gongyi_bank.errors import InvalidValue
-from gongyi_bank.testing.strategies.arguments import require_range, require_whole
+from gongyi_bank.testing.arguments import require_range, require_whole
 from gongyi_bank.values import clean_code, compose_account_no, compose_passbook_no
 
 _SIGNS = "abcXYZ012-_.:/#莲花𠮷"

@@ -18,13 +18,14 @@ from hypothesis.strategies import SearchStrategy
 from gongyi_bank.commands.customers import CustomerKind, NewCustomer
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.identities import IdentityKind
-from gongyi_bank.testing.strategies.arguments import (
-    refs_of,
+from gongyi_bank.testing.arguments import (
     require_codes,
     require_days,
+    require_flag,
     require_range,
     require_words,
 )
+from gongyi_bank.testing.strategies.arguments import refs_of
 
 #: The plainest first: examples shrink towards it.
 _SURNAMES = ("张", "李", "王", "欧阳", "司马", "㐱", "𠮷", "𡈼")
@@ -139,11 +140,9 @@ def customers(
     """
     places = require_codes("outlets", outlets)
     chosen = require_words("kinds", kinds, _KINDS)
-    if type(documents) is not bool:
-        raise InvalidValue.of("documents", documents, "True or False")
     forms = [
         (kind, place, phoned, shown)
-        for shown in ((False, True) if documents else (False,))
+        for shown in ((False, True) if require_flag("documents", documents) else (False,))
         for phoned in (False, True)
         for kind in chosen
         for place in places

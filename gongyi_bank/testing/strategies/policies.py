@@ -25,8 +25,8 @@ from gongyi_bank.policies import (
     Tariff,
     TariffRate,
 )
+from gongyi_bank.testing.arguments import require_codes
 from gongyi_bank.testing.strategies.amounts import between, points
-from gongyi_bank.testing.strategies.arguments import require_codes
 from gongyi_bank.values import Points
 
 Fields = dict[str, Any]
@@ -47,7 +47,7 @@ def policies(*kinds: type[PolicyT]) -> SearchStrategy[PolicyT]:
     chosen: tuple[type[Any], ...] = kinds or tuple(POLICIES.values())
     for kind in chosen:
         if kind not in POLICIES.values():
-            raise InvalidValue.of("kinds", kind, f"policies of {', '.join(POLICIES)}")
+            raise InvalidValue.of("kinds", kind, f"a policy is one of {', '.join(POLICIES)}")
     return st.one_of(*[_policies_of(kind) for kind in chosen])
 
 

@@ -16,18 +16,19 @@ from hypothesis.strategies import SearchStrategy
 from gongyi_bank.commands.hours import ServiceRow
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.periods import require_moment
-from gongyi_bank.testing.clock import SHANGHAI
-from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
-from gongyi_bank.testing.strategies.arguments import (
-    refs_of,
-    require_cast,
+from gongyi_bank.testing.arguments import (
     require_codes,
+    require_flag,
     require_range,
     require_whole,
+    require_word,
     require_words,
     require_zone,
 )
-from gongyi_bank.values import compose_account_no
+from gongyi_bank.testing.clock import SHANGHAI
+from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
+from gongyi_bank.testing.strategies.arguments import refs_of, require_cast
+from gongyi_bank.values import compose_account_no, require_list
 
 #: The columns of a services file, in the order in which `services_YYYY-MM.csv` has them.
 SERVICE_COLUMNS = (
@@ -42,11 +43,23 @@ class BadRow:
     """A row that is refused: its fields, and the code of the error that must come.
 
     `is_unmade` says that `ServiceRow(**fields)` itself refuses it; the bank refuses the others.
+    Raises InvalidValue.
     """
 
     fields: Mapping[str, Any]
     code: str
     is_unmade: bool
+
+    def __post_init__(self) -> None:
+        _require_mapping("fields", self.fields)
+        require_word("code", self.code, SERVICE_FAULTS)
+        require_flag("is_unmade", self.is_unmade)
+
+
+def _require_mapping(field: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise InvalidValue.of(field, type(value).__name__, "values by their names are needed")
+    return value
 
 
 def service_rows(
@@ -289,9 +302,18 @@ def bad_service_cells(
 
 
 def csv_text(rows: Iterable[Mapping[str, str]], columns: Iterable[str] = SERVICE_COLUMNS) -> str:
-    """Rows as the text of a CSV file with its header, for `Path.write_text`."""
-    written = io.StringIO()
-    table = csv.DictWriter(written, fieldnames=list(columns), lineterminator="\n")
+    """Rows as the text of a CSV file with its header, for `Path.write_text`.
+
+    A cell that a row has not is empty. Raises InvalidValue.
+    """
+    names, written = require_codes("columns", columns), io.StringIO()
+    table = csv.DictWriter(written, fieldnames=names, lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    for row in require_list(rows, field="rows"):
+        cells = _require_mapping("rows", row)
+        if not cells.keys() <= {*names}:
+            raise InvalidValue.of("rows", row, f"columns are {', '.join(names)}")
+        if not all(isinstance(cell, str) for cell in cells.values()):
+            raise InvalidValue.of("rows", row, "texts by their columns are needed")
+        table.writerow(cells)
     return written.getvalue()

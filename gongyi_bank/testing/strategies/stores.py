@@ -10,15 +10,10 @@ from hypothesis.strategies import SearchStrategy
 
 from gongyi_bank.commands.redemptions import Redeem, RedemptionRow, Reserve
 from gongyi_bank.commands.stores import NewOffer, NewStore, StoreKind
+from gongyi_bank.testing.arguments import require_codes, require_some, require_whole
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
 from gongyi_bank.testing.strategies.amounts import between
-from gongyi_bank.testing.strategies.arguments import (
-    refs_of,
-    require_cast,
-    require_codes,
-    require_some,
-    require_whole,
-)
+from gongyi_bank.testing.strategies.arguments import refs_of, require_cast
 from gongyi_bank.values import Points
 
 _KINDS: tuple[StoreKind, ...] = ("community_store", "charity_shop", "enterprise")
@@ -54,7 +49,7 @@ def offers(
     codes = require_codes("stores", stores)
     pieces = st.integers(0, require_whole("stock_max", stock_max, 0, 1_000_000))
     smallest = Points.of_units(1, require_whole("scale", scale, 0, 4))
-    prices = between(smallest, points_max, scale, ("the smallest amount", "points_max"))
+    prices = between(smallest, points_max, scale, ("smallest", "points_max"))
     return st.builds(
         lambda store, number, name, price, stock: NewOffer(
             store=store, sku=f"SKU-{number:03d}", name=name, points=price, stock=stock
