@@ -126,6 +126,25 @@ def test_the_code_that_pages_speak_of_exists() -> None:
     report(faults, advice="the code has moved: read it again and mend the page.")
 
 
+def unheld(text: str) -> list[str]:
+    """Lines of the security checklist that neither name a test nor say that there is no feature."""
+    checklist = text.partition("## The checklist")[2].partition("\n## ")[0]
+    rows = [row.split(" | ") for row in checklist.splitlines() if row.startswith("| ")][1:]
+    assert rows
+    return [
+        line
+        for line, held_by, *_ in rows
+        if not (any(name for _, name in code_names_of(held_by)) or "no such feature yet" in held_by)
+    ]
+
+
+def test_every_line_of_the_security_checklist_is_held_by_a_test_or_said_to_be_open() -> None:
+    text = (DOCS / "explanation/security.md").read_text("utf-8")
+    report(
+        unheld(text), advice="name its test, `tests/….py::test_…`, or say what there is instead."
+    )
+
+
 def _names_in(file: Path) -> set[str]:
     """Functions, classes, methods and assigned names of a module, methods as `Class.method`."""
     names: set[str] = set()
@@ -137,7 +156,7 @@ def _names_in(file: Path) -> set[str]:
 
 
 def _defined(node: ast.stmt) -> set[str]:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
     targets = node.targets if isinstance(node, ast.Assign) else []
     if isinstance(node, ast.AnnAssign):
@@ -223,6 +242,23 @@ def test_an_example_that_fails_tells_its_line() -> None:
     assert [(f.path, f.lineno + 1) for f in caught.traceback if f.path == "page.md"] == [
         ("page.md", 5)
     ]
+
+
+def test_a_line_of_the_checklist_that_nothing_holds_is_found() -> None:
+    page = """## The checklist
+
+| the line | held by | what it does |
+|---|---|---|
+| Default deny | `tests/docs/test_docs.py::unheld` | … |
+| Expiry | no such feature yet | … |
+| Races | `tests/docs/test_docs.py` | a file is no test |
+| Codes | | … |
+
+## Beyond
+
+| Files | nothing | … |
+"""
+    assert unheld(page) == ["| Races", "| Codes"]
 
 
 def test_links_headings_and_code_names_are_found() -> None:
