@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 from gongyi_bank.errors import LineNotSealed
 from gongyi_bank.reports.statements import require_line
@@ -22,6 +23,8 @@ from gongyi_bank.values import format_account_no
 #: What the fields of a line's leaf are, in their order.
 LEAF_FIELDS = ("version", "bank", "table", *store.LINE_COLUMNS)
 _LINE = store.SEALED["account_line"][0]
+#: Where the other half of a step may stand.
+_SIDES: dict[str, Literal["left", "right"]] = {"left": "left", "right": "right"}
 _ONE_DAY = dt.timedelta(days=1)
 
 
@@ -49,11 +52,10 @@ class LineProof:
         """
         try:
             steps: list[rules.Step] = [
-                ("left" if side == "left" else "right", bytes.fromhex(other))
-                for side, other in self.path
+                (_SIDES[side], bytes.fromhex(other)) for side, other in self.path
             ]
             return rules.is_included(self.leaf.encode(), steps, bytes.fromhex(root))
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             return False
 
     def to_json(self) -> str:

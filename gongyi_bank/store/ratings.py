@@ -186,7 +186,8 @@ def list_tallies(tx: Transaction, account_no: int, period: Period | None) -> lis
         rows = _tally_lifetime(tx, account=account_no)
     else:
         rows = _tally_period(tx, account=account_no, **_bounds(period))
-    return sorted((RecordTally(*row) for row in rows), key=lambda t: (t.state != CREDITED, t.kind))
+    tallies = (RecordTally(*row) for row in rows)
+    return sorted(tallies, key=lambda one: (one.state != CREDITED, one.kind, one.state))
 
 
 # --- savings branches ----------------------------------------------------------------------

@@ -360,9 +360,8 @@ def _voucher(_: StoreEngine) -> sa.Select[Any]:
     )
 
 
-@query
-def _record(_: StoreEngine) -> sa.CompoundSelect[Any]:
-    """The record that a line paid, or the one that a reversal under this voucher took back."""
+def _record_of(cited: sa.Column[Any], which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The account's records that a voucher wrote, decided or voided, with who made them."""
     record, checker = hour_record, staff.alias("checker")
     recorded = sa.and_(
         staff.c.bank_id == record.c.bank_id, staff.c.staff_no == record.c.recorded_by_no
@@ -371,43 +370,53 @@ def _record(_: StoreEngine) -> sa.CompoundSelect[Any]:
         checker.c.bank_id == record.c.bank_id, checker.c.staff_no == record.c.checked_by_no
     )
     columns = [record.c[name] for name in tuple(LineRecord.__slots__)[:-2]]
-    paid = record.c.line_no == sa.bindparam("line")
-    by_voucher = (
-        (record.c.voucher_id, paid),
-        (record.c.decided_voucher_id, paid),
-        (record.c.voided_voucher_id, record.c.state == "voided"),
-    )
-    return sa.union(
-        *(
-            sa.select(*columns, staff.c.code, checker.c.code.label("checker_code"))
-            .select_from(record.outerjoin(staff, recorded).outerjoin(checker, checked))
-            .where(
-                of_bank(record),
-                cited == sa.bindparam("voucher"),
-                compared(record.c.account_no) == sa.bindparam("account"),
-                which,
-            )
-            for cited, which in by_voucher
+    return (
+        sa.select(*columns, staff.c.code, checker.c.code.label("checker_code"))
+        .select_from(record.outerjoin(staff, recorded).outerjoin(checker, checked))
+        .where(
+            of_bank(record),
+            cited == sa.bindparam("voucher"),
+            compared(record.c.account_no) == sa.bindparam("account"),
+            which,
         )
     )
 
 
 @query
-def _redemption(_: StoreEngine) -> sa.Select[Any]:
+def _record_paid(_: StoreEngine) -> sa.CompoundSelect[Any]:
+    """The record that a line paid, when it was recorded or when it was approved."""
+    paid = hour_record.c.line_no == sa.bindparam("line")
+    cited = (hour_record.c.voucher_id, hour_record.c.decided_voucher_id)
+    return sa.union(*(_record_of(voucher_id, paid) for voucher_id in cited))
+
+
+@query
+def _record_taken_back(_: StoreEngine) -> sa.Select[Any]:
+    """The record that a reversal under this voucher took back."""
+    return _record_of(hour_record.c.voided_voucher_id, hour_record.c.state == "voided")
+
+
+@query
+def _redemption(_: StoreEngine) -> sa.CompoundSelect[Any]:
+    """The goods that a line paid: redeemed under its voucher, or reserved before and captured."""
     taken = redemption
     its_store = sa.and_(
         partner_store.c.bank_id == taken.c.bank_id, partner_store.c.store_no == taken.c.store_no
     )
-    return (
-        sa.select(
-            partner_store.c.code, partner_store.c.name, taken.c.sku, taken.c.quantity, taken.c.ref
-        )
-        .select_from(taken.join(partner_store, its_store))
-        .where(
-            of_bank(taken),
-            taken.c.voucher_id == sa.bindparam("voucher"),
-            compared(taken.c.account_no) == sa.bindparam("account"),
-            taken.c.line_no == sa.bindparam("line"),
+    columns = (
+        partner_store.c.code, partner_store.c.name, taken.c.sku, taken.c.quantity, taken.c.ref,
+    )  # fmt: skip
+    return sa.union(
+        *(
+            sa.select(*columns)
+            .select_from(taken.join(partner_store, its_store))
+            .where(
+                of_bank(taken),
+                cited == sa.bindparam("voucher"),
+                compared(taken.c.account_no) == sa.bindparam("account"),
+                taken.c.line_no == sa.bindparam("line"),
+            )
+            for cited in (taken.c.voucher_id, taken.c.settled_voucher_id)
         )
     )
 
@@ -500,8 +509,10 @@ def load_voucher(tx: Transaction, voucher_id: bytes) -> VoucherFacts:
 
 def load_line_record(tx: Transaction, line: StoredLine) -> LineRecord | None:
     """The hour record that a line paid, or took back."""
-    number = line.line_no if line.kind != "reversal" else 0
-    rows = _record(tx, account=line.account_no, line=number, voucher=line.voucher_id)
+    by = {"account": line.account_no, "voucher": line.voucher_id}
+    # A correction takes a record back and pays another one under the same voucher.
+    is_paid = line.kind != "reversal"
+    rows = _record_paid(tx, line=line.line_no, **by) if is_paid else _record_taken_back(tx, **by)
     return LineRecord(*rows[0]) if rows else None
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -87,6 +88,14 @@ def test_a_proof_holds_for_every_sealed_line_and_for_no_other_root(life: SealedL
         assert not proof.holds(second)
         assert "王小明" not in proof.to_json()
     assert life.bank.reports.proof(life.accounts[2], 1).holds(second)
+
+
+def test_a_step_that_stands_on_neither_side_proves_nothing(life: SealedLife) -> None:
+    """It was taken for one on the right."""
+    proof = life.bank.reports.proof(life.accounts[0], 1)
+    assert {side for side, _ in proof.path} >= {"right"}
+    path = tuple(("above" if side == "right" else side, other) for side, other in proof.path)
+    assert not replace(proof, path=path).holds(proof.root)
 
 
 def test_a_line_of_the_open_day_cannot_be_proved_yet(life: SealedLife) -> None:
