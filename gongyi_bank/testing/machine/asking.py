@@ -1,7 +1,7 @@
 """Readings: what both banks are asked for besides acts, and must show alike.
 
-Where the reference has the reading itself it is asked; of the bank's reports `figures` tells what
-its books say. Whatever is personal is compared and never shown.
+Both are asked with the same arguments, and what they answer is compared in full, refusals too
+(see `shown`). What is asked about is chosen by a wish, as an act is.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from gongyi_bank.display import Table
 from gongyi_bank.errors import GongyiBankError
-from gongyi_bank.policies import POLICIES, PolicyBook
+from gongyi_bank.periods import Period
 from gongyi_bank.testing.machine.choosing import Choice
-from gongyi_bank.testing.machine.figures import FIGURES
-from gongyi_bank.testing.reference import ReferenceBank, comparable
+from gongyi_bank.testing.machine.shown import Form, differences
+from gongyi_bank.testing.reference import ReferenceBank
+from gongyi_bank.testing.reference.rows import Line
 
 #: What a reading is asked about: its arguments by name.
 Fields = dict[str, Any]
-_DAYS = (0, 1, 7, 30, 400)
+_DAYS = (0, 1, 7, 30, 400, -1)
+#: The kinds of lines behind which a record or goods stand.
+_EXPLAINED = ("service", "reversal", "redemption")
+_KINDS = ("month", "quarter", "year", "month", "day")
 
 
 def _nothing(_: Choice) -> Fields:
@@ -29,6 +32,13 @@ def _nothing(_: Choice) -> Fields:
 
 def _account(choice: Choice) -> Fields:
     return {"account": choice.account()}
+
+
+def _any_account(choice: Choice) -> Fields:
+    """A customer's, or now and then a pool's."""
+    pools = [pool.account_no for pool in choice.books.pools.values()]
+    is_pools = pools and choice.is_rare(5)
+    return {"account": choice.one_of(pools, choice.wish.who) if is_pools else choice.account()}
 
 
 def _outlet(choice: Choice) -> Fields:
@@ -47,28 +57,86 @@ def _pool(choice: Choice) -> Fields:
     return {"pool": choice.pool([])}
 
 
-def _own(choice: Choice) -> Fields:
-    """An account that there is: what the books tell has no refusals."""
-    return {"account": choice.one_of(list(choice.books.customers), choice.wish.who)}
+# --- days and pages --------------------------------------------------------------------------
+
+
+def _day(choice: Choice) -> dt.date:
+    return choice.day(*_DAYS)
+
+
+def _between(choice: Choice) -> Fields:
+    last_on = _day(choice)
+    return {"between": (last_on - dt.timedelta(days=choice.wish.units), last_on)}
+
+
+def _as_of(choice: Choice) -> Fields:
+    """Now, or at the end of a day, or at an instant."""
+    instant = choice.now - dt.timedelta(hours=choice.wish.units)
+    return choice.one_of(({}, {"as_of": _day(choice)}, {"as_of": instant}))
 
 
 def _page(choice: Choice) -> Fields:
-    return _own(choice) | {"newest": choice.one_of((50, 3))}
+    """The newest lines, or others, or a page that cannot be."""
+    below = {"newest": 2, "before_line": 1 + choice.wish.units % 12}
+    return choice.one_of((
+        {}, {"newest": 3}, below, _between(choice), _as_of(choice), {"as_of": _day(choice)},
+        {"newest": 1, **_between(choice)}, {"newest": choice.wish.units % 2},
+    ))  # fmt: skip
 
 
-def _day(choice: Choice) -> Fields:
-    return _own(choice) | {"day": choice.day(*_DAYS)}
+def _period(choice: Choice) -> Fields:
+    """A month, a quarter or a year, rarely a day."""
+    period = Period.containing(_day(choice), choice.one_of(_KINDS, choice.wish.units))
+    return {"period": period.label if choice.wish.how % 2 else period}
 
 
-def _days(choice: Choice) -> Fields:
-    last_on = choice.day(*_DAYS)
-    first_on = last_on - dt.timedelta(days=choice.wish.units)
-    return _own(choice) | {"between": (first_on, last_on)}
+def _at_most(choice: Choice) -> Fields:
+    return {"top": choice.one_of((None, None, 2, 0))}
 
 
-def _place(choice: Choice) -> Fields:
-    codes = [one.code for one in choice.books.outlets.values()]
-    return {"outlet": choice.one_of(codes, choice.wish.what)}
+# --- lines -----------------------------------------------------------------------------------
+
+
+def _line(fits: Callable[[Line], bool]) -> Callable[[Choice], Fields]:
+    def choose(choice: Choice) -> Fields:
+        account, line_no = choice.line_that(fits)
+        return {"account": account, "line_no": line_no}
+
+    return choose
+
+
+# --- what else a reading takes ---------------------------------------------------------------
+
+
+def _passbook_page(choice: Choice) -> Fields:
+    named, further = {"page_no": 1, "show_name": True}, {"page_no": 1 + choice.wish.units % 9}
+    return _account(choice) | choice.one_of(({}, named, further))
+
+
+def _indicators(choice: Choice) -> Fields:
+    some = {"outlets": [choice.outlet(), choice.outlet(3)]}
+    return _period(choice) | choice.one_of(({}, {"outlets": choice.outlet()}, some))
+
+
+def _volunteers(choice: Choice) -> Fields:
+    others = {"kinds": ("organisation", "household"), "names": True}
+    return _period(choice) | _at_most(choice) | choice.one_of(({"names": True}, {}, others))
+
+
+def _book(choice: Choice) -> Fields:
+    of_days = _period(choice)
+    forms = ({"names": True}, of_days, {"period": None}, of_days | {"names": True})
+    return _outlet(choice) | choice.one_of(forms)
+
+
+def _trial(choice: Choice) -> Fields:
+    here, then = _outlet(choice), {"as_of": _day(choice)}
+    return choice.one_of(({}, here, then, here | then))
+
+
+def _totals(choice: Choice) -> Fields:
+    dating = {"dating": choice.one_of(("booking", "value"))}
+    return _any_account(choice) | _between(choice) | dating
 
 
 #: By desk and method: what is asked about.
@@ -81,46 +149,64 @@ QUESTIONS: Mapping[str, Callable[[Choice], Fields]] = {
     "hours.waiting": _outlet,
     "outlets.tree": _outlet,
     "passbooks.of": _account,
+    "passbooks.page": _passbook_page,
     "passbooks.stock": _outlet,
     "policies.book": _nothing,
     "pools.balance": _pool,
     "pools.list": _nothing,
+    "pools.statement": lambda choice: _pool(choice) | _page(choice),
+    "ratings.explain": lambda choice: _account(choice) | _period(choice),
+    "ratings.explain_outlet": lambda choice: {"code": choice.outlet()} | _period(choice),
+    "ratings.indicators": _indicators,
+    "ratings.outlet_league": lambda choice: _period(choice) | _at_most(choice),
+    "ratings.volunteer_league": _volunteers,
+    "ratings.volunteer_stars": _account,
+    "ratings.volunteers_by_stars": _nothing,
     "redemptions.of": _account,
     "redemptions.reserved": _store,
-    "reports.balance": _account,
-    "reports.balances": lambda choice: {"accounts": list(choice.books.customers)},
-    "reports.balance_as_of": _day,
-    "reports.customer_summary": _own,
-    "reports.ledger_book": _place,
-    "reports.statement": _page,
-    "reports.totals": _days,
-    "reports.trial_balance": _nothing,
+    "reports.balance": lambda choice: _any_account(choice) | _as_of(choice),
+    "reports.balance_as_of": lambda choice: _any_account(choice) | {"day": _day(choice)},
+    "reports.balances": lambda choice: {"accounts": [*choice.books.customers, choice.account()]},
+    "reports.clearing": lambda choice: {"day": choice.one_of((None, choice.closed_day()))},
+    "reports.customer_summary": _account,
+    "reports.expiry_schedule": _any_account,
+    "reports.explain": _line(lambda line: line.kind in _EXPLAINED),
+    "reports.ledger_book": _book,
+    "reports.proof": lambda choice: _line(choice.is_sealed)(choice),
+    "reports.provenance": _line(lambda line: line.amount < 0),
+    "reports.spent_on": _line(lambda line: line.amount > 0),
+    "reports.statement": lambda choice: _any_account(choice) | _page(choice),
+    "reports.totals": _totals,
+    "reports.trial_balance": _trial,
     "staff.roles": lambda choice: {"ended": choice.one_of((True, False))},
     "stores.offers": _store,
 }
-#: What the bank is asked for besides what both are.
-_ONLY_THERE: Mapping[str, Fields] = {"reports.ledger_book": {"names": True}}
 #: Whose last order is that of ids, which are each bank's own.
 _BY_ID = ("holds.list", "holds.of", "redemptions.of", "redemptions.reserved")
 
 
 def require_same_shown(
-    name: str, choice: Choice, bank: Any, reference: ReferenceBank, pairs: Mapping[UUID, UUID]
+    name: str,
+    choice: Choice,
+    bank: Any,
+    reference: ReferenceBank,
+    *,
+    pairs: Mapping[UUID, UUID],
+    roots: Mapping[dt.date, str],
 ) -> None:
-    """Raise AssertionError where a reading shows something else than the reference."""
+    """Raise AssertionError where a reading shows something else than the reference.
+
+    `pairs` are the reference's ids by the bank's, `roots` those that the bank has published.
+    """
     fields = QUESTIONS[name](choice)
-    said = _answer(name, bank, fields | _ONLY_THERE.get(name, {}))
-    if name in FIGURES:
-        told, taken = FIGURES[name]
-        other = told(reference.look(), **fields)
-        said = said if isinstance(said, GongyiBankError) else taken(said)
-    else:
-        other = _answer(name, reference, fields)
-    ours = _form(name, said, pairs)
-    theirs = _form(name, other, {other: other for other in pairs.values()})
+    own = {other: other for other in pairs.values()}
+    ours, theirs = (
+        _sorted(name, Form(ids, roots).of(_answer(name, house, fields)))
+        for house, ids in ((bank, pairs), (reference, own))
+    )
     if ours != theirs:
         about = ", ".join(f"{field}={value!r}" for field, value in fields.items())
-        raise AssertionError("\n".join([f"{name}({about}):", *_differences(ours, theirs)]))
+        raise AssertionError("\n".join([f"{name}({about}):", *differences(ours, theirs)]))
 
 
 def _answer(name: str, house: Any, fields: Fields) -> Any:
@@ -131,31 +217,5 @@ def _answer(name: str, house: Any, fields: Fields) -> Any:
         return refusal
 
 
-def _form(name: str, said: Any, pairs: Mapping[UUID, UUID]) -> Any:
-    """An answer in a form that can be compared, ids told in the reference's; those that no
-    receipt told are not compared."""
-    if isinstance(said, GongyiBankError):
-        return comparable(said)
-    if isinstance(said, PolicyBook):
-        return [said.history(kind) for kind in POLICIES]
-    if not isinstance(said, Table):
-        return said
-    rows = [
-        tuple(pairs.get(cell) if isinstance(cell, UUID) else cell for cell in row)
-        for row in said.rows
-    ]
-    return [said.keys, *(sorted(rows, key=repr) if name in _BY_ID else rows)]
-
-
-def _differences(ours: Any, theirs: Any) -> list[str]:
-    if isinstance(ours, list) and isinstance(theirs, list):
-        lines = [f"  only the bank shows {row}" for row in ours if row not in theirs]
-        lines += [f"  the bank does not show {row}" for row in theirs if row not in ours]
-        return lines or ["  the rows stand in another order"]
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return [
-            f"  {key}: the bank shows {ours.get(key)}, the reference {theirs.get(key)}"
-            for key in sorted(ours.keys() | theirs.keys())
-            if ours.get(key) != theirs.get(key)
-        ]
-    return [f"  the bank shows {ours}, the reference {theirs}"]
+def _sorted(name: str, form: Any) -> Any:
+    return [form[0], *sorted(form[1:], key=repr)] if name in _BY_ID and type(form) is list else form

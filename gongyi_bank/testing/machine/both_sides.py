@@ -15,6 +15,7 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
 from gongyi_bank.receipts.base import AnyReceipt
+from gongyi_bank.receipts.closings import BooksClosed
 from gongyi_bank.testing.arguments import require_kind, require_word
 from gongyi_bank.testing.clock import START, FrozenClock
 from gongyi_bank.testing.machine.asking import QUESTIONS, require_same_shown
@@ -61,6 +62,8 @@ class BothSides(RuleBasedStateMachine):
         #: What it is held against.
         self.reference = ReferenceBank.found(**settings)
         self.ids = Ids()
+        #: The roots of sealed days, by the last one of each seal, as receipts have told them.
+        self.roots: dict[dt.date, str] = {}
         #: What was sent and stands, with who sent it.
         self.sent: list[tuple[str, Command]] = []
         #: The connections that were lost so far.
@@ -138,6 +141,8 @@ class BothSides(RuleBasedStateMachine):
             raise AssertionError(f"{command.act}: {difference(said, other)}")
         if not isinstance(said, GongyiBankError):
             self.ids.learn(said, other)
+            if isinstance(said, BooksClosed) and said.root is not None:
+                self.roots[said.last_on] = said.root
         if self._is_told:
             self.observe(staff, command, said)
         return said
@@ -201,7 +206,9 @@ class BothSides(RuleBasedStateMachine):
         choice = self._choice(require_wish(wish))
         self._tell(f"{self._shown():%Y-%m-%d %H:%M} {reading}")
         try:
-            require_same_shown(reading, choice, self.bank, self.reference, self.ids.pairs)
+            require_same_shown(
+                reading, choice, self.bank, self.reference, pairs=self.ids.pairs, roots=self.roots
+            )
         except AssertionError:
             self._is_wrong = True
             raise

@@ -7,16 +7,17 @@ about (see `subjects`), now and then about anything there is, and rarely about w
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 from gongyi_bank.periods import business_day
+from gongyi_bank.rules.closings import CLOSED, DAY
 from gongyi_bank.rules.outlets import BRANCH, SAVINGS_BRANCH
 from gongyi_bank.testing.machine.subjects import Subjects
 from gongyi_bank.testing.machine.wishes import Twist, Wish
 from gongyi_bank.testing.reference.books import Books
-from gongyi_bank.testing.reference.rows import HourRecord, StoredHold
+from gongyi_bank.testing.reference.rows import HourRecord, Line, StoredHold
 from gongyi_bank.values import Points, compose_account_no, compose_passbook_no
 
 T = TypeVar("T")
@@ -202,6 +203,29 @@ class Choice:
             key=lambda line: order[line.voucher_id],
         )
         return self.newest([(line.account_no, line.line_no) for line in lines], (NOBODY, 1))
+
+    def line_that(self, fits: Callable[[Line], bool]) -> tuple[int, int]:
+        """(account, line) of any account's line, the newest that fits first; or of none."""
+        every = sorted(
+            (line for lines in self.books.lines.values() for line in lines),
+            key=lambda line: (line.voucher_id, line.account_no, line.line_no),
+        )
+        known = self.likely([line for line in every if fits(line)], every)
+        found = [(line.account_no, line.line_no) for line in reversed(known)]
+        if self.wish.twist == Twist.ABSENT or not found:
+            return self.one_of([(NOBODY, 1), (self.account(), 999), (self.account(), 0)])
+        return self.one_of(found, self.wish.who + 12 * self.wish.back)
+
+    def is_sealed(self, line: Line) -> bool:
+        """Whether the bank has closed the day of a line."""
+        return line.business_day <= (self.closed_day() or dt.date.min)
+
+    def closed_day(self) -> dt.date | None:
+        """The last day of the bank's newest closing of days, or of one before it."""
+        mine = (self.books.head_office.outlet_no, DAY, CLOSED)
+        found = [one.last_on for one in self.books.closings.values()
+                 if (one.outlet_no, one.kind, one.state) == mine]  # fmt: skip
+        return self.newest(found, None)
 
     def record(self, fit: Sequence[HourRecord]) -> tuple[int, int]:
         """(account, record) of a record of hours, one of those that fit; or of none."""

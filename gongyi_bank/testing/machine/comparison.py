@@ -82,6 +82,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "business_day", "booked_at", "reason",
     ),
     "outlet": ("outlet_no", "code", "name", "tier", "parent_no", "setting", "state", "closed_on"),
+    "outlet_stay": ("outlet_no", "stay_no", "since_on", "parent_no", "state"),
     "staff": ("staff_no", "code", "own_account_no"),
     "staff_role": (
         "staff_no", "role_no", "role", "outlet_no", "store_no", "since_on", "ended_on",
@@ -229,6 +230,16 @@ def _outlets(books: Books) -> list[Row]:
     ]  # fmt: skip
 
 
+def _outlet_stays(books: Books) -> list[Row]:
+    numbers: Counter[int] = Counter()
+    rows = []
+    for one in books.stays:
+        numbers[one.outlet_no] += 1
+        state = "open" if one.is_open else "closed"
+        rows.append(one._asdict() | {"stay_no": numbers[one.outlet_no], "state": state})
+    return rows
+
+
 def _roles(books: Books) -> list[Row]:
     return [
         {
@@ -308,6 +319,7 @@ _TOLD: dict[str, Callable[[Books, dt.date], list[Row]]] = {
     "closing": lambda books, _: _plain(books.closings.values()),
     "voucher": lambda books, _: _vouchers(books),
     "outlet": lambda books, _: _outlets(books),
+    "outlet_stay": lambda books, _: _outlet_stays(books),
     "staff": lambda books, _: _named("staff", books.people.values()),
     "staff_role": lambda books, _: _roles(books),
     "policy": lambda books, _: _policies(books),

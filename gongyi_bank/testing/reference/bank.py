@@ -1,8 +1,8 @@
 """The reference bank's door: the same desks, commands, receipts and refusals as `Bank`.
 
-It has every act, and of what can be read what `readings.READINGS` lists. What else a bank has
-(`readings.ABSENT`) needs a database or is a report of its own; asking for it is refused, and all
-that the reference knows is in `books`, for everybody to look at.
+It has every act, and every reading (`readings.READINGS`). What else a bank has
+(`readings.ABSENT`) needs a database; asking for it is refused, and all that the reference knows is
+in `books`, for everybody to look at.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ class ReferenceBank(ReferenceDesks):
     >>> reference.outlets.open(outlets=[NewOutlet(code="B01", name="莲花分行", parent="H")]).codes
     ('B01',)
 
-    Every act, and what can be read of a desk's own things. What a bank has beyond that
-    (`within`, `verify`, the outbox, ratings, most reports) raises NotImplementedError.
+    Every act, and whatever can be read but the outbox; a report is told field by field
+    (`told.Told`). What a bank has beyond that (`within`, `verify` …) raises NotImplementedError.
     """
 
     commits_each_act = True

@@ -32,7 +32,7 @@ from gongyi_bank.rules.expiry import (
 )
 from gongyi_bank.rules.holds import HELD, HeldGoods, Hold
 from gongyi_bank.rules.ledger import EARLIEST, Head, internal_kind
-from gongyi_bank.rules.outlets import stays_of
+from gongyi_bank.rules.outlets import Stays, stays_of
 from gongyi_bank.rules.passbooks import Book, LossReport
 from gongyi_bank.rules.pools import PoolFacts
 from gongyi_bank.rules.redemptions import RESERVED
@@ -49,6 +49,7 @@ from gongyi_bank.testing.reference.rows import (
     Person,
     Redemption,
     Refund,
+    Stay,
     StoredHold,
     Voucher,
 )
@@ -72,8 +73,8 @@ class Books:
     settings: dict[int, str] = field(default_factory=dict)
     #: Since when an outlet is closed that is.
     outlets_closed_on: dict[int, dt.date] = field(default_factory=dict)
-    #: (outlet, the one above it, since when), in the order in which they came to be there.
-    stays: tuple[tuple[int, int | None, dt.date], ...] = ()
+    #: Where outlets are and were, in the order in which they came to be there.
+    stays: tuple[Stay, ...] = ()
     #: By code.
     people: dict[str, Person] = field(default_factory=dict)
     #: (policy id, effective day, policy) as adopted.
@@ -169,7 +170,16 @@ class Books:
             for made in self.closings.values()
             if made.state != CLOSING
         )
-        return ClosedDays(closed, stays_of(self.stays))
+        return ClosedDays(closed, self.outlet_stays())
+
+    def outlet_stays(self) -> Stays:
+        """Which outlet was above each one when."""
+        return stays_of(stay[:3] for stay in self.stays)
+
+    def parent_then(self, outlet_no: int, day: dt.date) -> int | None:
+        """The outlet above this one on a day."""
+        stays = self.outlet_stays()[outlet_no]
+        return [stay for stay in stays if stay.first_on <= day][-1].parent_no
 
     def homes(self, account_no: int) -> tuple[Home, ...]:
         """Where a customer is and was registered; the bank's own accounts have no home."""

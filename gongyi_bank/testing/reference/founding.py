@@ -11,7 +11,7 @@ from gongyi_bank.rules.outlets import HEAD_OFFICE
 from gongyi_bank.rules.staff import ADMINISTRATOR, OutletFacts, RoleFacts
 from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.reference.gate import BankFacts
-from gongyi_bank.testing.reference.rows import Person, Role
+from gongyi_bank.testing.reference.rows import Person, Role, Stay
 
 #: The head office's number; the others follow.
 HEAD_OFFICE_NO = 1000
@@ -26,6 +26,7 @@ def found(
     books.outlets[number] = OutletFacts(number, code, name, HEAD_OFFICE, None, is_open=True)
     books.settings[number] = "urban"
     founded_on = business_day(bank.founded_at, bank.zone)
+    books.stays = (Stay(number, None, founded_on),)
     role = Role(1, RoleFacts(ADMINISTRATOR, number, HEAD_OFFICE), founded_on)
     books.people[administrator] = Person(books.draw("staff"), administrator, None, (role,))
     chosen = {kind: policy() for kind, policy in POLICIES.items()}

@@ -19,6 +19,7 @@ from gongyi_bank.rules.staff import OutletFacts, require_permission
 from gongyi_bank.testing.reference.books import WAITING, Books
 from gongyi_bank.testing.reference.founding import HEAD_OFFICE_NO
 from gongyi_bank.testing.reference.gate import Acts, Visit
+from gongyi_bank.testing.reference.rows import Stay
 
 
 def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
@@ -41,7 +42,7 @@ def open_outlets(visit: Visit, command: OpenOutlets) -> OutletsOpened:
             number, part.code, part.name, tier, parent.outlet_no, is_open=True
         )
         books.settings[number] = part.setting
-        books.stays += ((number, parent.outlet_no, visit.today),)
+        books.stays += (Stay(number, parent.outlet_no, visit.today),)
     receipt = OutletsOpened(
         voucher_id=visit.voucher_uuid,
         business_day=visit.today,
@@ -68,9 +69,15 @@ def move(visit: Visit, command: MoveOutlet) -> OutletChanged:
     for place in (outlet, branch):
         visit.closed.require_open_day(place, visit.today)
     receipt = _changed(visit, command, replace(outlet, parent_no=branch.outlet_no))
-    days = [day for number, _, day in visit.books.stays if number == outlet.outlet_no]
-    visit.books.stays += ((outlet.outlet_no, branch.outlet_no, max(visit.today, *days)),)
+    _stay(visit, replace(outlet, parent_no=branch.outlet_no))
     return receipt
+
+
+def _stay(visit: Visit, outlet: OutletFacts) -> None:
+    """From today on it is there: never before it was where it is."""
+    days = [one.since_on for one in visit.books.stays if one.outlet_no == outlet.outlet_no]
+    since_on = max(visit.today, *days)
+    visit.books.stays += (Stay(outlet.outlet_no, outlet.parent_no, since_on, outlet.is_open),)
 
 
 def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
@@ -80,6 +87,7 @@ def close(visit: Visit, command: CloseOutlet) -> OutletChanged:
     rules.require_closable(outlet, left_open(visit.books, outlet.outlet_no))
     receipt = _changed(visit, command, replace(outlet, is_open=False), command.reason)
     visit.books.outlets_closed_on[outlet.outlet_no] = visit.today
+    _stay(visit, replace(outlet, is_open=False))
     return receipt
 
 
@@ -112,6 +120,7 @@ def reopen(visit: Visit, command: ReopenOutlet) -> OutletChanged:
     rules.require_reopenable(outlet, visit.books.outlets.get(outlet.parent_no or 0))
     receipt = _changed(visit, command, replace(outlet, is_open=True))
     del visit.books.outlets_closed_on[outlet.outlet_no]
+    _stay(visit, replace(outlet, is_open=True))
     return receipt
 
 

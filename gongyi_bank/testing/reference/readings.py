@@ -1,29 +1,35 @@
 """What can be read at the reference bank's desks: the rows that the bank's own desks show.
 
 Each reading is told again over the dicts. Rows and column keys are those of the bank; headings and
-words for people are its own (`gongyi_bank.display`), so a column is headed by its key here.
+words for people are its own (`gongyi_bank.display`), so a column is headed by its key here. Of a
+report the fields are told (`told.Told`), with what stands in them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from uuid import UUID
 
 from gongyi_bank.commands.hours import ROWS_MAX
 from gongyi_bank.display import Table
-from gongyi_bank.errors import InvalidValue, UnknownCustomer, UnknownStore
+from gongyi_bank.errors import InvalidValue, UnknownStore
 from gongyi_bank.periods import require_moment
 from gongyi_bank.rules.holds import HELD, LAPSED
-from gongyi_bank.rules.ledger import internal_kind
-from gongyi_bank.rules.pools import require_pool
 from gongyi_bank.rules.redemptions import RESERVED
 from gongyi_bank.testing.arguments import require_whole
-from gongyi_bank.testing.reference import registers
+from gongyi_bank.testing.reference import (
+    clearing,
+    origins,
+    ratings,
+    registers,
+    statements,
+    summaries,
+)
 from gongyi_bank.testing.reference.looking import Look, table_of
 from gongyi_bank.testing.reference.rows import Redemption, StoredHold
-from gongyi_bank.values import Points, clean_code, parse_account_no
+from gongyi_bank.values import clean_code, parse_account_no
 
 _HOLD = "hold_id account payee sku points captured points_left state placed_at deadline_at"
 
@@ -149,32 +155,6 @@ def pools(look: Look) -> Table:
     return table_of("pools.list", keys, rows)
 
 
-def pool_balance(look: Look, pool: str) -> Points:
-    """余额: what a pool has now. Raises UnknownPool."""
-    found = require_pool(look.books.pools, clean_code(pool, field="pool"))
-    return look.points(look.books.balance(found.account_no))
-
-
-# --- balances --------------------------------------------------------------------------------
-
-
-def balance(look: Look, account: int | str) -> Points:
-    """余额: what the passbook shows now. Raises UnknownCustomer."""
-    is_pool = type(account) is int and account < 2**63 and internal_kind(account) == "pool"
-    number = int(account) if is_pool else parse_account_no(account)
-    if number not in look.books.lines:
-        raise UnknownCustomer(account=number)
-    return look.points(look.books.balance(number))
-
-
-def balances(look: Look, accounts: Iterable[int | str]) -> dict[int, Points]:
-    """余额 of many accounts, by account number. Raises UnknownCustomer."""
-    if isinstance(accounts, str) or not isinstance(accounts, Iterable):
-        raise InvalidValue.of("accounts", accounts, "give a list of account numbers")
-    numbers = [parse_account_no(account, field="accounts") for account in accounts]
-    return {number: balance(look, number) for number in numbers}
-
-
 #: What answers `reference.holds.of(…)` and the like, by desk and method.
 READINGS: dict[str, Callable[..., Any]] = {
     "closings.register": registers.closings,
@@ -185,14 +165,35 @@ READINGS: dict[str, Callable[..., Any]] = {
     "hours.waiting": registers.waiting_records,
     "outlets.tree": registers.outlet_tree,
     "passbooks.of": registers.books_of,
+    "passbooks.page": registers.page,
     "passbooks.stock": registers.stock,
     "policies.book": registers.policy_book,
-    "pools.balance": pool_balance,
+    "pools.balance": statements.pool_balance,
     "pools.list": pools,
+    "pools.statement": statements.pool_statement,
+    "ratings.explain": ratings.explain,
+    "ratings.explain_outlet": ratings.explain_outlet,
+    "ratings.indicators": ratings.indicators,
+    "ratings.outlet_league": ratings.outlet_league,
+    "ratings.volunteer_league": ratings.volunteer_league,
+    "ratings.volunteer_stars": ratings.volunteer_stars,
+    "ratings.volunteers_by_stars": ratings.volunteers_by_stars,
     "redemptions.of": redemptions_of,
     "redemptions.reserved": reserved,
-    "reports.balance": balance,
-    "reports.balances": balances,
+    "reports.balance": statements.balance,
+    "reports.balance_as_of": statements.balance_as_of,
+    "reports.balances": statements.balances,
+    "reports.clearing": clearing.clearing,
+    "reports.customer_summary": summaries.customer_summary,
+    "reports.expiry_schedule": origins.expiry_schedule,
+    "reports.explain": origins.explain,
+    "reports.ledger_book": summaries.ledger_book,
+    "reports.proof": origins.proof,
+    "reports.provenance": origins.provenance,
+    "reports.spent_on": origins.spent_on,
+    "reports.statement": statements.statement,
+    "reports.totals": statements.totals,
+    "reports.trial_balance": summaries.trial_balance,
     "staff.roles": registers.staff_roles,
     "stores.offers": offers,
 }
@@ -210,11 +211,6 @@ def absent(name: str) -> NotImplementedError:
 
 #: What a bank has and the reference has not: desks, methods of desks, and methods of the bank.
 ABSENT: Final = frozenset({
-    "engine", "glance", "grants", "keep", "lock", "migrate", "open", "outbox", "passbooks.page",
-    "pools.statement", "ratings", "read",
-    "reports.balance_as_of", "reports.clearing", "reports.customer_summary",
-    "reports.expiry_schedule",
-    "reports.explain", "reports.ledger_book", "reports.proof", "reports.provenance",
-    "reports.spent_on", "reports.statement", "reports.totals", "reports.trial_balance", "verify",
+    "engine", "glance", "grants", "keep", "lock", "migrate", "open", "outbox", "read", "verify",
     "within",
 })  # fmt: skip

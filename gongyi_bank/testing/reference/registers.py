@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from gongyi_bank.display import Table
+from gongyi_bank.display import PassbookPage, PassbookRow, Table
 from gongyi_bank.errors import InvalidValue, UnknownCustomer
 from gongyi_bank.policies import PolicyBook
 from gongyi_bank.rules.outlets import TIER_NAMES
@@ -17,13 +17,16 @@ from gongyi_bank.rules.passbooks import (
     SPOILED,
     VOID,
     Book,
+    Holding,
+    require_current,
     require_known,
+    summary_of,
 )
 from gongyi_bank.testing.arguments import require_flag, require_whole
 from gongyi_bank.testing.reference.books import WAITING
 from gongyi_bank.testing.reference.looking import Look, below, table_of
-from gongyi_bank.testing.reference.rows import HourRecord
-from gongyi_bank.values import clean_code, format_account_no, parse_account_no
+from gongyi_bank.testing.reference.rows import HourRecord, Line
+from gongyi_bank.values import clean_code, format_account_no, mask_name, parse_account_no
 
 _ROWS_MAX: Final = 1000
 _RECORD = (
@@ -157,6 +160,46 @@ def books_of(look: Look, account: int | str) -> Table:
     )  # fmt: skip
     keys = "volume serial state issued_on outlet first_line printed_line rows_left"
     return table_of("passbooks.of", keys, rows)
+
+
+def page(
+    look: Look, account: int | str, page_no: int | None = None, *, show_name: bool = False
+) -> PassbookPage:
+    """A page of the account's book in use, as far as it is printed; the newest by default."""
+    number = parse_account_no(account)
+    customer = look.books.customers.get(number)
+    require_known(number, customer.state if customer else None)
+    mine = tuple(one for one in _books(look) if one.account_no == number)
+    book = require_current(Holding(number, mine, len(look.books.lines[number])))
+    shown_no = book.newest_page_no if page_no is None else page_no
+    if type(shown_no) is not int or not 1 <= shown_no <= book.pages:
+        raise InvalidValue.of("page_no", shown_no, f"the book has pages 1 to {book.pages}")
+    printed = look.books.lines[number][(book.first_line_no or 1) - 1 : book.printed_line_no]
+    first = (shown_no - 1) * book.rows_per_page
+    rows = enumerate(printed[first : first + book.rows_per_page], start=1)
+    name = customer.name if customer else ""
+    return PassbookPage(
+        serial=book.serial,
+        holder=name if show_name else mask_name(name),
+        account=format_account_no(number),
+        page_no=shown_no,
+        rows=tuple(_printed(look, row_no, line) for row_no, line in rows),
+        rows_per_page=book.rows_per_page,
+        bank=look.bank.name,
+    )
+
+
+def _printed(look: Look, row_no: int, line: Line) -> PassbookRow:
+    points = look.points(abs(line.amount))
+    return PassbookRow(
+        row_no=row_no,
+        day=line.business_day,
+        summary=summary_of(line.kind, line.value_on, line.business_day),
+        credit=points if line.amount > 0 else None,
+        debit=points if line.amount < 0 else None,
+        balance=look.points(line.credited_after - line.debited_after),
+        outlet=look.books.outlets[line.outlet_no].code,
+    )
 
 
 def _books(look: Look) -> list[Book]:

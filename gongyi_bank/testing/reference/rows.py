@@ -57,6 +57,15 @@ class Person(NamedTuple):
         return tuple(role for role in self.roles if role.ended_on is None)
 
 
+class Stay(NamedTuple):
+    """Where an outlet is from a day on, and whether it is open."""
+
+    outlet_no: int
+    parent_no: int | None
+    since_on: dt.date
+    is_open: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """客户: who holds an account."""
