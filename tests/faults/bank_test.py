@@ -30,15 +30,9 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.errors import EngineError
 from tests import mariadb
 from tests.district import START, District
+from tests.faults.booked import Books
 from tests.faults.books import load_books, voucher_ids
-from tests.faults.checks import (
-    CHECKS,
-    Books,
-    Counts,
-    check_not_empty,
-    check_settled,
-    count,
-)
+from tests.faults.checks import CHECKS, Counts, check_not_empty, check_settled, count
 from tests.faults.errands import ACCOUNTS, BEGIN_WITH, set_up
 from tests.faults.journal import History, read_journals
 from tests.faults.planted import BY_HAND, PLANTED, USUALLY_ENOUGH

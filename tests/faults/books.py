@@ -11,9 +11,9 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.reports.statements import statement
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import account_head, account_line, voucher
+from gongyi_bank.store.tables import account_head, account_line, hold, voucher
 from gongyi_bank.store.transaction import Transaction, of_bank, query
-from tests.faults.checks import Books, HeadTotals, Line, Voucher
+from tests.faults.booked import Books, HeadTotals, Line, Voucher
 
 #: Internal accounts have numbers below every customer's; pools are not used here.
 _CUSTOMERS = sa.literal_column(str(10 * internal_no("transit", 0)))
@@ -76,27 +76,33 @@ def load_books(
     bank: Bank, *, before: frozenset[str], first_lines: dict[int, int], held_after_sweep: int = 0
 ) -> Books:
     """The books as they are; `before` are the acts of the time before the workers came."""
+    left = sa.select(hold.c.account_no, sa.func.sum(hold.c.amount - hold.c.captured))
+    left = left.where(hold.c.state == "held").group_by(hold.c.account_no)
     with bank.engine.connect() as connection:
         heads = connection.execute(sa.select(account_head)).all()
         lines = connection.execute(sa.select(account_line)).all()
         vouchers = connection.execute(sa.select(voucher)).all()
+        open_holds = connection.execute(left).all()
     return Books(
         heads={h.account_no: HeadTotals(h.credited, h.debited, h.held, h.line_no) for h in heads},
-        lines=tuple(
-            Line(
-                line.account_no, line.line_no, line.amount, line.credited_after,
-                line.debited_after, line.voucher_id.hex(),
-            )
-            for line in lines
-        ),
+        lines=tuple(map(_line, lines)),
         vouchers={
             found.voucher_id.hex(): _voucher(found)
             for found in vouchers
             if found.voucher_id.hex() not in before
         },
         internal=bank.glance(lambda tx: int(_internal(tx)[0][1])),
+        open_holds={account: int(units) for account, units in open_holds},
         held_after_sweep=held_after_sweep,
         first_lines=first_lines,
+    )
+
+
+def _line(row: Any) -> Line:
+    return Line(
+        row.account_no, row.line_no, row.amount, row.credited_after, row.debited_after,
+        row.voucher_id.hex(), row.kind, row.booked_at, row.business_day, row.value_on,
+        row.origin_on or row.value_on,
     )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """How a worker of the bank test deals with the bank: by the library's own acts and reports.
 
+Beside these it reads the books by SQL of its own, so that neither reading has to be believed.
+
 The planted faults (`tests.faults.planted`) put another hand in its place.
 """
 
@@ -12,6 +14,7 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.commands.closings import CloseBooks
 from tests.faults.books import Totals, totals_at_once, totals_one_by_one
 from tests.faults.errands import Errand
+from tests.faults.reports import REPORTS
 
 Tell = Callable[[Any], None]
 
@@ -47,3 +50,7 @@ class Hand:
     def one_by_one(self) -> Totals:
         """All accounts, each read by itself, in one transaction."""
         return totals_one_by_one(self.bank, self.accounts)
+
+    def report(self, kind: str, asked: tuple[str, ...]) -> dict[Any, Any]:
+        """One of the library's own reports, of all accounts."""
+        return REPORTS[kind](self.bank, self.accounts, *asked)

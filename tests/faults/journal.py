@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 #: How a submission ended, as its worker was told. Of the others nobody knows.
 SETTLED = frozenset({"ok", "refused", "conflict"})
 
@@ -40,9 +41,10 @@ class Attempt:
     #: `ok`, `refused`, `conflict`; `failed` and `retry` (rolled back), `unknown`, None (killed).
     outcome: str | None = None
     code: str | None = None
-    #: The receipt, and the line numbers by account that it tells of.
+    #: The receipt, and the line numbers and balances (in units) by account that it tells of.
     receipt: Mapping[str, Any] | None = None
     shows: Mapping[int, int] = field(default_factory=dict)
+    balances: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def is_settled(self) -> bool:
@@ -67,11 +69,27 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one of the library's own reports showed."""
+
+    #: Its name (`tests.faults.reports`).
+    kind: str
+    place: int
+    started: float
+    ended: float
+    #: The day, the moment or the days that it was asked for.
+    asked: tuple[str, ...]
+    #: By account; of a trial balance by kind of account.
+    shown: Mapping[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """All that the workers of a run wrote down."""
 
     attempts: tuple[Attempt, ...] = ()
     looks: tuple[Look, ...] = ()
+    reports: tuple[Report, ...] = ()
     #: Places whose last worker came to its end by itself.
     finished: frozenset[int] = frozenset()
 
@@ -98,6 +116,10 @@ class Journal:
         """Note what a reading showed."""
         self._write("look", ended=time.monotonic(), **fields)
 
+    def reported(self, **fields: Any) -> None:
+        """Note what one of the library's reports showed."""
+        self._write("report", ended=time.monotonic(), **fields)
+
     def end(self) -> None:
         """Note that the worker has nothing left to do."""
         self._write("end")
@@ -117,15 +139,27 @@ def read_journals(paths: Iterable[Path]) -> History:
     """The history in these files, each of which may have been cut off in its last line."""
     attempts: list[Attempt] = []
     looks: list[Look] = []
+    reports: list[Report] = []
     finished: set[int] = set()
     for path in paths:
         mine: dict[int, Attempt] = {}
         for entry in _entries(path):
-            _take(entry, mine, looks, finished)
+            kind = entry.pop("entry")
+            if kind == "look":
+                looks.append(_look(entry))
+            elif kind == "report":
+                reports.append(_report(entry))
+            elif kind == "end":
+                finished.add(entry["place"])
+            else:
+                _note(kind, entry, mine)
         attempts += mine.values()
-    attempts.sort(key=lambda attempt: attempt.started)
-    looks.sort(key=lambda look: look.started)
-    return History(attempts=tuple(attempts), looks=tuple(looks), finished=frozenset(finished))
+    return History(
+        attempts=tuple(sorted(attempts, key=lambda attempt: attempt.started)),
+        looks=tuple(sorted(looks, key=lambda look: look.started)),
+        reports=tuple(sorted(reports, key=lambda report: report.started)),
+        finished=frozenset(finished),
+    )
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
@@ -133,25 +167,30 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole]
 
 
-def _take(
-    entry: dict[str, Any], mine: dict[int, Attempt], looks: list[Look], finished: set[int]
-) -> None:
-    kind = entry.pop("entry")
+def _note(kind: str, entry: dict[str, Any], mine: dict[int, Attempt]) -> None:
+    """What was tried, or what was answered."""
+    number = entry.pop("n")
     if kind == "try":
-        number = entry.pop("n")
         entry["lines"] = tuple((account, units) for account, units in entry["lines"])
         mine[number] = Attempt(**entry)
-    elif kind == "answer":
-        number = entry.pop("n")
-        entry["shows"] = _by_account(entry.get("shows", {}))
-        mine[number] = replace(mine[number], **entry)
-    elif kind == "look":
-        entry["balances"], entry["lines"] = map(_by_account, (entry["balances"], entry["lines"]))
-        looks.append(Look(**entry))
     else:
-        finished.add(entry["place"])
+        for name in ("shows", "balances"):
+            entry[name] = _by_account(entry.get(name, {}))
+        mine[number] = replace(mine[number], **entry)
 
 
-def _by_account(found: Mapping[str, int]) -> dict[int, int]:
+def _look(entry: dict[str, Any]) -> Look:
+    entry["balances"], entry["lines"] = map(_by_account, (entry["balances"], entry["lines"]))
+    return Look(**entry)
+
+
+def _report(entry: dict[str, Any]) -> Report:
+    entry["asked"] = tuple(entry["asked"])
+    if entry["kind"] != "trial_balance":
+        entry["shown"] = _by_account(entry["shown"])
+    return Report(**entry)
+
+
+def _by_account(found: Mapping[str, T]) -> dict[int, T]:
     """JSON has only texts for keys."""
-    return {int(account): number for account, number in found.items()}
+    return {int(account): figure for account, figure in found.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +17,28 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from gongyi_bank.bank import Bank
+from gongyi_bank.commands.holds import PlaceHold
+from gongyi_bank.commands.points import ExpireDue
 from gongyi_bank.commands.transfers import GiftPoints
-from gongyi_bank.errors import IdempotencyConflict
+from gongyi_bank.errors import IdempotencyConflict, InsufficientPoints, RetryTransaction
 from gongyi_bank.receipts.transfers import PointsGifted
 from gongyi_bank.store.engines import READ_ONLY
 from gongyi_bank.store.tables import account_head, account_line, voucher
-from tests.faults.books import Totals, totals_at_once
+from gongyi_bank.values import Points
 from tests.faults.errands import ACCOUNTS, BEGIN_WITH, Errand
 from tests.faults.hands import Hand, Tell
 from tests.faults.own_teller import OwnTeller
-
-#: Long enough for somebody else to come between.
-MOMENT = 0.01
+from tests.faults.planted_reads import (
+    MOMENT,
+    AsOfNow,
+    JustBefore,
+    LeftOut,
+    StaleRead,
+    SwappedRead,
+    TornBalances,
+    TornRead,
+    TornTrial,
+)
 
 
 class NumberedByLines(OwnTeller):
@@ -227,36 +238,65 @@ class Misdirected(OwnTeller):
         return row
 
 
-class TornRead(Hand):
-    """Reads account after account, each at a moment of its own."""
+class WrongBalance(OwnTeller):
+    """Tells the giver what there was before the gift, and keeps the receipt like that."""
 
-    def one_by_one(self) -> Totals:
-        seen = []
-        for _ in self.accounts:
-            seen.append(totals_at_once(self.bank))
-            time.sleep(MOMENT / 2)
-        balances = {no: at[0][no] for no, at in zip(self.accounts, seen, strict=True)}
-        return balances, seen[-1][1], seen[-1][2]
-
-
-class StaleRead(Hand):
-    """Shows for a while what it has read before."""
-
-    _kept: tuple[float, Totals] | None = None
-
-    def at_once(self) -> Totals:
-        if self._kept is None or self._kept[0] < time.monotonic() - 0.5:
-            self._kept = time.monotonic(), super().at_once()
-        return self._kept[1]
+    def receipt(
+        self, connection: sa.Connection, command: GiftPoints, heads: dict[int, Any]
+    ) -> PointsGifted:
+        receipt = super().receipt(connection, command, heads)
+        head = heads[command.account]
+        before = Points.of_units(head.credited - head.debited, 2)
+        return receipt.model_copy(update={"balance": str(before)})
 
 
-class SwappedRead(Hand):
-    """Shows the balances of two customers each under the other's number."""
+class GreedyStep(OwnTeller):
+    """Now and then a step of the bank's own moves a point that nobody wanted moved."""
 
-    def at_once(self) -> Totals:
-        balances, lines, internal = super().at_once()
-        one, other = self.accounts[:2]
-        return {**balances, one: balances[other], other: balances[one]}, lines, internal
+    def post(self, connection: sa.Connection, command: GiftPoints) -> PointsGifted:
+        receipt = super().post(connection, command)
+        if command.points.to_units(2) % 500 == 0:
+            step = command.model_copy(update={"points": Points(1), "idempotency_key": None})
+            heads = self.heads(connection, step)
+            with suppress(InsufficientPoints):
+                self.require(heads[step.account], step)
+                made = self.write_voucher(connection, step, heads)
+                for account in (step.account, step.target):
+                    self.write_side(connection, step, heads[account], made)
+        return receipt
+
+    def voucher_row(self, command: GiftPoints, receipt: PointsGifted) -> dict[str, Any]:
+        row = super().voucher_row(command, receipt)
+        return row if command.idempotency_key else {**row, "act": ExpireDue.act}
+
+
+class HeldTooMuch(Hand):
+    """Puts a point more aside than the hold says."""
+
+    def submit(self, errand: Errand, tell: Tell) -> None:
+        super().submit(errand, tell)
+        if isinstance(errand.command, PlaceHold):
+            mine = account_head.c.account_no == errand.command.account
+            more = sa.update(account_head).where(mine).values(held=account_head.c.held + 100)
+            with suppress(sa.exc.DBAPIError), self.bank.engine.begin() as connection:
+                connection.execute(more)
+
+
+class BookedDenial(Hand):
+    """Books one act in ten and says that the database has undone it; asked again, it knows it."""
+
+    def __init__(self, bank: Bank, accounts: list[int]) -> None:
+        super().__init__(bank, accounts)
+        self._denied: set[str] = set()
+
+    def submit(self, errand: Errand, tell: Tell) -> None:
+        if not errand.key.endswith("7") or errand.key in self._denied:
+            super().submit(errand, tell)
+            return
+        super().submit(errand, lambda _: None)
+        self._denied.add(errand.key)
+        time.sleep(20 * MOMENT)
+        raise RetryTransaction(reason="the database has undone it")
 
 
 class FalseConflict(Hand):
@@ -338,6 +378,15 @@ PLANTED: dict[str, Planted] = {
     ),
     "torn-read": Planted(TornRead, frozenset({"C1"})),
     "swapped-read": Planted(SwappedRead, frozenset({"C1"})),
+    "torn-balances": Planted(TornBalances, frozenset({"C1"})),
+    "torn-trial": Planted(TornTrial, frozenset({"C1"})),
+    "left-out": Planted(LeftOut, frozenset({"C1"})),
+    "as-of-now": Planted(AsOfNow, frozenset({"C1"})),
+    "just-before": Planted(JustBefore, frozenset({"C7"})),
+    "wrong-balance": Planted(WrongBalance, frozenset({"C6"})),
+    "greedy-step": Planted(GreedyStep, frozenset({"C5"})),
+    "held-too-much": Planted(HeldTooMuch, frozenset({"C3", "C9"})),
+    "booked-denial": Planted(BookedDenial, frozenset({"C5"})),
     "false-conflict": Planted(FalseConflict, frozenset({"C6"})),
     "misdirected": Planted(Misdirected, frozenset({"C5"})),
     "fresh-answer": Planted(FreshAnswer, frozenset({"C6"})),

@@ -39,13 +39,16 @@ SHORT = {
 PLANTED_HERE = {
     "sqlite": (
         "no-lock", "overdraft", "two-transactions", "no-key", "torn-read", "idle", "forgetful",
-        "swapped-read", "false-conflict",
+        "swapped-read", "false-conflict", "torn-balances", "as-of-now", "held-too-much",
+        "greedy-step",
     ),
     "postgresql": (
         "early-answer", "check-then-insert", "rowcount", "statement-retried", "stale-read",
+        "left-out", "just-before", "booked-denial",
     ),
     "mariadb": (
         "no-lock", "check-then-insert", "statement-retried", "misdirected", "fresh-answer",
+        "torn-trial", "wrong-balance",
     ),
 }  # fmt: skip
 

@@ -127,8 +127,8 @@ def test_killed_clients_are_no_unknown_outcomes() -> None:
 def test_a_run_until_enough_happened_has_all_floors_but_that_of_time() -> None:
     run = replace(PLAIN, faults=("kill-clients",), enough=4.5)
     tenth = replace(
-        FLOORS, acknowledged=60, replays=15, contended=10, refused=10, reads=40, conflicts=4,
-        unknown=0, dangling=2, undone=0, gap_seconds=90.0,
+        FLOORS, acknowledged=60, replays=15, contended=10, refused=10, reads=40, rarest_report=1,
+        conflicts=4, unknown=0, dangling=2, undone=0, gap_seconds=90.0,
     )  # fmt: skip
     assert missing(run, tenth, Counter({"kill-clients": 1})) == []
     assert len(missing(run, tenth, Counter())) == 1
@@ -138,12 +138,13 @@ def test_a_run_until_enough_happened_has_all_floors_but_that_of_time() -> None:
         "contended",
         "refused",
         "reads",
+        "rarest_report",
         "conflicts",
         "dangling",
     ):
         less = replace(tenth, **{name: getattr(tenth, name) - 1})
         assert len(missing(run, less, Counter({"kill-clients": 1}))) == 1, name
-    assert len(missing(replace(run, enough=None), tenth, OFTEN)) == 8
+    assert len(missing(replace(run, enough=None), tenth, OFTEN)) == 9
 
 
 def test_only_what_the_killed_had_in_hand_is_left_behind(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from tests.faults.errands import COMMANDS, Errand, Wallet
 from tests.faults.hands import Hand
 from tests.faults.journal import Attempt, Journal, read_journals
 from tests.faults.planted import hand_of
+from tests.faults.reports import REPORTS, question
 
 #: A file in the journals' folder: enough has happened, and everybody comes to an end.
 ENOUGH = "enough"
@@ -46,8 +47,11 @@ ENOUGH = "enough"
 RACE_SECONDS = 0.2
 #: What a worker does next, by the upper end of its share.
 SHARES = (
-    (0.45, "fresh"), (0.60, "race"), (0.68, "late"), (0.72, "other"), (0.90, "statement"),
-    (1.00, "each"),
+    (0.45, "fresh"), (0.60, "race"), (0.68, "late"), (0.72, "other"),
+    # 18 % read what they read at one moment, half of them by the library's own reports …
+    (0.81, "statement"), (0.86, "balances"), (0.90, "trial_balance"),
+    # … and 10 % account by account.
+    (0.94, "each"), (0.96, "balance"), (0.98, "balance_as_of"), (1.00, "totals"),
 )  # fmt: skip
 #: How many of its own acknowledged errands a worker may come back to.
 REMEMBERED_MAX = 200
@@ -108,6 +112,8 @@ class Worker:
         self._wallet = Wallet(list(order.accounts), self._chance)
         self._acknowledged: list[Errand] = []
         self._pending: list[Errand] = []
+        #: When something was booked that this worker has been told of.
+        self._moments = [START]
         self._count = 0
 
     def run(self) -> None:
@@ -157,6 +163,9 @@ class Worker:
         if kind in ("statement", "each"):
             self._look(kind)
             return
+        if kind in REPORTS:
+            self._report(kind)
+            return
         if kind in ("late", "other") and not self._acknowledged:
             kind = "fresh"
         self._submit(self._errand(kind), kind)
@@ -195,10 +204,13 @@ class Worker:
 
     def _acknowledge(self, number: int, errand: Errand, receipt: Any) -> None:
         told = json.loads(receipt.to_json())
-        self._journal.answered(number, "ok", receipt=told, shows=_shows(told))
+        shows, balances = _told(told)
+        self._journal.answered(number, "ok", receipt=told, shows=shows, balances=balances)
         self._wallet.remember(errand, told)
         self._acknowledged.append(errand)
-        del self._acknowledged[:-REMEMBERED_MAX]
+        self._moments.append(receipt.booked_at)
+        for remembered in (self._acknowledged, self._moments):
+            del remembered[:-REMEMBERED_MAX]
 
     def _take_no(self, number: int, errand: Errand, error: GongyiBankError) -> None:
         outcome = _outcome(error)
@@ -219,6 +231,16 @@ class Worker:
         self._journal.looked(
             kind=kind, started=started, balances=balances, lines=lines, internal=internal
         )
+
+    def _report(self, kind: str) -> None:
+        asked = question(kind, self._chance.choice(self._moments), self._chance)
+        started = time.monotonic()
+        try:
+            shown = self._hand.report(kind, asked)
+        except EngineError:
+            time.sleep(0.05)
+            return
+        self._journal.reported(kind=kind, started=started, asked=asked, shown=shown)
 
 
 def unsettled(attempts: tuple[Attempt, ...]) -> list[Attempt]:
@@ -268,11 +290,14 @@ def _outcome(error: GongyiBankError) -> str:
     return "failed" if isinstance(error, EngineError) else "refused"
 
 
-def _shows(receipt: dict[str, Any]) -> dict[int, int]:
-    """The newest line of an account that a receipt tells of."""
+def _told(receipt: dict[str, Any]) -> tuple[dict[int, int], dict[int, int]]:
+    """The newest line of an account that a receipt tells of, and the balance."""
     part = receipt.get("part", receipt)
-    number = part.get("by_line_no") or part.get("line_no")
-    return {part["account"]: number} if number and "account" in part else {}
+    if "account" not in part:
+        return {}, {}
+    account, number = part["account"], part.get("by_line_no") or part.get("line_no")
+    balance = {account: Points.of_sum(part["balance"]).to_units(2)} if "balance" in part else {}
+    return {account: number} if number else {}, balance
 
 
 def _be_a_worker(order: Order) -> None:
@@ -308,6 +333,8 @@ def _rehearse(order: Order) -> None:
         with suppress(GongyiBankError), bank.simulate(staff=errand.staff) as counter:
             wallet.remember(errand, json.loads(counter.execute(errand.command).to_json()))
     hand.at_once(), hand.one_by_one()
+    for kind in REPORTS:
+        hand.report(kind, question(kind, START, random.Random(order.seed)))
     bank.close()  # who is forked must not share a connection
     gc.collect()  # nor keep one open that came back late, in a pool that nobody knows any more
 
