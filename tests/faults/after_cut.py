@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import EngineError, GongyiBankError
 from gongyi_bank.values import Points
+from tests.faults.booked import Books
 from tests.faults.books import load_books
-from tests.faults.checks import CHECKS, Books, check_accounts, check_final_total
+from tests.faults.checks import CHECKS, check_accounts, check_final_total
 from tests.faults.hands import Hand
 from tests.faults.journal import Attempt, History
 from tests.faults.worker import errand_of, unsettled
@@ -39,11 +40,14 @@ def known_at(moment: float, history: History) -> History:
         for attempt in history.attempts
     )
     looks = (look for look in history.looks if look.ended <= moment)
-    return replace(history, attempts=tuple(attempts), looks=tuple(looks))
+    reports = (report for report in history.reports if report.ended <= moment)
+    return replace(history, attempts=tuple(attempts), looks=tuple(looks), reports=tuple(reports))
 
 
 def _unanswered(attempt: Attempt) -> Attempt:
-    return replace(attempt, ended=None, outcome=None, code=None, receipt=None, shows={})
+    return replace(
+        attempt, ended=None, outcome=None, code=None, receipt=None, shows={}, balances={}
+    )
 
 
 def acknowledged(history: History) -> dict[str, Attempt]:

@@ -21,7 +21,7 @@ from tests.faults.after_cut import aftermath, known_at
 from tests.faults.books import voucher_ids
 from tests.faults.errands import Wallet, set_up
 from tests.faults.hands import Hand
-from tests.faults.journal import Attempt, History, Look
+from tests.faults.journal import Attempt, History, Look, Report
 from tests.faults.loop_disk import NO_LOOP_DEVICE, may_cut
 from tests.faults.loop_power_cut import NOT_RUN, SETTINGS, Cut, is_as_wished, main, summed
 from tests.tidy.house import ROOT
@@ -169,10 +169,14 @@ def test_an_answer_that_came_after_the_cut_was_never_given(worked: Worked) -> No
         kind="statement", place=0, started=1.0, ended=1.5, balances={}, lines={}, internal=0
     )
     late = replace(look, ended=1.7)
-    known = known_at(1.6, replace(history, looks=(look, late)))
+    report = Report(kind="balances", place=0, started=1.0, ended=1.5, asked=(), shown={})
+    reports = (report, replace(report, ended=1.7))
+    told = tuple(replace(each, balances={1: 2}) for each in history.attempts)
+    known = known_at(1.6, replace(history, attempts=told, looks=(look, late), reports=reports))
     assert [attempt.outcome for attempt in known.attempts] == ["ok", "ok", None]
+    assert [attempt.balances for attempt in known.attempts] == [{1: 2}, {1: 2}, {}]
     assert known.attempts[2].receipt is None
-    assert known.looks == (look,)
+    assert (known.looks, known.reports) == ((look,), (report,))
 
 
 def test_a_safe_setting_must_keep_everything_and_a_weak_one_be_seen_losing() -> None:
