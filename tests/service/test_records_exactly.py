@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gongyi_bank.policies import PointsExpiry
-from gongyi_bank.store.tables import account_line, hour_record, voucher
+from gongyi_bank.store.tables import account_line, hour_record, staff, voucher
 from gongyi_bank.values import Points
 from tests.district import District, at
 
@@ -85,6 +85,27 @@ def test_a_record_names_its_tariff_when_it_is_credited_and_not_before(district: 
     policy_id, points, line_no = found()
     assert policy_id is not None
     assert (points, line_no) == (801, 1)
+
+
+def test_a_corrected_record_says_all_that_the_correction_does(district: District) -> None:
+    account = district.customer()
+    district.serve(account, "10-03 08:00")
+    district.acting("K1b").hours.correct(
+        account=account, record_no=1, reason=REASON, category="elder_care", project="夕阳红",
+        client_rating=4, started_at=at("10-03 09:00"), ended_at=at("10-03 11:00"),
+        recorded_by="T1b", checked_by="K1b",
+    )  # fmt: skip
+    row = hour_record.c
+    said = sa.select(
+        row.category, row.project, row.client_rating, row.started_at, row.ended_at,
+        row.recorded_by_no, row.checked_by_no, row.replaces_record_no,
+    ).where(row.record_no == 2)  # fmt: skip
+    with district.bank.engine.connect() as connection:
+        people = connection.execute(sa.select(staff.c.code, staff.c.staff_no))
+        numbers = {row.code: row.staff_no for row in people}
+        found = tuple(connection.execute(said).one())
+    times = (at("10-03 09:00"), at("10-03 11:00"))
+    assert found == ("elder_care", "夕阳红", 4, *times, numbers["T1b"], numbers["K1b"], 1)
 
 
 @pytest.mark.parametrize("days", [20, 40])
