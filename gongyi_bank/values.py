@@ -427,6 +427,17 @@ def format_passbook_no(no: int) -> str:
     return f"{no // 10:08d} {no % 10}"
 
 
+def require_flag(value: object, *, field: str) -> bool:
+    """True or False, and nothing that only counts as one: `names="no"` would show everybody's.
+
+    >>> require_flag(False, field="names")
+    False
+    """
+    if type(value) is not bool:
+        raise InvalidValue.of(field, value, "True or False")
+    return value
+
+
 def require_list(values: Iterable[T], *, field: str) -> Iterable[T]:
     """These values; raises InvalidValue, without them, for what is no list.
 

@@ -14,11 +14,11 @@ from gongyi_bank.commands.outlets import (
 )
 from gongyi_bank.desks.base import Desk, act
 from gongyi_bank.display import Table
-from gongyi_bank.errors import InvalidValue
 from gongyi_bank.policies import PolicyBook
 from gongyi_bank.reports import registers
 from gongyi_bank.service import outlets, policies, staff
 from gongyi_bank.store.policies import load_book, load_stamp
+from gongyi_bank.values import require_flag
 
 
 class OutletsDesk(Desk):
@@ -46,8 +46,7 @@ class StaffDesk(Desk):
 
     def roles(self, *, ended: bool = False) -> Table:
         """Who has which role where; those that have ended too if asked for."""
-        if type(ended) is not bool:
-            raise InvalidValue.of("ended", ended, "True or False")
+        require_flag(ended, field="ended")
         return self._house.read(lambda tx: registers.staff_roles(tx, ended=ended))
 
 

@@ -46,6 +46,7 @@ from gongyi_bank.values import (
     format_account_no,
     mask_name,
     parse_account_no,
+    require_flag,
 )
 
 _LOST = "lost"
@@ -108,6 +109,7 @@ class PassbooksDesk(Desk):
         and InvalidValue for a page that the book does not have.
         """
         account_no = parse_account_no(account)
+        require_flag(show_name, field="show_name")
         return self._house.read(lambda tx: _page(tx, account_no, page_no, show_name=show_name))
 
     def of(self, account: int | str) -> Table:

@@ -18,7 +18,7 @@ from gongyi_bank.store.customers import load_names
 from gongyi_bank.store.outlets import ask_outlets_then, load_all_outlets, load_outlets
 from gongyi_bank.store.totals import AccountSum, list_account_sums
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import Points, clean_code, format_account_no, mask_name
+from gongyi_bank.values import Points, clean_code, format_account_no, mask_name, require_flag
 
 #: The accounts of a trial balance, in the order of its rows.
 ACCOUNT_NAMES = {
@@ -132,6 +132,7 @@ def ledger_book(
     bookings, not what they are for: its minutes may still grow until its month is closed.
     Raises UnknownOutlet, and InvalidValue for a period that cannot be read.
     """
+    require_flag(names, field="names")
     place = _require_outlet(tx, outlet)
     span = period if isinstance(period, Period | None) else Period.parse(period)
     entries = store.list_book(tx, place.outlet_no, (span.first_on, span.last_on) if span else None)

@@ -39,7 +39,14 @@ from gongyi_bank.store.outlets import load_outlets
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.ratings import SavingsBranch
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import Points, clean_code, mask_name, parse_account_no, require_list
+from gongyi_bank.values import (
+    Points,
+    clean_code,
+    mask_name,
+    parse_account_no,
+    require_flag,
+    require_list,
+)
 
 CUSTOMER_KINDS = ("volunteer", "organisation", "household")
 
@@ -124,6 +131,7 @@ def volunteer_league(
     """Everyone of these kinds who served in the period, ranked by credited minutes."""
     whole, wanted = _period(period), tuple(require_list(kinds, field="kinds"))
     _require_top(top)
+    require_flag(names, field="names")
     for kind in wanted:
         if kind not in CUSTOMER_KINDS:
             raise InvalidValue.of("kinds", kind, f"it is one of {', '.join(CUSTOMER_KINDS)}")

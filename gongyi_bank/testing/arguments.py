@@ -39,13 +39,6 @@ def require_range(
     return low, high
 
 
-def require_flag(field: str, value: object) -> bool:
-    """True or False, and nothing that only counts as one. Raises InvalidValue."""
-    if type(value) is not bool:
-        raise InvalidValue.of(field, value, "True or False")
-    return value
-
-
 def require_kind(field: str, value: object, kind: type[T], reason: str) -> T:
     """A value of this class. Raises InvalidValue, which shows the class of what it is instead."""
     if not isinstance(value, kind):

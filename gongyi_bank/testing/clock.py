@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.periods import require_moment
-from gongyi_bank.testing.arguments import require_flag
+from gongyi_bank.values import require_flag
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: Where a clock begins that is told nothing else: noon of 15 October 2022 in Shanghai.
@@ -69,7 +69,7 @@ class FrozenClock:
 
         Raises InvalidInstant, and InvalidValue for what is neither True nor False.
         """
-        moment, may_go_back = require_moment(now, "now"), require_flag("backwards", backwards)
+        moment, may_go_back = require_moment(now, "now"), require_flag(backwards, field="backwards")
         if moment < self._now and not may_go_back:
             raise InvalidInstant.of("now", moment, f"earlier than {self._now}; say backwards=True")
         self._now = moment

@@ -10,7 +10,8 @@ import datetime as dt
 from gongyi_bank.bank import Desks
 from gongyi_bank.reports.faults import Verification
 from gongyi_bank.rules.holds import LAPSED
-from gongyi_bank.testing.arguments import require_flag, require_kind
+from gongyi_bank.testing.arguments import require_kind
+from gongyi_bank.values import require_flag
 
 #: Faults and holds that a failure shows; one slip may put every account out of order.
 SHOWN_MAX = 20
@@ -28,8 +29,8 @@ def assert_sound(bank: Desks, *, guarded: bool = True, swept: bool = False) -> V
     >>> assert_sound(bank)
     """
     require_kind("bank", bank, Desks, "a Bank or a counter of one is needed")
-    require_flag("guarded", guarded)
-    require_flag("swept", swept)
+    require_flag(guarded, field="guarded")
+    require_flag(swept, field="swept")
     found = bank.verify()
     wrong = [str(fault) for fault in found.faults]
     if guarded and not found.is_guarded:

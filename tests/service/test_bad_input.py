@@ -348,6 +348,21 @@ def test_what_is_not_in_the_books_is_refused_and_the_callers_transaction_goes_on
     assert everything(district.bank) == before
 
 
+def test_a_flag_of_a_reading_is_true_or_false(sqlite_district: District) -> None:
+    """Whoever says `names="no"` does not want to see names."""
+    account, bank = sqlite_district.customer(), sqlite_district.bank
+    readings: list[Callable[[Any], Any]] = [
+        lambda flag: bank.staff.roles(ended=flag),
+        lambda flag: bank.passbooks.page(account, show_name=flag),
+        lambda flag: bank.reports.ledger_book("B01", names=flag),
+        lambda flag: bank.ratings.volunteer_league("2022-10", names=flag),
+    ]
+    for read in readings:
+        for value in NO_FLAG:
+            with pytest.raises(InvalidValue):
+                read(value)
+
+
 def test_bad_rows_of_a_list_are_refused_one_by_one(district: District) -> None:
     account = district.customer()
     good = district.row(account, "10-03 08:00")

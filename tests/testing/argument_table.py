@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from gongyi_bank.commands.passbooks import AllotPassbooks, IssuePassbook, PrintStock
 from gongyi_bank.commands.redemptions import Redeem
 from gongyi_bank.testing import (
     SMALL_CAST,
@@ -30,6 +31,7 @@ from gongyi_bank.testing import (
 from gongyi_bank.testing import strategies as gb
 from gongyi_bank.testing.machine import Loss, Wish
 from gongyi_bank.testing.reference.readings import READINGS
+from gongyi_bank.values import compose_passbook_no
 
 Arguments = Mapping[str, Any]
 
@@ -60,6 +62,9 @@ TEXT_OR_NONE = wrong(but="words, digit, None")
 DAY = wrong("2022-13-01", "2022-10-01T08:00", "𠮷", "9999-12-31", "0001-01-01")
 TIME = wrong("25:00", "08:00+05:00", "noon", "𠮷", but="digit")
 MOMENT = wrong("2022-10-01")
+DATE = wrong("2022-10-01", but="date")
+CLOSED_ON = dt.date(2022, 10, 3)
+BETWEEN = wrong([CLOSED_ON], (CLOSED_ON, "x"))
 FLAG = wrong("yes", 1, but="True")
 CLOCK = wrong()
 LIST = "list, tuple, dict"
@@ -78,6 +83,9 @@ def whole(least: int, most: int) -> tuple[Any, ...]:
     return wrong(least - 1, most + 1, str(most), but=", ".join(fit))
 
 
+CUSTOMER = SMALL_CAST.accounts[0]
+
+
 class Call(NamedTuple):
     """A public callable: how it is called well, and what is wrong for each of its arguments."""
 
@@ -94,7 +102,7 @@ class Scene:
     def __init__(self) -> None:
         self.story = small_reference()
         self.story.staff("T9", "teller", "B01")
-        self.reference = small_reference().bank
+        self.reference = _read_from()
         self.machine = BankMachine()
         self.redeem = Redeem(
             account=SMALL_CAST.accounts[1], store="P01", sku="SOAP", idempotency_key="K-1"
@@ -107,6 +115,20 @@ class Scene:
         return *clock, len(self.story.receipts), len(self.machine.sent), self.story.cast
 
 
+def _read_from() -> ReferenceBank:
+    """The small district with something for every reading: a book, a debit, a closed day."""
+    tale, book = small_reference(), compose_passbook_no(1)
+    for command in (
+        PrintStock(count=1),
+        AllotPassbooks(target="B01", first=book, last=book),
+        AllotPassbooks(target="B01S01", first=book, last=book),
+        IssuePassbook(account=CUSTOMER, outlet="B01S01"),
+    ):
+        tale.does(command)
+    tale.redeems("zhang", "P01", "SOAP").day("2022-10-04").closes("2022-10-03")
+    return tale.bank
+
+
 def entered(make: Callable[..., AbstractContextManager[Any]]) -> Callable[..., None]:
     """A block is called by entering it."""
 
@@ -115,9 +137,6 @@ def entered(make: Callable[..., AbstractContextManager[Any]]) -> Callable[..., N
             pass
 
     return run
-
-
-CUSTOMER = SMALL_CAST.accounts[0]
 
 
 def kit(at: Scene) -> dict[str, Call]:
@@ -289,17 +308,39 @@ _READ: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ref": ("zhang", REF), "pool": ("POOL", CODE), "outlet": ("B01", CODE_OR_NONE),
     "store": ("P01", CODE_OR_NONE), "newest": (5, whole(1, 1000)), "ended": (True, FLAG),
     "count_max": (5, whole(1, 10_000)), "before": (5, wrong(but="None, five, huge")),
-    "after": (None, wrong((SMALL_CAST.begins_at,), but="None")),
+    "after": (None, wrong((SMALL_CAST.begins_at,), but="None")), "code": ("B01S01", CODE),
+    "line_no": (1, whole(1, 2**62)), "before_line": (5, wrong("5", but="None, five")),
+    "page_no": (1, wrong("1", but="None, five")), "show_name": (True, FLAG), "names": (True, FLAG),
+    "as_of": (CLOSED_ON, wrong("2022-10-03", but="None, date, before")), "day": (CLOSED_ON, DATE),
+    "between": ((CLOSED_ON, CLOSED_ON), BETWEEN), "dating": ("value", WORD),
+    "period": ("2022-10", WORD), "top": (5, wrong(but="None, five, huge")),
+    "kinds": (("volunteer",), wrong(["nonsense"], but=LIST)),
+    "outlets": (["B01S01"], wrong(["a b"], but=f"None, digit, {LIST}")),
 }  # fmt: skip
+#: No line has the number 0; that is another refusal.
+LINE = wrong("1", but="zero, negative, five")
+STATEMENT: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "newest": (5, whole(1, 10_000)), "between": (None, tuple(v for v in BETWEEN if v is not None)),
+}  # fmt: skip
+#: What a reading takes besides, or does not, though others take it by the same name.
+_OTHERWISE: dict[str, dict[str, tuple[Any, tuple[Any, ...]]]] = {
+    "redemptions.reserved": {"account": (CUSTOMER, wrong(100200000012, but="None"))},
+    "reports.provenance": {"line_no": (2, LINE)},
+    "reports.spent_on": {"line_no": (1, LINE)},
+    "reports.clearing": {"day": (CLOSED_ON, wrong("2022-10-01", but="date, None"))},
+    "reports.ledger_book": {"period": ("2022-10", wrong("nonsense", but="None"))},
+    "ratings.explain": {"period": ("2022-10", wrong("nonsense", but="None"))},
+    "reports.statement": STATEMENT,
+    "pools.statement": STATEMENT,
+}
 
 
 def _reading(bank: Any, name: str) -> Call:
     desk, verb = name.split(".")
     _, *asked = inspect.signature(READINGS[name]).parameters
-    good = {field: _READ[field][0] for field in asked}
-    wrongs = {field: _READ[field][1] for field in asked}
-    if name == "redemptions.reserved":
-        wrongs["account"] = wrong(100200000012, but="None")
+    about = {field: _OTHERWISE.get(name, {}).get(field) or _READ[field] for field in asked}
+    good = {field: one for field, (one, _) in about.items()}
+    wrongs = {field: values for field, (_, values) in about.items()}
     return Call(getattr(getattr(bank, desk), verb), good, wrongs)
 
 

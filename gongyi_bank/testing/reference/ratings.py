@@ -18,7 +18,14 @@ from gongyi_bank.testing.reference.looking import Look
 from gongyi_bank.testing.reference.rows import Stay
 from gongyi_bank.testing.reference.summaries import closed_on, counted, counts, is_taken_back
 from gongyi_bank.testing.reference.told import Told, tell
-from gongyi_bank.values import Points, clean_code, mask_name, parse_account_no, require_list
+from gongyi_bank.values import (
+    Points,
+    clean_code,
+    mask_name,
+    parse_account_no,
+    require_flag,
+    require_list,
+)
 
 _KINDS: Final = ("volunteer", "organisation", "household")
 _SERVICE: Final = "service"
@@ -133,6 +140,7 @@ def volunteer_league(
     """Who gave the most credited minutes in a period."""
     whole, wanted = _period(period), tuple(require_list(kinds, field="kinds"))
     _require_top(top)
+    require_flag(names, field="names")
     for kind in wanted:
         if kind not in _KINDS:
             raise InvalidValue.of("kinds", kind, f"it is one of {', '.join(_KINDS)}")

@@ -22,11 +22,17 @@ from gongyi_bank.rules.passbooks import (
     require_known,
     summary_of,
 )
-from gongyi_bank.testing.arguments import require_flag, require_whole
+from gongyi_bank.testing.arguments import require_whole
 from gongyi_bank.testing.reference.books import WAITING
 from gongyi_bank.testing.reference.looking import Look, below, table_of
 from gongyi_bank.testing.reference.rows import HourRecord, Line
-from gongyi_bank.values import clean_code, format_account_no, mask_name, parse_account_no
+from gongyi_bank.values import (
+    clean_code,
+    format_account_no,
+    mask_name,
+    parse_account_no,
+    require_flag,
+)
 
 _ROWS_MAX: Final = 1000
 _RECORD = (
@@ -59,7 +65,7 @@ def outlet_tree(look: Look, outlet: str | None = None) -> Table:
 
 def staff_roles(look: Look, *, ended: bool = False) -> Table:
     """Who has which role where; those that have ended too if asked for."""
-    require_flag("ended", ended)
+    require_flag(ended, field="ended")
     stores = {one.store_no: one.code for one in look.books.stores.values()}
     given = sorted(
         (role.facts.outlet_no, person.staff_no, role.role_no, person, role)
@@ -167,6 +173,7 @@ def page(
 ) -> PassbookPage:
     """A page of the account's book in use, as far as it is printed; the newest by default."""
     number = parse_account_no(account)
+    require_flag(show_name, field="show_name")
     customer = look.books.customers.get(number)
     require_known(number, customer.state if customer else None)
     mine = tuple(one for one in _books(look) if one.account_no == number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from gongyi_bank.errors import InvalidValue, UnknownCustomer, UnknownLine
@@ -45,7 +45,7 @@ def require_line(look: Look, account: int | str, line_no: int) -> Line:
     """A line that there is. Raises UnknownCustomer, InvalidValue, UnknownLine."""
     number = account_no(account)
     lines = require_lines(look, number)
-    require_whole("line_no", line_no, _LINES_MAX)
+    require_whole("line_no", line_no, 1, _LINES_MAX)
     if line_no > len(lines):
         raise UnknownLine(account=number, line_no=line_no)
     return lines[line_no - 1]
@@ -108,10 +108,10 @@ def statement(
     Raises UnknownCustomer, InvalidValue.
     """
     number = account_no(account)
-    require_whole("newest", newest, _NEWEST_MAX)
+    require_whole("newest", newest, 1, _NEWEST_MAX)
     above, last = 0, _LINES_MAX
     if before_line is not None:
-        require_whole("before_line", before_line, _LINES_MAX)
+        require_whole("before_line", before_line, 1, _LINES_MAX)
         last = before_line - 1
     if as_of is not None:
         last = min(last, _count(look, number, _by(look, as_of)))
@@ -136,10 +136,20 @@ def statement(
     )
 
 
-def pool_statement(look: Look, pool: str, **page: Any) -> Told:
+def pool_statement(
+    look: Look,
+    pool: str,
+    *,
+    newest: int = 50,
+    before_line: int | None = None,
+    between: Days | None = None,
+    as_of: dt.date | dt.datetime | None = None,
+) -> Told:
     """积分池明细: as a customer's. Raises UnknownPool, InvalidValue."""
-    found = require_pool(look.books.pools, clean_code(pool, field="pool"))
-    return statement(look, found.account_no, **page)
+    number = require_pool(look.books.pools, clean_code(pool, field="pool")).account_no
+    return statement(
+        look, number, newest=newest, before_line=before_line, between=between, as_of=as_of
+    )
 
 
 def require_days(between: Days) -> Days:

@@ -21,11 +21,11 @@ from gongyi_bank.identities import IdentityKind
 from gongyi_bank.testing.arguments import (
     require_codes,
     require_days,
-    require_flag,
     require_range,
     require_words,
 )
 from gongyi_bank.testing.strategies.arguments import refs_of
+from gongyi_bank.values import require_flag
 
 #: The plainest first: examples shrink towards it.
 _SURNAMES = ("张", "李", "王", "欧阳", "司马", "㐱", "𠮷", "𡈼")
@@ -142,7 +142,7 @@ def customers(
     chosen = require_words("kinds", kinds, _KINDS)
     forms = [
         (kind, place, phoned, shown)
-        for shown in ((False, True) if require_flag("documents", documents) else (False,))
+        for shown in ((False, True) if require_flag(documents, field="documents") else (False,))
         for phoned in (False, True)
         for kind in chosen
         for place in places

@@ -18,7 +18,6 @@ from gongyi_bank.errors import InvalidValue
 from gongyi_bank.periods import require_moment
 from gongyi_bank.testing.arguments import (
     require_codes,
-    require_flag,
     require_range,
     require_whole,
     require_word,
@@ -28,7 +27,7 @@ from gongyi_bank.testing.arguments import (
 from gongyi_bank.testing.clock import SHANGHAI
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
 from gongyi_bank.testing.strategies.arguments import refs_of, require_cast
-from gongyi_bank.values import compose_account_no, require_list
+from gongyi_bank.values import compose_account_no, require_flag, require_list
 
 #: The columns of a services file, in the order in which `services_YYYY-MM.csv` has them.
 SERVICE_COLUMNS = (
@@ -53,7 +52,7 @@ class BadRow:
     def __post_init__(self) -> None:
         _require_mapping("fields", self.fields)
         require_word("code", self.code, SERVICE_FAULTS)
-        require_flag("is_unmade", self.is_unmade)
+        require_flag(self.is_unmade, field="is_unmade")
 
 
 def _require_mapping(field: str, value: object) -> Mapping[str, Any]:
