@@ -17,7 +17,14 @@ from gongyi_bank.errors import (
     UnknownCustomer,
 )
 from gongyi_bank.policies import Tariff, TariffRate
-from gongyi_bank.testing import SMALL_CAST, Story, assert_sound, small_district, story_folder
+from gongyi_bank.testing import (
+    SMALL_CAST,
+    Story,
+    assert_sound,
+    small_district,
+    small_reference,
+    story_folder,
+)
 from gongyi_bank.values import Points
 
 
@@ -108,6 +115,16 @@ def test_a_bank_of_another_zone_begins_on_its_own_morning() -> None:
     story = Story.found("sqlite://", day="2022-10-01", time_zone="America/Lima")
     assert story.now.isoformat() == "2022-10-01T08:00:00-05:00"
     story.bank.close()
+
+
+def test_the_cast_names_the_administrators_that_there_are() -> None:
+    founded = Story.found("sqlite://", day="2022-10-01", administrator="admin2")
+    assert founded.cast.administrators == ("admin2", "admin")
+    for story in (
+        small_district("sqlite://", administrator="boss"),
+        small_reference(administrator="boss"),
+    ):
+        assert story.cast.administrators == ("boss", "admin2")
 
 
 def test_the_cast_names_the_tariff_that_is_in_force() -> None:
