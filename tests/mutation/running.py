@@ -96,9 +96,11 @@ def _measure(session: pytest.Session, answer: Path) -> None:
     for item, then in _in_turn([item for item in session.items if item.nodeid not in found]):
         _forget()
         calls.clear()
-        begun = time.process_time()
+        begun, failed = time.process_time(), session.testsfailed
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=then)
-        found[item.nodeid] = {"seconds": time.process_time() - begun, "calls": sorted(calls)}
+        # What fails without any mutant (it reads the code, where mutants stand now) judges none.
+        judged = sorted(calls) if session.testsfailed == failed else []
+        found[item.nodeid] = {"seconds": time.process_time() - begun, "calls": judged}
     answer.write_text(json.dumps(found), encoding="utf-8")
 
 
