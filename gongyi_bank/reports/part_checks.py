@@ -113,7 +113,7 @@ class _Numbers:
             moved = (abs(made.amount), made.credited_after) if made is not None else (0, 0)
             numbers = (line.amount > 0, low, low + part.amount, part.expired)
             given = may_spend(line.contra_no)
-            taken = PartTaken(line.line_no, *numbers, *moved, low + ahead, given)
+            taken = PartTaken(*numbers, *moved, low + ahead, given)
             self._parts.append((part, taken))
             low += part.amount
 

@@ -30,7 +30,6 @@ class Dead(NamedTuple):
 class PartTaken(NamedTuple):
     """A part that is in the books: numbers low + 1 to high of a credit, or of a debit."""
 
-    line_no: int
     is_credit: bool
     low: int
     high: int

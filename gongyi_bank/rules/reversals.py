@@ -199,7 +199,7 @@ class Part:
         numbers = (line.is_credit, self.low, self.high, self.expired)
         made = (self.moved, posting.heads[line.account_no].credited)
         given = may_spend(line.contra_no)
-        self.past.note(PartTaken(line.line_no, *numbers, *made, self.cites_from, given))
+        self.past.note(PartTaken(*numbers, *made, self.cites_from, given))
         posting.parts.append((
             *line.key, self.part_no, kind, self.amount, self.expired, self.by_line_no,
             posting.voucher_id,

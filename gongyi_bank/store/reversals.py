@@ -271,7 +271,7 @@ def reversibles(lines: Iterable[CitedLine], asked: Sequence[Ask[Rows]]) -> list[
     taken: dict[LineKey, list[PartTaken]] = {}
     for account_no, line_no, _, amount, *rest in sorted(parts, key=itemgetter(0, 1, 2)):
         mine = taken.setdefault((account_no, line_no), [])
-        mine.append(_part_taken(line_no, mine[-1].high if mine else None, amount, rest))
+        mine.append(_part_taken(mine[-1].high if mine else None, amount, rest))
         pasts.setdefault(account_no, Past()).note(mine[-1])
     # Two lines of an account name an expiry line twice.
     for account_no, below, last in sorted({(row[0], *row[2:]) for row in expired}):
@@ -290,7 +290,7 @@ def reversibles(lines: Iterable[CitedLine], asked: Sequence[Ask[Rows]]) -> list[
     ]
 
 
-def _part_taken(line_no: int, after: int | None, amount: int, rest: Sequence[Any]) -> PartTaken:
+def _part_taken(after: int | None, amount: int, rest: Sequence[Any]) -> PartTaken:
     """A row of `_parts`; `after` is the last number of the part before it."""
     expired, of_amount, contra_no, credited_after, debited_after, moved, credited_by_then, cites = (
         rest
@@ -301,7 +301,7 @@ def _part_taken(line_no: int, after: int | None, amount: int, rest: Sequence[Any
     numbers = (is_credit, low, low + amount, expired)
     cites_from = None if cites is None else cites + low - below
     made = (abs(moved or 0), credited_by_then or 0)
-    return PartTaken(line_no, *numbers, *made, cites_from, may_spend(contra_no))
+    return PartTaken(*numbers, *made, cites_from, may_spend(contra_no))
 
 
 def reversible(asked: Sequence[Ask[Rows]]) -> Reversible:

@@ -17,18 +17,18 @@ from gongyi_bank.values import compose_account_no
     ("part", "dead", "taken"),
     [
         # What was taken back of a credit leaves its numbers; what had expired is known already.
-        (PartTaken(1, True, 10, 30, 5, 15, 100), [], [(10, 30, 15)]),
+        (PartTaken(True, 10, 30, 5, 15, 100), [], [(10, 30, 15)]),
         # Of a debit the oldest have expired, and the youngest came back under new numbers.
-        (PartTaken(1, False, 10, 30, 5, 15, 100), [(10, 10, 5)], [(85, 100, 15)]),
-        (PartTaken(1, False, 10, 30, 0, 20, 100), [], [(80, 100, 20)]),
-        (PartTaken(1, False, 10, 30, 20, 0, 100), [(10, 10, 20)], []),
+        (PartTaken(False, 10, 30, 5, 15, 100), [(10, 10, 5)], [(85, 100, 15)]),
+        (PartTaken(False, 10, 30, 0, 20, 100), [], [(80, 100, 20)]),
+        (PartTaken(False, 10, 30, 20, 0, 100), [(10, 10, 20)], []),
         # They died where it cites them.
-        (PartTaken(1, False, 10, 30, 20, 0, 100, 40), [(40, 10, 20)], []),
-        (PartTaken(1, False, 10, 30, 19, 1, 100, 0), [(0, 10, 19)], [(99, 100, 1)]),
+        (PartTaken(False, 10, 30, 20, 0, 100, 40), [(40, 10, 20)], []),
+        (PartTaken(False, 10, 30, 19, 1, 100, 0), [(0, 10, 19)], [(99, 100, 1)]),
         # A gift of 20: the receiver spent the older 15, of which 7 came back, and 5 have expired.
-        (PartTaken(1, False, 10, 30, 5, 7, 100, None, True), [(25, 25, 5)], [(93, 100, 7)]),
+        (PartTaken(False, 10, 30, 5, 7, 100, None, True), [(25, 25, 5)], [(93, 100, 7)]),
         # All of it was spent there: nothing has expired, and nothing is gone.
-        (PartTaken(1, False, 10, 30, 0, 0, 100, None, True), [], []),
+        (PartTaken(False, 10, 30, 0, 0, 100, None, True), [], []),
     ],
 )
 def test_a_part_is_noted_by_the_numbers_that_it_left_or_that_died(

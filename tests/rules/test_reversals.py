@@ -120,7 +120,7 @@ class Book:
                 made = self.lines[account, p.by_line_no] if p.by_line_no else (0,) * 6
                 numbers = (p.line.is_credit, p.low, p.high, p.expired)
                 where = (p.cites_from, may_spend(p.line.contra_no))
-                past.note(PartTaken(p.line.line_no, *numbers, abs(made[3]), made[5], *where))
+                past.note(PartTaken(*numbers, abs(made[3]), made[5], *where))
         return past
 
     def reverse(self, line_no: int, wanted: int | None = None, account: int = ANNA) -> list[Part]:

@@ -249,6 +249,17 @@ def test_what_waits_is_listed_by_outlet_oldest_service_first(books: Books) -> No
     assert waiting("B02S01") == []
 
 
+def test_what_waits_for_the_head_office_is_listed_as_well(sqlite_district: District) -> None:
+    first, second = sqlite_district.customer(), sqlite_district.customer()
+    sqlite_district.serve(first, "10-04 08:00", 600)
+    sqlite_district.serve(second, "10-03 08:00", 721)
+    place = numbers(sqlite_district, outlet, "outlet_no")["B01S01"]
+    rows = sqlite_district.bank.read(lambda tx: hours.list_waiting(tx, [place]))
+    assert [(row[0], row[3]) for row in rows] == [
+        (second, "waiting_head_office"), (first, "waiting_branch"),
+    ]  # fmt: skip
+
+
 def test_an_account_s_records_are_listed_newest_first_by_pages(books: Books) -> None:
     def listed(account: int, before: int, size: int) -> list[tuple[Any, ...]]:
         rows = books.read(hours.list_records, account, before, size)

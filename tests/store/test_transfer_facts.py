@@ -116,10 +116,15 @@ def test_where_all_agrees_nothing_is_named(both: tuple[Books, Books]) -> None:
 
 
 def told(
-    district: District, read: Callable[[Transaction], Told], account: int, line_no: int, **said: Any
+    district: District,
+    read: Callable[[Transaction], Told],
+    account: int,
+    line_no: int,
+    *,
+    table: sa.Table = account_line,
+    **said: Any,
 ) -> Told:
     """What is read where a line of an account says something else; nothing of it stays."""
-    line = account_line
     found: Told
     with district.bank.engine.connect() as connection, district.bank.within(connection) as counter:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
@@ -130,11 +135,11 @@ def told(
 
         def change(tx: Transaction) -> Told:
             its_line = sa.and_(
-                line.c.bank_id == tx.bank.bank_id,
-                line.c.account_no == account,
-                line.c.line_no == line_no,
+                table.c.bank_id == tx.bank.bank_id,
+                table.c.account_no == account,
+                table.c.line_no == line_no,
             )
-            changed = tx.connection.execute(sa.update(line).where(its_line).values(**said))
+            changed = tx.connection.execute(sa.update(table).where(its_line).values(**said))
             assert changed.rowcount == 1
             return read(tx)
 

@@ -107,7 +107,7 @@ def _parts_of(books: Books, line: Line) -> list[PartTaken]:
             moved, credited = abs(by_line.amount), by_line.credited_after
         numbers = (line.amount > 0, low, low + part.amount, part.expired)
         where = (cites_from, may_spend(line.contra_no))
-        found.append(PartTaken(line.line_no, *numbers, moved, credited, *where))
+        found.append(PartTaken(*numbers, moved, credited, *where))
         low += part.amount
         if cites_from is not None:
             cites_from += part.amount
