@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from gongyi_bank.rules.holds import HeldGoods
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.rules.redemptions import EarlierRedemption, Reservation
-from gongyi_bank.store import redemptions
+from gongyi_bank.store import redemptions, refunds
 from gongyi_bank.values import Points
 from tests.district import START, District
 from tests.service.test_redemptions import saver
@@ -209,3 +210,49 @@ def test_what_is_kept_is_listed_by_its_deadline(books: Books) -> None:
             2, 80,
         ),
     ]  # fmt: skip
+
+
+def test_what_is_kept_longer_is_listed_behind_what_was_kept_later(
+    sqlite_district: District,
+) -> None:
+    shops(sqlite_district, "0.50", "0.30")
+    desk, account = sqlite_district.bank.redemptions, saver(sqlite_district, 120)
+    first, second = (
+        desk.reserve(account=account, store="P1", sku="A").redemption_id.bytes for _ in range(2)
+    )
+    desk.extend(redemption=UUID(bytes=first), deadline_at=START + 100 * HOUR)
+    rows = sqlite_district.bank.read(redemptions.list_reserved)
+    assert [row[0] for row in rows] == [second, first]
+
+
+# --- what was handed over of them ------------------------------------------------------------
+
+
+def test_a_part_that_was_handed_over_has_no_hold_any_more(sqlite_district: District) -> None:
+    shops(sqlite_district, "0.50", "0.30")
+    desk, account = sqlite_district.bank.redemptions, saver(sqlite_district, 120)
+    reserved = desk.reserve(account=account, store="P1", sku="A", quantity=3)
+    part_id = desk.capture(redemption=reserved.redemption_id, quantity=1).part_id
+    ask = redemptions.ask_reservation
+    found, rest = (
+        sqlite_district.bank.read(lambda tx, asked=asked: tx.look(ask(asked.bytes)))
+        for asked in (part_id, reserved.redemption_id)
+    )
+    assert (told(found)[4:7], found.hold) == ((1, 50, "captured"), None)
+    assert told(rest)[4:7] == (2, 100, "reserved")
+    assert (rest.hold.amount, rest.hold.captured) == (150, 50)
+
+
+def test_goods_go_back_to_the_store_that_gave_them(books: Books) -> None:
+    def told(name: str) -> tuple[Any, ...]:
+        found = books.ask(refunds.ask_refundable(books.id_of(name)))
+        assert found.redemption_id == books.id_of(name)
+        return (
+            found.account_no, found.outlet_code, found.sku, found.quantity, found.points,
+            found.state, found.line_no, found.parts, found.returned, found.cites_from,
+        )  # fmt: skip
+
+    assert told("R1") == (books.one, "B01S01", "A", 2, 100, "redeemed", 2, 0, 0, 0)
+    assert told("R2") == (books.one, "B01S02", "A", 1, 30, "redeemed", 3, 0, 0, 100)
+    assert told("handed") == (books.other, "B01S02", "A", 1, 30, "captured", 3, 0, 0, None)
+    assert books.ask(refunds.ask_refundable(bytes(16))) is None
