@@ -162,7 +162,7 @@ class _Group(Visit):
         if key is not None:
             body = visit.writes.vouchers[0][_BODY]
             digest = command.request_digest()
-            self.earlier[key] = EarlierVoucher(visit.voucher_id, command.act, digest, body)
+            self.earlier[key] = EarlierVoucher(command.act, digest, body)
             self.claimed.add(key)
 
 

@@ -17,7 +17,6 @@ from gongyi_bank.store.transaction import Ask, of_bank, query
 class EarlierVoucher:
     """An act that used this key before."""
 
-    voucher_id: bytes
     act: str
     request_digest: bytes
     body: str
@@ -27,7 +26,6 @@ class EarlierVoucher:
 def _by_keys(engine: StoreEngine) -> sa.Select[Any]:
     return sa.select(
         voucher.c.idempotency_key,
-        voucher.c.voucher_id,
         voucher.c.act,
         voucher.c.request_digest,
         voucher.c.body,
@@ -35,8 +33,8 @@ def _by_keys(engine: StoreEngine) -> sa.Select[Any]:
 
 
 @query
-def _by_key(_: StoreEngine) -> sa.Select[tuple[bytes, str, bytes, str]]:
-    columns = (voucher.c.voucher_id, voucher.c.act, voucher.c.request_digest, voucher.c.body)
+def _by_key(_: StoreEngine) -> sa.Select[tuple[str, bytes, str]]:
+    columns = (voucher.c.act, voucher.c.request_digest, voucher.c.body)
     return sa.select(*columns).where(
         of_bank(voucher), voucher.c.idempotency_key == sa.bindparam("key")
     )

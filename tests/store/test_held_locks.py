@@ -1,11 +1,12 @@
-"""What a transaction remembers of its locks, without a database: what is early, and its name."""
+"""What a transaction remembers of its locks, without a bank: what is early, and its name."""
 
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from gongyi_bank.errors import LockOutOfOrder
-from gongyi_bank.store.locks import HeldLocks, Lock, Place, counter_of
+from gongyi_bank.store.locks import HeldLocks, Lock, Place, counter_of, held_in
 
 HOUSE: Lock = (Place.OUTLETS, 0)
 ALL_OF_2: Lock = (Place.OFFERS, (2,))
@@ -29,6 +30,16 @@ def told(held: list[Lock], *wanted: Lock) -> tuple[str, str] | None:
     except LockOutOfOrder as error:
         return error.facts["wanted"], error.facts["holding"]
     return None
+
+
+def test_each_bank_of_a_transaction_has_its_own_locks() -> None:
+    with sa.create_engine("sqlite://").connect() as connection:
+        assert held_in(connection, 1) is None
+        connection.begin()
+        one, other = held_in(connection, 1), held_in(connection, 2)
+        assert one is not None
+        assert held_in(connection, 1) is one
+        assert other is not one
 
 
 def test_whoever_holds_nothing_may_lock_anything() -> None:

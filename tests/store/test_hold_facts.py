@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gongyi_bank.rules.holds import Hold
+from gongyi_bank.rules.holds import HeldGoods, Hold
 from gongyi_bank.store import holds
 from gongyi_bank.values import Points
 from tests.district import START, District
@@ -23,9 +23,10 @@ EVERYTHING = ["third", "first", "second", "fifth"]
 
 @dataclass
 class Books:
-    """The bank, and its holds in the order in which they were placed."""
+    """The bank, its two accounts, and its holds in the order in which they were placed."""
 
     district: District
+    accounts: list[int]
     ids: dict[str, bytes]
 
     def named(self, ids: list[bytes]) -> list[str]:
@@ -47,7 +48,33 @@ def books(two_banks: tuple[District, District]) -> Books:
         for number, name in enumerate(("first", "second", "third", "fourth", "fifth"))
     }  # fmt: skip
     district.bank.holds.release(hold=made["fourth"], reason="改期")
-    return Books(district, {name: hold_id.bytes for name, hold_id in made.items()})
+    return Books(district, accounts, {name: hold_id.bytes for name, hold_id in made.items()})
+
+
+def test_a_reservation_of_which_a_part_was_handed_over_is_one_hold_with_the_rest(
+    sqlite_district: District,
+) -> None:
+    a_shop(sqlite_district)
+    desk, account = sqlite_district.bank.redemptions, saver(sqlite_district, 300)
+    reserved = desk.reserve(account=account, store="P1", sku="A", quantity=4).redemption_id
+    for _ in range(2):
+        desk.capture(redemption=reserved, quantity=1)
+    (asked,) = holds.asks_by_ids([reserved.bytes])
+    (found,) = sqlite_district.bank.read(lambda tx: tx.look(asked))
+    assert (found.hold_id, found.amount, found.captured) == (reserved.bytes, 200, 100)
+    assert found.goods == HeldGoods(1, "A", 2)
+
+
+def test_an_account_has_its_own_holds_newest_first(books: Books) -> None:
+    def listed(number: int, count_max: int) -> list[str]:
+        rows = books.district.bank.read(
+            lambda tx: holds.list_of_account(tx, books.accounts[number], count_max)
+        )
+        return books.named([row[0] for row in rows])
+
+    assert listed(0, 9) == ["fifth", "third", "first"]
+    assert listed(1, 9) == ["fourth", "second"]
+    assert listed(0, 2) == ["fifth", "third"]
 
 
 def test_open_holds_are_listed_by_deadline_and_id_behind_the_last_one_seen(books: Books) -> None:

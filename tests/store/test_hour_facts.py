@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.commands.points import OpeningRow
 from gongyi_bank.rules.accrual import CustomerFacts, RecordFacts
-from gongyi_bank.store import hours
+from gongyi_bank.store import hours, points
 from gongyi_bank.store.hours import Window
 from gongyi_bank.store.tables import outlet, staff, voucher
 from gongyi_bank.store.transaction import Transaction
@@ -148,6 +148,14 @@ def test_records_are_found_by_reference_in_their_own_bank(books: Books) -> None:
         "R11:59": RecordFacts(books.other, 2, "credited", second.digest(), 31, 77, 2),
     }
     assert list(books.ask(hours.ask_records_by_ref(["RC1"]))) == ["RC1"]
+
+
+def test_an_opening_is_found_by_its_account_and_no_other_record_is(books: Books) -> None:
+    found = books.read(points.load_openings, [books.one, books.opened])
+    assert {number: (one.record_no, one.minutes, one.points) for number, one in found.items()} == {
+        books.opened: (1, 60, 100),
+    }  # fmt: skip
+    assert books.read(points.load_openings, [books.one, books.other]) == {}
 
 
 def test_a_window_is_touched_by_what_begins_in_time_and_reaches_into_it(books: Books) -> None:

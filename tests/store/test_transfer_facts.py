@@ -84,13 +84,15 @@ def books(both: tuple[Books, Books]) -> Books:
 # --- unspent points --------------------------------------------------------------------------
 
 
-def lots(books: Books, *accounts: int) -> dict[int, list[Lot]]:
-    """The unspent points of these accounts."""
+def lots(
+    books: Books, *accounts: int, amounts: dict[int, int] | None = None
+) -> dict[int, list[Lot]]:
+    """The unspent points of these accounts, of so many of them or of all."""
     now = books.district.clock.now
 
     def read(tx: Transaction) -> dict[int, list[Lot]]:
         terms = terms_of(policies.load_book(tx, 0), now.date())
-        return load_lots(tx, load_heads(tx, accounts, terms, now).values(), terms)
+        return load_lots(tx, load_heads(tx, accounts, terms, now).values(), terms, amounts)
 
     return books.district.bank.read(read)
 
@@ -104,6 +106,20 @@ def test_each_account_has_its_own_lots_oldest_first_and_none_that_is_spent(books
     }
     assert set(lots(books, books.other)) == {books.other}
     assert lots(books) == {}
+
+
+def test_no_more_lots_are_read_than_so_many_points_are_of(books: Books) -> None:
+    """Of the first line one has 150 left, and other fifty."""
+    first, second = Lot(200, 400, FIRST, False), Lot(400, 600, SECOND, False)
+    own, given = Lot(0, 200, FIRST, False), Lot(200, 400, FIRST, True)
+    accounts = (books.one, books.other)
+    assert lots(books, *accounts, amounts={books.one: 1}) == {books.one: [first]}
+    assert lots(books, *accounts, amounts={books.one: 150, books.other: 50}) == {
+        books.one: [first], books.other: [own],
+    }  # fmt: skip
+    assert lots(books, *accounts, amounts={books.one: 151, books.other: 999}) == {
+        books.one: [first, second], books.other: [own, given],
+    }  # fmt: skip
 
 
 # --- what does not agree ---------------------------------------------------------------------
