@@ -206,8 +206,9 @@ def write_holds(writes: Writes, holds: Iterable[Hold], voucher_id: bytes) -> Non
     changed = [one for one in holds if one.steps]
     new: list[Row] = [
         (
+            # No act ends what it places: nothing has settled it yet.
             *(getattr(one, name) for name in HOLD_FIELDS), one.ref, one.row_digest, voucher_id,
-            None if one.state == HELD else voucher_id,
+            None,
         )
         for one in changed
         if not one.seen_event_no

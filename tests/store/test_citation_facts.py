@@ -36,6 +36,7 @@ class Books:
     giver: int
     taker: int
     least: int
+    idle: int
     #: The voucher that took giver's gift back.
     undone: bytes
 
@@ -58,18 +59,19 @@ def books(two_banks: tuple[District, District]) -> Books:
 
     one, of 200: a hold of 1–30; 2 redemption took 0–50 and cites 150–200; of a hold of 30–150
     that was kept longer, 3 took 50–90 and cites 30–70, 4 90–110 and 70–90, 5 110–170 and 90–150.
-    other, of 400: a hold of 0–100; 2 redemption took 0–50 and cites 300–350; 3 took 50–100 of a
-    hold of 100–300. The lists paid both. Then all of these points died.
+    other, of 400: a hold of 0–80; 2 and 3 redemptions took 0–100 and cite 280–380; 4 took 100–150
+    of a hold of 80–280. The lists paid both. Then all of these points died.
     giver: 2 gave 0–40 to taker, who spent ten of them and has earned others since. They all went
-    back, and so did the first hundredth that taker gave to least.
+    back, and so did the first hundredth that taker gave to least. Idle had one, and it died.
     """
     district, _ = two_banks
     a_shop(district)
-    one, other, giver, taker, least = (district.customer() for _ in range(5))
+    one, other, giver, taker, least, idle = (district.customer() for _ in range(6))
     for account, minutes in ((one, 120), (other, 240), (giver, 120)):
         district.serve(account, "10-03 08:00", minutes)
     district.clock.now = BEFORE
     gift(district, giver, taker, points=Points("0.40"))
+    gift(district, giver, idle, points=Points("0.01"))
     counter = district.acting("T1")
 
     def place(account: int, points: str) -> Any:
@@ -78,11 +80,11 @@ def books(two_banks: tuple[District, District]) -> Books:
 
     place(one, "0.30")
     kept = place(one, "1.20")
-    place(other, "1")
+    place(other, "0.80")
     also = place(other, "2")
     counter.holds.capture(hold=place(taker, "0.10"))
     counter.holds.extend(hold=kept, deadline_at=BEFORE + dt.timedelta(hours=100))
-    rows = [RedemptionRow(account=account, store="P1", sku="A") for account in (one, other)]
+    rows = [RedemptionRow(account=account, store="P1", sku="A") for account in (one, other, other)]
     redeemed = counter.redemptions.redeem_many(rows=rows).outcomes
     captures = [(kept, "0.40"), (also, "0.50"), (kept, "0.20")]
     counter.holds.capture_many(
@@ -90,8 +92,15 @@ def books(two_banks: tuple[District, District]) -> Books:
     )
     counter.holds.capture(hold=kept)
     district.clock.now = AFTER
-    district.serve(taker, "10-03 08:00")
-    parts = [(one, 3, "0.30"), (one, 3, "0.10"), (one, 4, "0.20"), (other, 3, "0.05")]
+    for account in (taker, idle):
+        district.serve(account, "10-03 08:00")
+    parts = [
+        (one, 3, "0.30"),
+        (one, 3, "0.10"),
+        (one, 4, "0.20"),
+        (other, 4, "0.05"),
+        (other, 4, "0.01"),
+    ]
     for account, line_no, points in parts:
         reverse(district, account, line_no, points=Points(points))
     undone = reverse(district, giver, 2).voucher_id.bytes
@@ -100,7 +109,7 @@ def books(two_banks: tuple[District, District]) -> Books:
     reverse(district, least, 1)
     for outcome in redeemed:
         give_back(district, outcome.redemption_id)
-    return Books(district, one, other, giver, taker, least, undone)
+    return Books(district, one, other, giver, taker, least, idle, undone)
 
 
 # --- what a debit cites ------------------------------------------------------------------------
@@ -108,21 +117,23 @@ def books(two_banks: tuple[District, District]) -> Books:
 
 def test_a_capture_cites_its_own_hold_behind_what_was_captured_of_it_before(books: Books) -> None:
     cites = {3: 30, 4: 70, 5: 90}
-    keys = [(books.one, line_no) for line_no in cites] + [(books.other, 3)]
+    keys = [(books.one, line_no) for line_no in cites] + [(books.other, 4)]
     found = books.reversible(*keys)
-    assert [one.cites_from for one in found] == [*cites.values(), 100]
+    assert [one.cites_from for one in found] == [*cites.values(), 80]
     # A redemption says it itself, and of others the first point is their own.
     found = books.reversible((books.one, 2), (books.other, 2), (books.giver, 2))
     assert [one.cites_from for one in found] == [None] * 3
 
 
 def test_what_is_dead_of_a_debit_is_known_by_what_each_line_cited(books: Books) -> None:
-    """Of two redemptions, and of two captures, that one list wrote under the same number."""
-    one, other = books.reversible((books.one, 4), (books.other, 3))
+    """Of redemptions, and of captures, that one list wrote under the same number."""
+    one, other = books.reversible((books.one, 4), (books.other, 4))
     assert one.past.dead == [Dead(150, 0, 50), Dead(30, 50, 30), Dead(60, 80, 10), Dead(70, 90, 20)]
-    assert other.past.dead == [Dead(300, 0, 50), Dead(100, 50, 5)]
+    assert other.past.dead == [
+        Dead(280, 0, 50), Dead(330, 50, 50), Dead(80, 100, 5), Dead(85, 105, 1),
+    ]  # fmt: skip
     assert [(found.taken, found.parts, found.lost) for found in (one, other)] == [
-        (20, 1, 20), (5, 1, 5),
+        (20, 1, 20), (6, 2, 6),
     ]  # fmt: skip
 
 
@@ -131,6 +142,11 @@ def test_of_what_was_given_away_the_points_died_that_nobody_had_spent(books: Boo
     (found,) = books.reversible((books.giver, 2))
     assert found.past.dead == [Dead(cited=10, took=10, amount=30)]
     assert found.past.taken == [(200, 210, 10)]
+
+
+def test_the_smallest_lot_expires_also_where_nothing_was_taken_back(books: Books) -> None:
+    (found,) = books.reversible((books.idle, 1))
+    assert (found.past.expired, found.past.dead, found.past.taken) == ([(0, 1)], [], [])
 
 
 def test_the_smallest_part_is_taken_back_like_any_other(books: Books) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.rules.expiry import terms_of
-from gongyi_bank.rules.ledger import Head
+from gongyi_bank.rules.ledger import Head, internal_no
 from gongyi_bank.store import policies
 from gongyi_bank.store.ledger import BEFORE_ALL, Due, list_due, load_heads, load_moments
 from gongyi_bank.store.tables import customer
@@ -172,6 +172,8 @@ def test_those_whose_date_nobody_has_noted_come_last_by_number(sqlite_district: 
     assert due_in(district, day, 1, undated[0]) == undated[1:2]
     assert due_in(district, day, 9, undated[1]) == undated[2:]
     assert due_in(district, day, 9, undated[2]) == []
+    pool = head_on(district, internal_no("pool", 1), day)
+    assert (pool.dates, pool.last_expires_on) == ((0, NEVER, 1), NEVER)
 
 
 def ended(district: District) -> None:
@@ -200,11 +202,8 @@ def test_what_was_booked_on_the_day_on_which_expiry_ended_lives_without_a_date(
     sqlite_district.clock.now = at("10-25 00:30")
     sqlite_district.serve(account, "10-04 08:00")
     assert head_on(sqlite_district, account, dt.date(2022, 11, 16)).dates == (0, NEVER, 1)
-    assert head_on(sqlite_district, account, dt.date(2022, 11, 17)).dates == (100, NEVER, 2)
-    later = sqlite_district.customer()
-    sqlite_district.serve(later, "10-04 08:00")
-    head = head_on(sqlite_district, later, dt.date(2022, 11, 17))
-    assert (head.dates, head.last_expires_on) == ((0, NEVER, 1), NEVER)
+    head = head_on(sqlite_district, account, dt.date(2022, 11, 17))
+    assert (head.dates, head.last_expires_on) == ((100, NEVER, 2), NEVER)
 
 
 def test_who_has_no_account_goes_by_this_host_s_clock(district: District) -> None:

@@ -163,6 +163,11 @@ def test_a_booked_one_has_its_own_voucher_line_and_first_deadline(books: Books) 
     def booked(name: str) -> tuple[Any, ...]:
         found = books.read(redemptions.load_booked, books.id_of(name))
         receipt = books.receipts[name]
+        # However often it was kept longer, there is one.
+        rows = books.district.bank.read(
+            lambda tx: redemptions._booked(tx, redemption=books.id_of(name))
+        )
+        assert len(rows) == 1
         assert found.voucher_id == receipt.voucher_id.bytes
         assert (found.business_day, found.booked_at) == (TODAY, receipt.booked_at)
         promised = (getattr(receipt, "deadline_at", None), getattr(receipt, "latest_at", None))

@@ -122,6 +122,20 @@ def test_no_more_lots_are_read_than_so_many_points_are_of(books: Books) -> None:
     }  # fmt: skip
 
 
+def test_heads_that_say_more_than_their_lines_are_not_searched_for_ever(books: Books) -> None:
+    district, nobody = books.district, books.district.customer()
+
+    def read(tx: Transaction) -> None:
+        terms, now = terms_of(policies.load_book(tx, 0), LATER.date()), LATER
+        for account in (books.other, nobody):
+            heads = load_heads(tx, [account], terms, now)
+            heads[account].credited += 1
+            with pytest.raises(ValueError, match="fewer credits"):
+                load_lots(tx, heads.values(), terms)
+
+    district.bank.read(read)
+
+
 # --- what does not agree ---------------------------------------------------------------------
 
 
