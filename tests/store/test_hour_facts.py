@@ -235,6 +235,29 @@ def test_a_booked_record_has_its_own_voucher_and_its_own_line(books: Books) -> N
     assert set(seen) < set(books.district.bank.read(vouchers))
 
 
+def test_of_one_list_each_booked_record_has_its_own_line(sqlite_district: District) -> None:
+    first, second = sqlite_district.customer(), sqlite_district.customer()
+    sqlite_district.serve(second, "10-03 08:00")
+    rows = [
+        sqlite_district.row(second, "10-04 08:00", 120),
+        sqlite_district.row(first, "10-04 08:00"),
+        sqlite_district.row(first, "10-04 10:00", 600),
+    ]
+    sent = sqlite_district.bank.hours.record_many(rows=rows).voucher_id
+    assert sent is not None
+
+    def booked(account: int, record_no: int) -> tuple[Any, ...]:
+        found = sqlite_district.bank.read(
+            lambda tx: hours.load_booked_record(tx, account, record_no)
+        )
+        assert found.voucher_id == sent.bytes
+        return found.state, found.line_no, found.credited_after, found.debited_after
+
+    assert booked(first, 1) == ("credited", 1, 100, 0)
+    assert booked(first, 2) == ("waiting_branch", None, None, None)
+    assert booked(second, 2) == ("credited", 2, 300, 0)
+
+
 # --- lists -----------------------------------------------------------------------------------
 
 
