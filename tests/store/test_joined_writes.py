@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gongyi_bank.store.tables import account_head, hold, redemption
+from gongyi_bank.store.tables import account_head, given_sum, hold, redemption
 from gongyi_bank.store.writing import Insert, Row, Update, Writes
 
 
@@ -35,6 +35,17 @@ def test_rows_that_others_point_to_come_first_whatever_the_order_of_the_acts() -
     assert [step.table.name for step in steps] == ["gb_hold", "gb_redemption"]
     assert isinstance(steps[1], Insert)
     assert steps[1].rows == [(b"1",), (b"2",)]
+
+
+def test_rows_that_replace_columns_do_so_together_and_apart_from_new_ones() -> None:
+    acts = []
+    for account_no, replaces in ((7, ("units",)), (8, ()), (9, ("units",))):
+        acts.append(Writes())
+        acts[-1].insert(given_sum, ("account_no", "units"), [(account_no, 1)], replaces=replaces)
+    steps = Writes.joined(acts).steps
+    assert [(step.rows, step.replaces) for step in steps if isinstance(step, Insert)] == [
+        ([(7, 1), (9, 1)], ("units",)), ([(8, 1)], ()),
+    ]  # fmt: skip
 
 
 def test_a_row_changed_in_two_different_ways_is_a_mistake_of_ours() -> None:
