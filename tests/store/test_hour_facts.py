@@ -243,14 +243,16 @@ def test_of_one_list_each_booked_record_has_its_own_line(sqlite_district: Distri
         sqlite_district.row(first, "10-04 08:00"),
         sqlite_district.row(first, "10-04 10:00", 600),
     ]
-    sent = sqlite_district.bank.hours.record_many(rows=rows).voucher_id
-    assert sent is not None
+    sqlite_district.clock.advance(days=1)
+    sent = sqlite_district.bank.hours.record_many(rows=rows)
+    assert sent.voucher_id is not None
+    its_voucher = (sent.voucher_id.bytes, sent.business_day, sent.booked_at)
 
     def booked(account: int, record_no: int) -> tuple[Any, ...]:
         found = sqlite_district.bank.read(
             lambda tx: hours.load_booked_record(tx, account, record_no)
         )
-        assert found.voucher_id == sent.bytes
+        assert (found.voucher_id, found.business_day, found.booked_at) == its_voucher
         return found.state, found.line_no, found.credited_after, found.debited_after
 
     assert booked(first, 1) == ("credited", 1, 100, 0)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 import sqlalchemy as sa
 
+from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.rules.expiry import terms_of
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.rules.transfers import Lot
@@ -19,8 +20,9 @@ from gongyi_bank.store.tables import account_line
 from gongyi_bank.store.transaction import Transaction
 from gongyi_bank.store.transfers import list_in_transit, list_unpaired, load_lots
 from gongyi_bank.values import Points
-from tests.district import SHANGHAI, District
+from tests.district import SHANGHAI, District, at
 from tests.service.test_transfers import gift, grant, leg
+from tests.store.conftest import MONTH
 
 #: Of points credited on 15 October and on 5 November 2022.
 FIRST, SECOND = dt.date(2022, 11, 15), dt.date(2022, 12, 5)
@@ -120,6 +122,26 @@ def test_no_more_lots_are_read_than_so_many_points_are_of(books: Books) -> None:
     assert lots(books, *accounts, amounts={books.one: 151, books.other: 999}) == {
         books.one: [first, second], books.other: [own, given],
     }  # fmt: skip
+
+
+def test_no_lot_dies_before_an_older_one_that_is_spent_by_now(sqlite_district: District) -> None:
+    """Points without a date have that of the day on which expiry first began, and live on."""
+    district, day = sqlite_district, dt.date(2022, 10, 15)
+    policies_from = {0: PointsExpiry(mode="months", length=12), 6: PointsExpiry(), 10: MONTH}
+    for days, policy in policies_from.items():
+        district.bank.policies.adopt(policy=policy, effective_on=day + dt.timedelta(days=days))
+    one, other = district.customer(), district.customer()
+    for number in (20, 22):
+        district.clock.now = at(f"10-{number} 12:00")
+        district.serve(one, f"10-0{number - 18} 08:00")
+    gift(district, one, other)
+
+    def read(tx: Transaction) -> dict[int, list[Lot]]:
+        now = at("10-26 12:00")
+        terms = terms_of(policies.load_book(tx, 0), now.date())
+        return load_lots(tx, load_heads(tx, [one], terms, now).values(), terms)
+
+    assert district.bank.read(read) == {one: [Lot(100, 200, dt.date(2023, 10, 20), False)]}
 
 
 def test_heads_that_say_more_than_their_lines_are_not_searched_for_ever(books: Books) -> None:
