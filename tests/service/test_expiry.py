@@ -80,6 +80,27 @@ def test_points_on_their_last_day_live_while_those_of_the_day_before_are_dead(
     assert lines(expiring, account)[2:] == [("expiry", -100), ("close", -50)]
 
 
+@pytest.mark.parametrize("act", ["holds.place", "redemptions.reserve"])
+def test_whoever_puts_points_aside_writes_off_what_has_passed_its_date(
+    expiring: District, act: str
+) -> None:
+    account = expiring.customer()
+    for days, start in ((20, "10-03 08:00"), (20, "10-03 09:00")):
+        expiring.serve(account, start)
+        expiring.clock.advance(days=days)
+    a_shop(expiring)
+    about = {"sku": "A"} if act == "redemptions.reserve" else {"points": Points(1), "hours": 1}
+    desk, verb = act.split(".")
+    getattr(getattr(expiring.bank, desk), verb)(account=account, store="P1", **about)
+    assert lines(expiring, account)[2:] == [("expiry", -100)]
+    places = sa.select(tables.outlet.c.code).join_from(
+        tables.account_line, tables.outlet,
+        tables.account_line.c.outlet_no == tables.outlet.c.outlet_no,
+    ).where(tables.account_line.c.kind == "expiry")  # fmt: skip
+    with expiring.bank.engine.connect() as connection:
+        assert set(connection.scalars(places)) == {"B01S01"}
+
+
 def test_a_later_policy_never_shortens_what_was_promised(expiring: District) -> None:
     account = expiring.customer()
     expiring.serve(account, "10-03 08:00")

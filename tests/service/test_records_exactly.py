@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from gongyi_bank.errors import ServiceOverlap
 from gongyi_bank.policies import PointsExpiry
 from gongyi_bank.store.tables import account_line, hour_record, staff, voucher
 from gongyi_bank.values import Points
@@ -108,16 +109,42 @@ def test_a_corrected_record_says_all_that_the_correction_does(district: District
     assert found == ("elder_care", "夕阳红", 4, *times, numbers["T1b"], numbers["K1b"], 1)
 
 
+def correct(district: District, account: int, record_no: int, start: str, minutes: int) -> Any:
+    """The receipt of a correction: the service began then and took so long."""
+    return district.acting("K1").hours.correct(
+        account=account, record_no=record_no, reason=REASON, category="sanitation",
+        started_at=at(start), ended_at=at(start) + dt.timedelta(minutes=minutes),
+        recorded_by="T1", checked_by="K1",
+    )  # fmt: skip
+
+
+def test_the_record_under_correction_counts_towards_the_daily_limit_once(
+    district: District,
+) -> None:
+    """480 minutes a day are credited at once: 200 and 280 are, and so is what they become."""
+    account = district.customer()
+    for start, minutes in (("10-04 08:00", 200), ("10-04 13:00", 280)):
+        assert district.serve(account, start, minutes).state == "credited"
+    assert correct(district, account, 2, "10-04 13:00", 270).state == "credited"
+    assert correct(district, account, 3, "10-04 13:10", 280).state == "credited"
+    assert correct(district, account, 4, "10-04 13:00", 281).state == "waiting_branch"
+
+
+def test_a_correction_may_overlap_what_it_corrects_and_nothing_else(district: District) -> None:
+    account = district.customer()
+    for start in ("10-04 08:00", "10-04 10:00"):
+        district.serve(account, start)
+    with pytest.raises(ServiceOverlap):
+        correct(district, account, 2, "10-04 08:59", 60)
+    assert correct(district, account, 2, "10-04 09:30", 60).record_no == 3
+
+
 @pytest.mark.parametrize("days", [20, 40])
 def test_a_correction_does_not_bring_back_what_has_expired(district: District, days: int) -> None:
     """Two points of 15 October are taken back for three; after a month both are past their date."""
     account = district.customer()
     district.serve(account, "10-03 08:00", 120)
     district.clock.advance(days=days)
-    district.acting("K1").hours.correct(
-        account=account, record_no=1, reason="时间有误", category="sanitation",
-        started_at=at("10-03 08:00"), ended_at=at("10-03 11:00"),
-        recorded_by="T1", checked_by="K1",
-    )  # fmt: skip
+    correct(district, account, 1, "10-03 08:00", 180)
     assert district.bank.reports.balance(account) == Points(3 if days == 20 else 1)
     assert district.bank.verify().is_clean

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from gongyi_bank.commands.redemptions import RedemptionRow
 from gongyi_bank.store.tables import account_line, hold, voucher
 from gongyi_bank.values import Points
 from tests.district import District
@@ -29,6 +30,11 @@ def redeem(district: District, account: int, _: int) -> Any:
     return district.bank.redemptions.redeem(account=account, store="P1", sku="A")
 
 
+def redeem_many(district: District, account: int, _: int) -> Any:
+    row = RedemptionRow(account=account, store="P1", sku="A", quantity=1, ref="R1")
+    return district.bank.redemptions.redeem_many(rows=[row])
+
+
 def reserve(district: District, account: int, _: int) -> Any:
     return district.bank.redemptions.reserve(account=account, store="P1", sku="A")
 
@@ -37,7 +43,7 @@ def place(district: District, account: int, _: int) -> Any:
     return district.bank.holds.place(account=account, points=ALL, store="P1", hours=1)
 
 
-@pytest.mark.parametrize("act", [gift, donate, send, close, redeem, reserve, place])
+@pytest.mark.parametrize("act", [gift, donate, send, close, redeem, redeem_many, reserve, place])
 def test_a_voucher_names_the_holds_that_its_act_found_lapsed(
     sqlite_district: District, act: Callable[[District, int, int], Any]
 ) -> None:
