@@ -381,8 +381,8 @@ class Bank(Desks):
 
     def acting_as(self, staff: str) -> Self:
         """The same bank, for another staff member. Raises InvalidText for what is no code."""
-        # None is whoever it was opened for, as in `begin` and `within`.
-        return self._like(staff=None if staff is None else clean_code(staff, field="staff"))
+        # Nobody is nobody: None must not act as whoever the bank was opened for.
+        return self._like(staff=clean_code(staff, field="staff"))
 
     def at(self, clock: Clock | dt.datetime) -> Self:
         """The same bank with another clock, or with time standing still at an instant."""

@@ -308,8 +308,20 @@ def test_an_empty_code_never_stands_for_whoever_the_bank_was_opened_for(
         desks.outlets.rename(outlet="B01", name="x")
     assert caught.value.facts["field"] == "staff"
     assert everything(bank) == before
-    with SAID[way](bank, None) as desks:
-        desks.outlets.rename(outlet="B01", name="x")
+
+
+@pytest.mark.parametrize("way", SAID)
+def test_nobody_is_nobody_where_somebody_must_be_named(sqlite_district: District, way: str) -> None:
+    """A block's None is its default; `acting_as(user.staff)` of a user without a role is not."""
+    bank = sqlite_district.bank
+    before = everything(bank)
+    if way.startswith("acting_as"):
+        with pytest.raises(InvalidText):
+            bank.acting_as(None)  # type: ignore[arg-type]
+    else:
+        with SAID[way](bank, None) as desks:
+            desks.outlets.rename(outlet="B01", name="x")
+    assert (everything(bank) == before) == (way.startswith("acting_as") or way == "simulate")
 
 
 def test_a_clock_without_a_zone_is_refused(sqlite_district: District) -> None:
