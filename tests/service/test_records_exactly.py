@@ -130,6 +130,16 @@ def test_the_record_under_correction_counts_towards_the_daily_limit_once(
     assert correct(district, account, 4, "10-04 13:00", 281).state == "waiting_branch"
 
 
+@pytest.mark.parametrize("starts", [("03:00", "10:00"), ("10:00", "03:00")])
+def test_a_day_begins_and_ends_at_the_bank_s_midnight(
+    district: District, starts: tuple[str, str]
+) -> None:
+    """Before eight in the morning it is yesterday still where most servers' clocks are."""
+    account = district.customer()
+    said = [district.serve(account, f"10-04 {start}", 270).state for start in starts]
+    assert said == ["credited", "waiting_branch"]
+
+
 def test_a_correction_may_overlap_what_it_corrects_and_nothing_else(district: District) -> None:
     account = district.customer()
     for start in ("10-04 08:00", "10-04 10:00"):
