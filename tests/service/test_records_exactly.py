@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gongyi_bank.errors import ServiceOverlap
-from gongyi_bank.policies import PointsExpiry
+from gongyi_bank.policies import PointsExpiry, Tariff, TariffRate
 from gongyi_bank.store.tables import account_line, hour_record, staff, voucher
 from gongyi_bank.values import Points
 from tests.district import District, at
@@ -138,6 +138,18 @@ def test_a_day_begins_and_ends_at_the_bank_s_midnight(
     account = district.customer()
     said = [district.serve(account, f"10-04 {start}", 270).state for start in starts]
     assert said == ["credited", "waiting_branch"]
+
+
+def test_what_was_worth_nothing_is_corrected_to_all_that_it_is_worth(district: District) -> None:
+    rates = (
+        TariffRate(category="culture", name="文化活动", points_per_hour=Points(0)),
+        TariffRate(category="sanitation", name="环境整治", points_per_hour=Points(1)),
+    )
+    district.bank.policies.adopt(policy=Tariff(rates=rates), effective_on=dt.date(2022, 10, 16))
+    district.clock.advance(days=2)
+    account = district.customer()
+    assert district.serve(account, "10-16 08:00", category="culture").points == Points(0)
+    assert correct(district, account, 1, "10-16 08:00", 60).points == Points(1)
 
 
 def test_a_correction_may_overlap_what_it_corrects_and_nothing_else(district: District) -> None:
