@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from tests.simulation.requests import Request, by_administrator
 from tests.simulation.wire import (
     ENDS_OFTENER,
     FAILURES,
+    UNCLEAR,
     Broken,
     Killed,
     WiredConnection,
@@ -78,6 +80,8 @@ class Client:
         #: The request of a single act under way, and what became of it at its COMMIT.
         self.in_hand: Request | None = None
         self.decided: Any = None
+        #: What became of the newest COMMIT with acts in it: "done", or the failure that it met.
+        self.ended: str | None = None
         #: When it looked at the clock, since the act began.
         self.moment: dt.datetime | None = None
         #: Whether it is reading; then what is committed at its first look is what it must see.
@@ -120,6 +124,8 @@ class Client:
         self.world.switch(self)
         if word == "IMMEDIATE":
             self.moment = None  # another try, by another moment
+            if self.ended not in (None, "busy"):
+                self.world.fail(f"{self.name} began again, though COMMIT came to {self.ended!r}")
         fails, rate = None, self.world.failure_rate * ENDS_OFTENER.get(word, 1)
         if not self.world.is_quiet and self.chance.random() < rate:
             fails = self.chance.choice(FAILURES[word])
@@ -146,6 +152,11 @@ class Client:
                 connection.undo()
             raise Killed
         raise failure(kind)
+
+    def commits(self, fails: str | None) -> None:
+        """COMMIT was handed over, and meets with this; nobody cares where it ends a reading."""
+        if self.in_hand is not None or self.draft is not None:
+            self.ended = fails or "done"
 
     def committed(self) -> None:
         """COMMIT was done, whether or not its answer arrives: the books hold what was in it."""
@@ -217,6 +228,33 @@ class Client:
             self.world.fail(f"{unit} raised {type(error).__name__}: {error}")
         return True
 
+    @contextmanager
+    def _told_truly(self, what: object, kind: str) -> Iterator[None]:
+        """Hold what the client is told in this block against what became of its COMMIT."""
+        self.ended = None
+        try:
+            yield
+        except Broken:
+            raise
+        except Exception as error:
+            self._require_true(what, kind, error)
+            raise
+        self._require_true(what, kind, None)
+
+    def _require_true(self, what: object, kind: str, told: Exception | None) -> None:
+        """Raise Broken where a failure is told of what may be in the books, or the reverse."""
+        if kind == "trial":
+            may_be: Collection[str | None] = (None,)
+        elif kind == "within" and isinstance(told, OwnTransactionFailed):
+            return  # the caller's COMMIT, and the caller's error
+        elif isinstance(told, OutcomeUnknown):
+            may_be = UNCLEAR
+        else:
+            may_be = (None, "busy") if told else (None, "done")
+        if self.ended not in may_be:
+            said = type(told).__name__ if told else "all is well"
+            self.world.fail(f"{kind} {what}: told {said}, and COMMIT came to {self.ended!r}")
+
     def _again(self, unit: Unit, takes_it_for_done: bool) -> bool:
         self.world.say(self, "again")
         if takes_it_for_done:
@@ -230,7 +268,8 @@ class Client:
         """An act in a transaction of its own, its answer held against the reference's."""
         self.in_hand, self.decided = request, None
         try:
-            receipt = run(self._sent(request))
+            with self._told_truly(request, "single"):
+                receipt = run(self._sent(request))
         except EngineError:
             raise
         except GongyiBankError as refusal:
@@ -267,7 +306,7 @@ class Client:
             return  # which `alone` has held against the reference's
 
     def _do_block(self, unit: Unit) -> None:
-        with self.bank.begin() as counter:
+        with self._told_truly(unit, "block"), self.bank.begin() as counter:
             answers = self._at_counter(counter, unit, unit.requests)
             if self.world.planted is Planted.EARLY_ANSWER:
                 self._acknowledge(answers)
@@ -275,14 +314,14 @@ class Client:
 
     def _do_trial(self, unit: Unit) -> None:
         """Acts that are really done, and always undone."""
-        with self.bank.simulate() as counter:
+        with self._told_truly(unit, "trial"), self.bank.simulate() as counter:
             self._at_counter(counter, unit, unit.requests)
 
     def _do_within(self, unit: Unit) -> None:
         """Two blocks in a transaction of the caller's; one may be undone alone."""
         engine = self.foreign if unit.tries % 2 else self.bank.engine
         answers: list[Answer] = []
-        with own_transaction(engine) as connection:
+        with self._told_truly(unit, "within"), own_transaction(engine) as connection:
             for part in (unit.requests[:1], unit.requests[1:]):
                 before = self.draft.copy() if self.draft else None
                 try:

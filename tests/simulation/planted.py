@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from gongyi_bank.store import holds, ledger, reversals
+from gongyi_bank import bank
+from gongyi_bank.errors import EngineError, OutcomeUnknown, RetryTransaction
+from gongyi_bank.store import connections, holds, ledger, reversals
 from gongyi_bank.store.transaction import Ask
 from tests.district import START
 
@@ -44,6 +46,12 @@ class Planted(enum.StrEnum):
     STRAY_WRITE = "stray-write"
     #: ROLLBACK commits what was written so far.
     KEPT_HALF = "kept-half"
+    #: After a COMMIT whose answer was lost the act is told to have failed.
+    UNKNOWN_IS_FAILED = "unknown-is-failed"
+    #: After such a COMMIT the library says, and acts by it, that nothing was applied.
+    UNKNOWN_IS_RETRIED = "unknown-is-retried"
+    #: A simulated block is committed.
+    TRIAL_KEPT = "trial-kept"
     #: Acts do not look whether points are past their date by now.
     FORGOTTEN_EXPIRY = "forgotten-expiry"
     #: Acts and the sweep overlook holds that are past their deadline.
@@ -81,8 +89,30 @@ def _never_reversed(lines: Any, asked: Any) -> list[Any]:
     return found
 
 
+def _commit_known_to_fail(connection: Any, support: Any, key: str | None) -> None:
+    try:
+        _commit(connection, support, key)
+    except OutcomeUnknown as unknown:
+        raise EngineError(reason=unknown.code) from None
+
+
+def _commit_retried(connection: Any, support: Any, key: str | None) -> None:
+    try:
+        _commit(connection, support, key)
+    except OutcomeUnknown as unknown:
+        raise RetryTransaction(reason=unknown.code) from None
+
+
+def _always_kept(*given: Any, **named: Any) -> Any:
+    return _own_transaction(*given, **named | {"keep": True})
+
+
+_commit, _own_transaction = connections._commit, connections.own_transaction
 _ask_overdue_of, _reversibles = holds.ask_overdue_of, reversals.reversibles
 _BROKEN: dict[Planted, tuple[Any, str, Any]] = {
+    Planted.UNKNOWN_IS_FAILED: (connections, "_commit", _commit_known_to_fail),
+    Planted.UNKNOWN_IS_RETRIED: (connections, "_commit", _commit_retried),
+    Planted.TRIAL_KEPT: (bank, "own_transaction", _always_kept),
     Planted.FORGOTTEN_EXPIRY: (ledger, "note_passed_dates", lambda *_: None),
     Planted.FORGOTTEN_LAPSE: (holds, "ask_overdue_of", _overdue_long_ago),
     Planted.REVERSED_TWICE: (reversals, "reversibles", _never_reversed),

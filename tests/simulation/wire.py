@@ -39,6 +39,8 @@ _INSTEAD = {
 }
 #: Ends of transactions fail more often than other statements, by this factor.
 ENDS_OFTENER = {"COMMIT": 5, "ROLLBACK": 2}
+#: Failures of COMMIT that look alike, whether or not it was done: only OutcomeUnknown is true.
+UNCLEAR = ("before", "rolled_back", "after")
 #: How often a client in the queue for the write lock is looked past before it gives up.
 _LOCK_TURNS_MAX = 400
 
@@ -116,6 +118,8 @@ class WiredConnection(sqlite3.Connection):
 
     def _end(self, word: str, run: Any) -> None:
         fails = self.client.take_turn(word)
+        if word == "COMMIT":
+            self.client.commits(fails)
         if fails == "rolled_back":
             self.undo()
         elif fails in (None, "after", "killed_after"):
