@@ -44,7 +44,7 @@ from gongyi_bank.opening import (
     refuse_unsafe,
     zone_of,
 )
-from gongyi_bank.periods import require_aware, require_clock
+from gongyi_bank.periods import require_aware, require_clock, require_moment
 from gongyi_bank.policies import Policy, require_policies
 from gongyi_bank.reports.faults import Fault, Verification
 from gongyi_bank.reports.verification import verify
@@ -304,7 +304,7 @@ class Bank(Desks):
         def run(connection: sa.Connection) -> BankIdentity:
             return founding.establish(
                 connection, support, bank=bank, scale=scale, time_zone=zone.key,
-                now=require_aware(now(), "clock"), key_marks=marks,
+                now=require_moment(now(), "clock"), key_marks=marks,
                 keys_of=lambda identity: keys_of(identity, *given), head_office=head_office,
                 head_office_name=name, administrator=administrator, policies=chosen,
             )  # fmt: skip

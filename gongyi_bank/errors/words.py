@@ -139,8 +139,11 @@ _REASONS = {
     "say who acts: ReferenceBank.acting_as(…)": "须写明经办人：ReferenceBank.acting_as(…)",
     "the connection was closed before": "连接此前已关闭",
     "the session has no engine: make it with Session(engine)": "会话没有引擎：请用 Session(engine)",
+    "the story has its own clock: see story.day(…)": "故事自有时钟：请用 story.day(…)",
+    "it has its own first day: see story.day(…)": "首日已定：请用 story.day(…)",
     "the story has no savings branch yet": "本故事尚无储蓄所",
     "a command is needed, for example Redeem(…)": "须给出指令，例如 Redeem(…)",
+    "a bank's clock shows the years 1970 (UTC) to 9000": "银行的时钟只走 1970 年（UTC）至 9000 年",
     "a FrozenClock is needed": "须给出 FrozenClock",
     "a function that tells the time is needed": "须给出报时的函数",
     'a Loss is needed: Loss("answer")': '须给出 Loss，例如 Loss("answer")',
@@ -168,6 +171,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), chinese)
     for pattern, chinese in (
         (r"a whole number from (\S+) to (\S+?)(?: is needed)?", r"应为 \1 至 \2 的整数"),
+        (r"give (\w+=) instead", r"请改填 \1"),
         (r"a whole number up to (\S+)", r"应为不超过 \1 的整数"),
         (r"a number is needed: (\S+)", r"应为数字，例如 \1"),
         (r"a Step is needed in place (\d+)", r"第 \1 项（从 0 起）须为 Step"),

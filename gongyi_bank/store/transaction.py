@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from gongyi_bank.errors import GongyiBankError, RetryTransaction, TransactionEnded
+from gongyi_bank.periods import require_aware
 from gongyi_bank.store.connections import Savepoint
 from gongyi_bank.store.engines import Fusion, KeyTaken, StoreEngine, Wire
 from gongyi_bank.store.locks import HeldLocks, Lock, Place
@@ -67,7 +68,7 @@ class Transaction:
         self.wire = Wire(connection, engine)
         self.engine = engine
         self.bank = bank
-        self.clock = clock
+        self._clock = clock
         self.seal_key = keys.seal_key
         self.index_key = keys.index_key
         #: Set when a write failed half-way: nothing more may be done, only rolled back.
@@ -79,6 +80,10 @@ class Transaction:
         self._passed_in: sa.Transaction | None = None
         #: What this transaction has locked, if the order of locks is watched.
         self.held = held
+
+    def clock(self) -> dt.datetime:
+        """What this host's clock says. Raises InvalidInstant for a time without a zone."""
+        return require_aware(self._clock(), "clock")
 
     @property
     def has_passed_gate(self) -> bool:

@@ -7,7 +7,7 @@ nothing but the bank itself.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,13 @@ def require_whole(field: str, value: object, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise InvalidValue.of(field, value, f"a whole number from {least} to {most}")
     return value
+
+
+def refuse_own(given: Mapping[str, object], reasons: Mapping[str, str]) -> None:
+    """Nothing that the callee says itself. Raises InvalidValue that says what to do instead."""
+    for field, reason in reasons.items():
+        if field in given:
+            raise InvalidValue.of(field, given[field], reason)
 
 
 def require_range(

@@ -9,7 +9,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from gongyi_bank.errors import InvalidInstant, InvalidValue
-from gongyi_bank.periods import require_moment
+from gongyi_bank.periods import require_aware
 from gongyi_bank.values import require_flag
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -17,7 +17,23 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 START = dt.datetime(2022, 10, 15, 12, tzinfo=SHANGHAI)
 
 
-_YEARS = "the books hold the years 1900 to 9000"
+#: No act is booked earlier or later: a voucher's id begins with the milliseconds since 1970.
+_FIRST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_YEAR_MAX = 9000
+_YEARS = "a bank's clock shows the years 1970 (UTC) to 9000"
+
+
+def require_bookable(value: object, field: str) -> dt.datetime:
+    """A moment at which a bank can book. Raises InvalidInstant."""
+    moment = require_aware(value, field)
+    if moment < _FIRST or moment.year > _YEAR_MAX:
+        raise InvalidInstant.of(field, moment, _YEARS)
+    return moment
+
+
+def passed(moment: dt.datetime, span: dt.timedelta) -> dt.datetime:
+    """So much later as time passes, in the same zone, whatever its clocks do meanwhile."""
+    return (moment.astimezone(dt.UTC) + span).astimezone(moment.tzinfo)
 
 
 class FrozenClock:
@@ -27,11 +43,11 @@ class FrozenClock:
     >>> bank = Bank.found("sqlite://", clock=clock)
     >>> clock.advance(days=3)
 
-    Raises InvalidInstant for a time without a zone.
+    Raises InvalidInstant for a time without a zone, and before 1970 or after 9000.
     """
 
     def __init__(self, now: dt.datetime = START) -> None:
-        self._now = require_moment(now, "now")
+        self._now = require_bookable(now, "now")
 
     def __call__(self) -> dt.datetime:
         return self._now
@@ -59,18 +75,20 @@ class FrozenClock:
         if step < dt.timedelta(0):
             raise InvalidInstant.of("advance", str(step), "a clock only goes on; see `set`")
         try:
-            passed = (self._now.astimezone(dt.UTC) + step).astimezone(self._now.tzinfo)
+            later = passed(self._now, step)
         except OverflowError:
             raise InvalidInstant.of("advance", str(step), _YEARS) from None
-        return self.set(passed)
+        return self.set(later)
 
     def set(self, now: dt.datetime, *, backwards: bool = False) -> dt.datetime:
         """Show another time; an earlier one only with `backwards=True`.
 
         Raises InvalidInstant, and InvalidValue for what is neither True nor False.
         """
-        moment, may_go_back = require_moment(now, "now"), require_flag(backwards, field="backwards")
-        if moment < self._now and not may_go_back:
+        moment = require_bookable(now, "now")
+        may_go_back = require_flag(backwards, field="backwards")
+        # Two times of one zone compare by what its clocks show, which summer time repeats.
+        if moment.astimezone(dt.UTC) < self._now and not may_go_back:
             raise InvalidInstant.of("now", moment, f"earlier than {self._now}; say backwards=True")
         self._now = moment
         return moment

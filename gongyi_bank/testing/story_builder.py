@@ -32,8 +32,8 @@ from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.periods import require_moment
 from gongyi_bank.policies import Tariff
 from gongyi_bank.receipts.closings import BooksClosed
-from gongyi_bank.testing.arguments import require_each_once, require_kind, require_whole
-from gongyi_bank.testing.clock import SHANGHAI, FrozenClock
+from gongyi_bank.testing.arguments import refuse_own, require_each_once, require_kind, require_whole
+from gongyi_bank.testing.clock import SHANGHAI, FrozenClock, passed, require_bookable
 from gongyi_bank.testing.reference import ReferenceBank
 from gongyi_bank.values import (
     Points,
@@ -119,6 +119,15 @@ def _article(pair: Any) -> tuple[str, str]:
     return store, sku
 
 
+#: What a story says itself where others hand on what they are given, and what to say instead.
+_OF_FOUNDING = {"clock": "the story has its own clock: see story.day(…)"}
+_OF_DISTRICT = _OF_FOUNDING | {"day": "it has its own first day: see story.day(…)"}
+_OF_RECORDS = {
+    "account": "give who= instead", "outlet": "give at= instead",
+    "started_at": "give start= instead", "ended_at": "give minutes= instead",
+}  # fmt: skip
+
+
 class Story:
     """A district that is told step by step; every step is an act and returns the story.
 
@@ -156,8 +165,10 @@ class Story:
     def found(cls, database: str | sa.URL | sa.Engine, *, day: str, **founding: Any) -> Self:
         """Found a bank on a morning (08:00, `day="2022-10-01"`) and begin its story.
 
-        `founding` goes to `Bank.found`: name, policies, keys … Raises BankExists.
+        `founding` goes to `Bank.found`: name, policies, keys … and no clock, as the story has
+        its own. Raises BankExists.
         """
+        refuse_own(founding, _OF_FOUNDING)
         morning = _moment(day, "08:00", "day", dt.UTC)
         name = founding.get("time_zone", SHANGHAI.key)
         # The bank looks at its clock after it has looked at the zone's name.
@@ -337,17 +348,19 @@ class Story:
         `at` is the savings branch, the customer's own if it is left out. `fields` are those of
         `RecordHours`: a project, a rating, a reference, a key.
         """
+        refuse_own(fields, _OF_RECORDS)
         length = require_whole("minutes", minutes, 1, 1440)
         account = self.account(who)
         point = self._point_of(account, at)
         started_at = self._today_at(start, "start")
-        ended_at = started_at + dt.timedelta(minutes=length)
+        ended_at = passed(started_at, dt.timedelta(minutes=length))
         people = {"recorded_by": point.recorded_by, "checked_by": point.checked_by}
         command = RecordHours(
             account=account, category=category, started_at=started_at, ended_at=ended_at,
             outlet=point.outlet, **people | fields,
         )  # fmt: skip
-        self.clock.set(max(self.clock.now, ended_at))
+        if ended_at.astimezone(dt.UTC) > self.clock.now:
+            self.clock.set(ended_at)
         return self.does(command, by=command.recorded_by)
 
     def _point_of(self, account: int, outlet: str | None) -> ServicePoint:
@@ -431,7 +444,7 @@ def _moment(day: str, time: str, field: str, zone: dt.tzinfo) -> dt.datetime:
     if found is None or found.tzinfo is not None:
         shown, form = (day, "2022-10-03") if field == "day" else (time, "08:00")
         raise InvalidInstant.of(field, shown, f"written {form}")
-    return require_moment(found.replace(tzinfo=zone), field)
+    return require_bookable(found.replace(tzinfo=zone), field)
 
 
 # --- the district that is always the same --------------------------------------------------
@@ -458,10 +471,11 @@ def small_district(database: str | sa.URL | sa.Engine, **founding: Any) -> Story
 
     A branch, two savings branches, the customers zhang (50 points), li (20) and wang (0), a
     store with soap for 0.50 (30 pieces) and rice for 5 (100), a pool. It is 08:00 of 3 October
-    2022. `founding` goes to `Bank.found`.
+    2022. `founding` goes to `Bank.found`; the clock is the story's.
 
     >>> story = small_district("sqlite://")
     """
+    refuse_own(founding, _OF_DISTRICT)
     story = Story.found(database, day="2022-10-01", **founding)
     return _settled(story, founding.get("head_office", "H"))
 
@@ -469,10 +483,11 @@ def small_district(database: str | sa.URL | sa.Engine, **founding: Any) -> Story
 def small_reference(**founding: Any) -> Story:
     """The same small district on a `ReferenceBank`: in memory, without a database.
 
-    `founding` goes to `ReferenceBank.found`; `story.bank` is the reference bank.
+    `founding` goes to `ReferenceBank.found`, without a clock; `story.bank` is the reference bank.
 
     >>> story = small_reference()
     """
+    refuse_own(founding, _OF_DISTRICT)
     clock = FrozenClock(_moment("2022-10-01", "08:00", "day", SHANGHAI))
     bank = ReferenceBank.found(clock=clock, **founding)
     return _settled(Story(bank).day("2022-10-01"), founding.get("head_office", "H"))

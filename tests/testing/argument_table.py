@@ -67,6 +67,8 @@ CLOSED_ON = dt.date(2022, 10, 3)
 BETWEEN = wrong([CLOSED_ON], (CLOSED_ON, "x"))
 FLAG = wrong("yes", 1, but="True")
 CLOCK = wrong()
+#: What the callee says itself, and nobody else.
+OWN = wrong("B01", FrozenClock())
 LIST = "list, tuple, dict"
 #: Nobody's: the check digit is wrong.
 ACCOUNT = wrong(100200000012, 13800000000)
@@ -178,11 +180,11 @@ def kit(at: Scene) -> dict[str, Call]:
         }),
         "small_district": Call(small_district, {"database": "sqlite://"}, {
             "database": CLASS, "head_office": CODE, "bank": wrong("x" * 101, but="words, digit"),
-            "policies": wrong([5], but=LIST),
+            "policies": wrong([5], but=LIST), "clock": OWN, "day": OWN,
         }),
         "small_reference": Call(small_reference, {}, {
             "head_office": CODE, "bank": wrong("x" * 101, but="words, digit"),
-            "scale": whole(0, 4), "policies": wrong([5], but=LIST),
+            "scale": whole(0, 4), "policies": wrong([5], but=LIST), "clock": OWN, "day": OWN,
         }),
     }  # fmt: skip
 
@@ -209,7 +211,7 @@ def stories(at: Scene) -> dict[str, Call]:
         }),
         "Story.found": Call(Story.found, {"database": "sqlite://", "day": "2022-10-01"}, {
             "database": CLASS, "day": DAY, "scale": whole(0, 4), "administrator": CODE,
-            "head_office_name": TEXT_OR_NONE, "time_zone": WORD,
+            "head_office_name": TEXT_OR_NONE, "time_zone": WORD, "clock": OWN,
         }),
         "Story.account": Call(tell.account, {"who": "zhang"}, {"who": WHO}),
         "Story.day": Call(tell.day, {"day": "2022-10-03"}, {"day": DAY}),
@@ -247,6 +249,7 @@ def happenings(at: Scene) -> dict[str, Call]:
         "Story.records": Call(tell.records, {"who": "zhang"}, {
             "who": WHO, "start": TIME, "minutes": whole(1, 1440), "category": CODE,
             "project": wrong(but="None, digit"), "recorded_by": CODE, **place,
+            "account": OWN, "outlet": OWN, "started_at": OWN, "ended_at": OWN,
         }),
         "Story.brings_forward": Call(tell.brings_forward, {"who": "wang", "points": 1}, {
             "who": WHO, "points": wrong("1e3", "１２", "0.00001", but="zero, five, digit"),

@@ -42,6 +42,43 @@ def test_it_runs_backwards_only_when_asked() -> None:
     assert clock.set(earlier, backwards=True) == clock() == earlier
 
 
+#: Shanghai's clocks showed these hours twice on 15 September 1991; the second comes later.
+TWICE = dt.datetime(1991, 9, 15, 1, 30, tzinfo=NOON.tzinfo)
+
+
+def test_of_an_hour_that_comes_twice_the_second_is_later() -> None:
+    second, clock = TWICE.replace(fold=1), FrozenClock(TWICE.replace(minute=45))
+    assert clock.set(second) is second
+    with pytest.raises(InvalidInstant):
+        clock.set(TWICE.replace(minute=45))
+    assert clock.advance(minutes=15).isoformat() == "1991-09-15T01:45:00+08:00"
+    assert FrozenClock(TWICE).advance(hours=1).isoformat() == "1991-09-15T01:30:00+08:00"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        dt.datetime(1969, 12, 31, 23, 59, 59, tzinfo=dt.UTC),
+        dt.datetime(1970, 1, 1, 7, 59, tzinfo=NOON.tzinfo),
+        dt.datetime(9001, 1, 1, tzinfo=dt.UTC),
+    ],
+)
+def test_it_shows_no_time_at_which_no_bank_books(moment: dt.datetime) -> None:
+    with pytest.raises(InvalidInstant, match=r"1970 \(UTC\) to 9000"):
+        FrozenClock(moment)
+    with pytest.raises(InvalidInstant):
+        FrozenClock(NOON).set(moment, backwards=True)
+    with pytest.raises(InvalidInstant):
+        Bank.found("sqlite://").at(moment).pools.open(code="P", name="池", outlet="H")
+
+
+@pytest.mark.parametrize("year", [1970, 9000])
+def test_a_bank_is_founded_in_its_first_year_and_its_last(year: int) -> None:
+    bank = Bank.found("sqlite://", clock=FrozenClock(dt.datetime(year, 1, 1, tzinfo=dt.UTC)))
+    assert bank.pools.open(code="P", name="池", outlet="H").booked_at.year == year
+    bank.close()
+
+
 @pytest.mark.parametrize(
     "value", [NOON.replace(tzinfo=None), "2022-10-15", None, dt.date(2022, 10, 15)]
 )

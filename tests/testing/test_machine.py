@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -335,6 +336,18 @@ def test_a_clock_that_is_set_back_goes_on_from_there_until_it_is_set_right(
     assert machine.latest - machine.clock.now == FURTHEST_BACK
     machine.act("transfers.gift", Wish())
     machine.teardown()
+
+
+def test_time_passes_though_the_clocks_of_its_zone_show_an_hour_twice(sqlite_url: str) -> None:
+    early = dt.datetime(2022, 10, 30, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    machine = type("Early", (machine_on(sqlite_url),), {"begins_at": early})()
+    for moment in ("an hour", "a minute", "an hour"):
+        machine.time_passes(moment=moment)
+    assert machine.clock.now - early.astimezone(dt.UTC) == dt.timedelta(hours=2, minutes=1)
+    machine.clock_is_set_back(by="half an hour")
+    machine.clock_is_set_right()
+    assert machine.clock.now - early.astimezone(dt.UTC) == dt.timedelta(hours=2, minutes=1)
+    machine.close()
 
 
 def test_a_bank_whose_hosts_agree_may_say_so(sqlite_url: str) -> None:

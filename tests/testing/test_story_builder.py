@@ -19,12 +19,14 @@ from gongyi_bank.errors import (
 from gongyi_bank.policies import Tariff, TariffRate
 from gongyi_bank.testing import (
     SMALL_CAST,
+    FrozenClock,
     Story,
     assert_sound,
     small_district,
     small_reference,
     story_folder,
 )
+from gongyi_bank.testing.clock import SHANGHAI
 from gongyi_bank.values import Points
 
 
@@ -61,6 +63,19 @@ def test_time_never_runs_backwards(story: Story) -> None:
     for wrong in ("11:59", "noon"):
         with pytest.raises(InvalidInstant):
             story.time(wrong)
+
+
+def test_a_record_lasts_as_long_as_is_said_when_the_clocks_are_set_back() -> None:
+    story = Story.found("sqlite://", day="1991-09-14")
+    story.branch("B01").savings_branch("B01S01", "B01").customer("mei", "B01S01")
+    morning = dt.datetime(1991, 9, 15, 1, 30, tzinfo=SHANGHAI)
+    early = Story(story.bank, clock=FrozenClock(morning))
+    early.savings_branch("B01S02", "B01").records("mei", start="01:30", minutes=60, at="B01S02")
+    assert early.clock.now == morning.replace(fold=1)
+    assert early.clock.now.utcoffset() == dt.timedelta(hours=8)
+    (record,) = early.bank.hours.of(early.account("mei"))
+    assert record["minutes"] == 60
+    early.bank.close()
 
 
 def test_a_district_with_everything_is_told_and_sound(story: Story) -> None:

@@ -17,7 +17,7 @@ from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.receipts.closings import BooksClosed
 from gongyi_bank.testing.arguments import require_kind, require_word
-from gongyi_bank.testing.clock import START, FrozenClock
+from gongyi_bank.testing.clock import START, FrozenClock, require_bookable
 from gongyi_bank.testing.machine.asking import QUESTIONS, require_same_shown
 from gongyi_bank.testing.machine.choosing import Choice
 from gongyi_bank.testing.machine.comparison import require_equal_rows
@@ -49,10 +49,11 @@ class BothSides(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        #: The clock of both banks: that of the host whose turn it is.
-        self.clock = FrozenClock(self.begins_at)
+        #: The clock of both banks: that of the host whose turn it is. It shows UTC, in which
+        #: times compare and add up whatever the clocks of a zone do.
+        self.clock = FrozenClock(require_bookable(self.begins_at, "begins_at").astimezone(dt.UTC))
         #: The latest that it has ever shown.
-        self.latest = self.begins_at
+        self.latest = self.clock.now
         settings = {
             "bank": f"machine-{uuid4().hex[:12]}", "head_office": HEAD_OFFICE,
             "administrator": ADMINISTRATOR, "clock": self.clock, **self.founding,

@@ -125,8 +125,8 @@ class BankMachine(Watching):
         back = SETBACKS[require_word("by", by, SETBACKS)]
         self._show(max(first, self.clock.now - back))
 
-    def _show(self, now: dt.datetime) -> None:
-        was = self.clock.now
+    def _show(self, moment: dt.datetime) -> None:
+        was, now = self.clock.now, moment.astimezone(dt.UTC)
         self.clock.set(now, backwards=True)
         self.latest = max(self.latest, now)
         self._tell(f"it is {self._shown():%Y-%m-%d %H:%M:%S}{', set back' if now < was else ''}")

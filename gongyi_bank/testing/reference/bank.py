@@ -208,7 +208,7 @@ class ReferenceBank(ReferenceDesks):
         name = clean_text(name, field="head_office_name", length_max=100)
         administrator = clean_code(administrator, field="administrator")
         chosen = require_policies(policies)
-        facts = BankFacts(bank, scale, zone, require_aware(require_clock(clock)(), "clock"))
+        facts = BankFacts(bank, scale, zone, require_moment(require_clock(clock)(), "clock"))
         books = founding.found(
             facts, code=head_office, name=name, administrator=administrator, policies=chosen
         )
@@ -265,7 +265,7 @@ class ReferenceBank(ReferenceDesks):
 
     def look(self) -> Look:
         """The books as they are now, for whoever reads."""
-        return Look(self.books, self._facts, require_moment(self._clock(), "clock"))
+        return Look(self.books, self._facts, self._clock)
 
     def close(self) -> None:
         """Nothing, as a bank in memory has nothing to give back."""

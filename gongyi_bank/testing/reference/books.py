@@ -177,9 +177,10 @@ class Books:
         return stays_of(stay[:3] for stay in self.stays)
 
     def parent_then(self, outlet_no: int, day: dt.date) -> int | None:
-        """The outlet above this one on a day."""
-        stays = self.outlet_stays()[outlet_no]
-        return [stay for stay in stays if stay.first_on <= day][-1].parent_no
+        """The outlet above this one on a day; the first one has always been there."""
+        first, *moves = self.outlet_stays()[outlet_no]
+        begun = [stay for stay in moves if stay.first_on <= day]
+        return [first, *begun][-1].parent_no
 
     def homes(self, account_no: int) -> tuple[Home, ...]:
         """Where a customer is and was registered; the bank's own accounts have no home."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
 from gongyi_bank.periods import business_day
@@ -10,7 +11,7 @@ from gongyi_bank.rules.ledger import EARLIEST
 from gongyi_bank.rules.outlets import HEAD_OFFICE
 from gongyi_bank.rules.staff import ADMINISTRATOR, OutletFacts, RoleFacts
 from gongyi_bank.testing.reference.books import Books
-from gongyi_bank.testing.reference.gate import BankFacts
+from gongyi_bank.testing.reference.gate import BankFacts, require_datable
 from gongyi_bank.testing.reference.rows import Person, Role, Stay
 
 #: The head office's number; the others follow.
@@ -21,6 +22,7 @@ def found(
     bank: BankFacts, *, code: str, name: str, administrator: str, policies: Iterable[Policy]
 ) -> Books:
     """The books of a bank on its first day."""
+    require_datable(bank.founded_at.astimezone(dt.UTC))
     books = Books(zone=bank.zone)
     number = books.draw("outlet", first=HEAD_OFFICE_NO)
     books.outlets[number] = OutletFacts(number, code, name, HEAD_OFFICE, None, is_open=True)

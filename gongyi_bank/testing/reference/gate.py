@@ -34,6 +34,7 @@ from gongyi_bank.rules.staff import (
 )
 from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.reference.rows import Line, LinePart, Move, Voucher
+from gongyi_bank.values import new_uuid7
 
 #: What serves a command: takes the visit and the command, answers with the receipt.
 Serve = Callable[[Any, Any], AnyReceipt]
@@ -56,6 +57,14 @@ class BankFacts(NamedTuple):
 class _Replayed(Exception):
     def __init__(self, receipt: AnyReceipt) -> None:
         self.receipt = receipt
+
+
+def require_datable(moment: dt.datetime) -> None:
+    """The bank's ids begin with their moment, of which there is none before 1970.
+
+    Raises InvalidInstant.
+    """
+    new_uuid7(moment, bytes(10))
 
 
 class _Behind(Exception):
@@ -90,12 +99,22 @@ class Visit:
         self.outlets: dict[str, OutletFacts] = {}
         self.policies: PolicyBook = books.policy_book()
         self.closed: ClosedDays = books.closed_days()
-        self.voucher_id = self.new_id()
+        self._voucher_id = self._draw_id()
         self.is_booked = False
 
     def new_id(self) -> bytes:
-        """An id in the order of time, for a voucher, a hold or a redemption."""
+        """An id in the order of time, for a hold or a redemption. Raises InvalidInstant."""
+        require_datable(self.now)
+        return self._draw_id()
+
+    def _draw_id(self) -> bytes:
         return self.books.draw("id").to_bytes(16)
+
+    @property
+    def voucher_id(self) -> bytes:
+        """The id of the voucher that this act will write, as bytes. Raises InvalidInstant."""
+        require_datable(self.now)
+        return self._voucher_id
 
     @property
     def voucher_uuid(self) -> UUID:

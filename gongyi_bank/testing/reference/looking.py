@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
 
 from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import UnknownOutlet
+from gongyi_bank.periods import require_aware
 from gongyi_bank.rules.holds import HELD
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.rules.staff import OutletFacts
@@ -16,13 +19,22 @@ from gongyi_bank.testing.reference.gate import BankFacts
 from gongyi_bank.testing.reference.rows import StoredHold
 from gongyi_bank.values import Points, clean_code
 
+#: The moment of an account without a line.
+_UNUSED: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
-class Look(NamedTuple):
+
+@dataclass(frozen=True)
+class Look:
     """Somebody looks into the books at a moment."""
 
     books: Books
     bank: BankFacts
-    now: dt.datetime
+    clock: Callable[[], dt.datetime]
+
+    @cached_property
+    def now(self) -> dt.datetime:
+        """The moment, whatever year it is; what does not go by it never asks for it."""
+        return require_aware(self.clock(), "clock")
 
     def points(self, units: int) -> Points:
         """An amount in the bank's points."""
@@ -35,7 +47,7 @@ class Look(NamedTuple):
     def moment_of(self, account_no: int) -> dt.datetime:
         """The moment that an act on this account would go by: never before its newest line."""
         lines = self.books.lines.get(account_no, ())
-        return max(self.now, lines[-1].booked_at) if lines else self.now
+        return max(self.now, lines[-1].booked_at if lines else _UNUSED)
 
     def has_lapsed(self, hold: StoredHold) -> bool:
         """Whether only the sweep is missing."""

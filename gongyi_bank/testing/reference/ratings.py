@@ -217,7 +217,7 @@ def _row(look: Look, here: int, span: Period) -> OutletIndicators:
         one.account_no
         for one in books.customers.values()
         if homes[one.account_no] == here and one.registered_on <= last_on
-        if (closed_on(one) or dt.date.max) > last_on
+        if (gone_on := closed_on(one)) is None or gone_on > last_on
     ]
     services = [(one, sign) for one, sign in counted(look, span)
                 if one.outlet_no == here and one.kind == _SERVICE]  # fmt: skip

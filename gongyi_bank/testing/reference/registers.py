@@ -35,6 +35,8 @@ from gongyi_bank.values import (
 )
 
 _ROWS_MAX: Final = 1000
+#: More records than an account can have.
+_BEYOND: Final = 2**62
 _RECORD = (
     "account record_no ref state outlet category project started_at ended_at minutes points"
     " client_rating"
@@ -113,7 +115,7 @@ def records_of(
     """An account's hour records, newest first. Raises UnknownCustomer."""
     number = parse_account_no(account)
     require_whole("newest", newest, 1, _ROWS_MAX)
-    if before is not None and (type(before) is not int or before < 1):
+    if before is not None and (type(before) is not int or not 1 <= before <= _BEYOND):
         raise InvalidValue.of("before", before, "the number of a record")
     if number not in look.books.customers:
         raise UnknownCustomer(account=number)

@@ -9,7 +9,14 @@ from typing import Final
 from uuid import UUID
 
 from gongyi_bank.errors import InvalidValue, UnknownCustomer, UnknownLine
-from gongyi_bank.periods import business_day, require_day, require_moment
+from gongyi_bank.periods import (
+    Period,
+    PeriodKind,
+    business_day,
+    instants,
+    require_day,
+    require_moment,
+)
 from gongyi_bank.rules.ledger import LINE_SUMMARIES, internal_kind
 from gongyi_bank.rules.pools import require_pool
 from gongyi_bank.testing.arguments import require_whole
@@ -167,12 +174,22 @@ def _by(look: Look, as_of: dt.date | dt.datetime) -> Callable[[Line], bool]:
     if isinstance(as_of, dt.datetime):
         instant = require_moment(as_of, "as_of")
         return lambda line: line.booked_at <= instant
-    day = require_day(as_of, "as_of")
+    day = _require_whole_day(look, require_day(as_of, "as_of"))
     return lambda line: business_day(line.booked_at, look.books.zone) <= day
 
 
 def _before(look: Look, day: dt.date) -> Callable[[Line], bool]:
+    _require_whole_day(look, day)
     return lambda line: business_day(line.booked_at, look.books.zone) < day
+
+
+def _require_whole_day(look: Look, day: dt.date) -> dt.date:
+    """A day that begins and ends within the calendar, as the bank asks for its moments.
+
+    Raises InvalidInstant.
+    """
+    instants(Period.containing(day, PeriodKind.DAY), look.books.zone)
+    return day
 
 
 def _count(look: Look, number: int, is_early: Callable[[Line], bool]) -> int:

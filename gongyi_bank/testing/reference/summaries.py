@@ -20,7 +20,7 @@ from gongyi_bank.testing.reference.clearing import place_on
 from gongyi_bank.testing.reference.looking import Look, below
 from gongyi_bank.testing.reference.rows import Customer, HourRecord
 from gongyi_bank.testing.reference.told import Told, tell
-from gongyi_bank.values import mask_name, parse_account_no, require_flag
+from gongyi_bank.values import clean_code, mask_name, parse_account_no, require_flag
 
 #: The kinds of accounts, in the order of a trial balance.
 _KINDS: Final = (
@@ -131,7 +131,7 @@ def ledger_book(
 ) -> Told:
     """台账: every account at an outlet and below it, in a period or to date."""
     require_flag(names, field="names")
-    books, top = look.books, below(look, outlet)[0]
+    books, top = look.books, below(look, clean_code(outlet, field="outlet"))[0]
     span = period if isinstance(period, Period | None) else Period.parse(period)
     through = span.last_on if span else dt.date.max
     parents = parents_then(books, through)
