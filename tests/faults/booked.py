@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -43,6 +43,44 @@ class HeadTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldStep:
+    """Something that an act did to a hold."""
+
+    number: int
+    #: `placed`, `captured`, `released`, `lapsed`.
+    kind: str
+    #: What was placed, captured or given free.
+    units: int
+    voucher: str
+    #: From the moment at which it was booked until the hold's deadline.
+    time_left: dt.timedelta
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the hold was past its deadline."""
+        return self.time_left <= dt.timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold as it stands, with what was done to it."""
+
+    name: str
+    account: int
+    units: int
+    captured: int
+    state: str
+    #: The act that placed it.
+    voucher: str
+    steps: tuple[HoldStep, ...]
+
+    @property
+    def kept(self) -> int:
+        """What it still keeps."""
+        return self.units - self.captured if self.state == "held" else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Voucher:
     """An act in the books."""
 
@@ -62,8 +100,8 @@ class Books:
     vouchers: Mapping[str, Voucher]
     #: The sum over the internal accounts.
     internal: int
-    #: By account: what open holds still keep.
-    open_holds: Mapping[int, int] = field(default_factory=dict)
+    #: All of them, as they were before anything overdue was swept.
+    holds: tuple[Hold, ...] = ()
     #: Points in holds that are still open after everything overdue was swept.
     held_after_sweep: int = 0
     #: Lines that were there before the workers came.

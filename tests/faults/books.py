@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,9 +12,9 @@ from gongyi_bank.bank import Bank
 from gongyi_bank.reports.statements import statement
 from gongyi_bank.rules.ledger import internal_no
 from gongyi_bank.store.engines import StoreEngine
-from gongyi_bank.store.tables import account_head, account_line, hold, voucher
+from gongyi_bank.store.tables import account_head, account_line, hold, hold_event, voucher
 from gongyi_bank.store.transaction import Transaction, of_bank, query
-from tests.faults.booked import Books, HeadTotals, Line, Voucher
+from tests.faults.booked import Books, HeadTotals, Hold, HoldStep, Line, Voucher
 
 #: Internal accounts have numbers below every customer's; pools are not used here.
 _CUSTOMERS = sa.literal_column(str(10 * internal_no("transit", 0)))
@@ -76,13 +77,18 @@ def load_books(
     bank: Bank, *, before: frozenset[str], first_lines: dict[int, int], held_after_sweep: int = 0
 ) -> Books:
     """The books as they are; `before` are the acts of the time before the workers came."""
-    left = sa.select(hold.c.account_no, sa.func.sum(hold.c.amount - hold.c.captured))
-    left = left.where(hold.c.state == "held").group_by(hold.c.account_no)
+    steps = sa.select(hold_event, voucher.c.booked_at).join(
+        voucher, hold_event.c.voucher_id == voucher.c.voucher_id
+    )
     with bank.engine.connect() as connection:
         heads = connection.execute(sa.select(account_head)).all()
         lines = connection.execute(sa.select(account_line)).all()
         vouchers = connection.execute(sa.select(voucher)).all()
-        open_holds = connection.execute(left).all()
+        holds = connection.execute(sa.select(hold)).all()
+        events = connection.execute(steps.order_by(hold_event.c.event_no)).all()
+    done: dict[bytes, list[HoldStep]] = defaultdict(list)
+    for event in events:
+        done[event.hold_id].append(_step(event))
     return Books(
         heads={h.account_no: HeadTotals(h.credited, h.debited, h.held, h.line_no) for h in heads},
         lines=tuple(map(_line, lines)),
@@ -92,7 +98,7 @@ def load_books(
             if found.voucher_id.hex() not in before
         },
         internal=bank.glance(lambda tx: int(_internal(tx)[0][1])),
-        open_holds={account: int(units) for account, units in open_holds},
+        holds=tuple(_hold(found, done[found.hold_id]) for found in holds),
         held_after_sweep=held_after_sweep,
         first_lines=first_lines,
     )
@@ -103,6 +109,18 @@ def _line(row: Any) -> Line:
         row.account_no, row.line_no, row.amount, row.credited_after, row.debited_after,
         row.voucher_id.hex(), row.kind, row.booked_at, row.business_day, row.value_on,
         row.origin_on or row.value_on,
+    )  # fmt: skip
+
+
+def _step(row: Any) -> HoldStep:
+    time_left = row.deadline_at - row.booked_at
+    return HoldStep(row.event_no, row.kind, row.amount, row.voucher_id.hex(), time_left)
+
+
+def _hold(row: Any, steps: list[HoldStep]) -> Hold:
+    return Hold(
+        row.hold_id.hex(), row.account_no, row.amount, row.captured, row.state,
+        row.voucher_id.hex(), tuple(steps),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.faults.booked import Books, HeadTotals, Line
+from tests.faults.held import asked_of_holds, done_otherwise, faults_of_hold, steps_by_voucher
 from tests.faults.journal import Attempt, History, Look, Report
 from tests.faults.shown import KINDS, Shown
 
@@ -28,11 +29,12 @@ GAP_SECONDS_MAX = 10.0
 def check_reads(history: History, books: Books) -> list[str]:
     """C1: every read has all accounts, a total of zero with the bank's side, and none below 0.
 
-    And each balance is the one after the line that the read itself shows as the newest. The
-    library's own reports show what some first lines of each account add up to.
+    And each is of one moment: balances after the newest lines that it shows itself, the lines
+    that everybody began with among them, and no voucher's lines in part. The library's own reports
+    show what some first lines of each account add up to.
     """
     faults = []
-    after = {(line.account, line.number): line.balance_after for line in books.lines}
+    shown = Shown(history, books)
     for look in history.looks:
         total = sum(look.balances.values()) + look.internal
         if look.balances.keys() != books.heads.keys():
@@ -40,12 +42,7 @@ def check_reads(history: History, books: Books) -> list[str]:
         elif total:
             faults.append(f"a read ({look.kind}) is off by {total} in all")
         faults += _below_zero(look.balances, "a read")
-        faults += [
-            f"a read shows {units} of {no} at line {look.lines.get(no)}, which left another balance"
-            for no, units in look.balances.items()
-            if units != after.get((no, look.lines.get(no, 0)), 0)
-        ]
-    shown = Shown(history, books)
+        faults += shown.faults_of_look(look)
     for report in history.reports:
         faults += shown.faults_of(report)
     return faults
@@ -66,17 +63,20 @@ def _below_zero(balances: Mapping[int, int], where: str) -> list[str]:
 def check_accounts(history: History, books: Books) -> list[str]:
     """C3: lines numbered without a gap, running totals right, never below zero, as the head.
 
-    And the head holds what the account's open holds keep.
+    And the head holds what the account's open holds keep, each of which is what was done to it.
     """
-    faults = []
+    faults = [fault for hold in books.holds for fault in faults_of_hold(hold)]
+    kept: Counter[int] = Counter()
+    for hold in books.holds:
+        kept[hold.account] += hold.kept
     by_account: dict[int, list[Line]] = defaultdict(list)
     for line in sorted(books.lines, key=lambda line: (line.account, line.number)):
         by_account[line.account].append(line)
     for account, head in books.heads.items():
         faults += _faults_of_account(account, by_account[account], head)
-        kept = books.open_holds.get(account, 0)
-        if head.held != kept:
-            faults.append(f"{account}: the head holds {head.held}, and its open holds {kept}")
+        if head.held != kept[account]:
+            says = f"the head holds {head.held}, and its open holds {kept[account]}"
+            faults.append(f"{account}: {says}")
     return faults
 
 
@@ -98,8 +98,12 @@ def _faults_of_account(account: int, lines: list[Line], head: HeadTotals) -> lis
 
 
 def check_acknowledged(history: History, books: Books) -> list[str]:
-    """C4: every acknowledged key is in the books exactly once, with all its lines once."""
+    """C4: every acknowledged key is in the books exactly once, with all its lines once.
+
+    And what it was to do to a hold, that it did.
+    """
     faults = []
+    steps = steps_by_voucher(books)
     by_key = _vouchers_by_key(books)
     lines = _lines_by_voucher(books)
     for key, asked in _acknowledged(history).items():
@@ -110,6 +114,8 @@ def check_acknowledged(history: History, books: Books) -> list[str]:
         wanted = Counter(asked.lines)
         if lines[found[0]] != wanted:
             faults.append(f"{key} has the lines {_shown(lines[found[0]])}, not {_shown(wanted)}")
+        if otherwise := done_otherwise(asked_of_holds(asked), steps[found[0]]):
+            faults.append(f"{key} {otherwise}")
     return faults
 
 
@@ -119,13 +125,21 @@ def check_asked(history: History, books: Books) -> list[str]:
     asked: dict[tuple[str, str, str], Attempt] = {}
     for attempt in history.attempts:
         asked[attempt.key, attempt.act, attempt.digest] = attempt
-    lines = _lines_by_voucher(books)
+    lines, steps = _lines_by_voucher(books), steps_by_voucher(books)
+    faults += [
+        f"hold {hold.name} was {step.kind} by no voucher"
+        for voucher_id in steps.keys() - books.vouchers.keys()
+        for hold, step in steps[voucher_id]
+    ]
     for voucher_id, voucher in books.vouchers.items():
+        wish = asked.get((voucher.key or "", voucher.act, voucher.digest))
+        wanted = asked_of_holds(wish) if wish else []
+        if otherwise := done_otherwise(wanted, steps[voucher_id]):
+            faults.append(f"{voucher.act} under {voucher.key} {otherwise}")
         if voucher.act in OWN_STEPS:
             if lines[voucher_id]:
                 faults.append(f"nobody asked {voucher.act} to post {_shown(lines[voucher_id])}")
             continue
-        wish = asked.get((voucher.key or "", voucher.act, voucher.digest))
         if wish is None:
             faults.append(f"nobody asked for {voucher.act} under {voucher.key}")
         elif lines[voucher_id] != Counter(wish.lines):

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.commands.holds import PlaceHold
+from gongyi_bank.commands.base import Command
+from gongyi_bank.commands.holds import PlaceHold, ReleaseHold
 from gongyi_bank.commands.points import ExpireDue
 from gongyi_bank.commands.transfers import GiftPoints
 from gongyi_bank.errors import IdempotencyConflict, InsufficientPoints, RetryTransaction
@@ -31,6 +32,7 @@ from tests.faults.own_teller import OwnTeller
 from tests.faults.planted_reads import (
     MOMENT,
     AsOfNow,
+    HalfAnAct,
     JustBefore,
     LeftOut,
     StaleRead,
@@ -282,6 +284,30 @@ class HeldTooMuch(Hand):
                 connection.execute(more)
 
 
+class EmptyHold(OwnTeller):
+    """Books an act about holds and answers as it should, and does nothing to any hold."""
+
+    hollow: type[Command] = PlaceHold
+
+    def submit(self, errand: Errand, tell: Tell) -> None:
+        command: Any = errand.command
+        if not isinstance(command, self.hollow):
+            super().submit(errand, tell)
+            return
+        with self.bank.simulate(staff=errand.staff) as counter:
+            receipt = counter.execute(command)
+        with suppress(sa.exc.IntegrityError), self.engine.begin() as connection:
+            row = self.voucher_row(command, receipt)
+            connection.execute(sa.insert(voucher).values(row))
+        tell(receipt)
+
+
+class HollowRelease(EmptyHold):
+    """The same with releases."""
+
+    hollow = ReleaseHold
+
+
 class BookedDenial(Hand):
     """Books one act in ten and says that the database has undone it; asked again, it knows it."""
 
@@ -377,6 +403,7 @@ PLANTED: dict[str, Planted] = {
         prevents=frozenset({"refused"}),  # its two customers grow rich on what is lost
     ),
     "torn-read": Planted(TornRead, frozenset({"C1"})),
+    "half-an-act": Planted(HalfAnAct, frozenset({"C1"})),
     "swapped-read": Planted(SwappedRead, frozenset({"C1"})),
     "torn-balances": Planted(TornBalances, frozenset({"C1"})),
     "torn-trial": Planted(TornTrial, frozenset({"C1"})),
@@ -386,6 +413,9 @@ PLANTED: dict[str, Planted] = {
     "wrong-balance": Planted(WrongBalance, frozenset({"C6"})),
     "greedy-step": Planted(GreedyStep, frozenset({"C5"})),
     "held-too-much": Planted(HeldTooMuch, frozenset({"C3", "C9"})),
+    "empty-hold": Planted(EmptyHold, frozenset({"C4", "C5"})),
+    # Of a hundred acts one is a release.
+    "hollow-release": Planted(HollowRelease, frozenset({"C4", "C5"}), enough=24.0),
     "booked-denial": Planted(BookedDenial, frozenset({"C5"})),
     "false-conflict": Planted(FalseConflict, frozenset({"C6"})),
     "misdirected": Planted(Misdirected, frozenset({"C5"})),

@@ -45,6 +45,18 @@ class SwappedRead(Hand):
         return {**balances, one: balances[other], other: balances[one]}, lines, internal
 
 
+class HalfAnAct(Hand):
+    """Shows half of the customers as they were a moment ago, and a bank that makes up for it."""
+
+    def at_once(self) -> Totals:
+        earlier = super().at_once()
+        time.sleep(5 * MOMENT)
+        balances, lines, _ = super().at_once()
+        for no in self.accounts[::2]:
+            balances[no], lines[no] = earlier[0][no], earlier[1][no]
+        return balances, lines, -sum(balances.values())
+
+
 class TornBalances(Hand):
     """Reads the balances of one half of the customers, and a moment later those of the other."""
 

@@ -1,7 +1,8 @@
-"""What the library's own reports showed, held against the lines that are in the books in the end.
+"""What was read of the books, held against the lines that are in them in the end.
 
-Books only grow. So whatever a report showed of an account, the account's first so many lines must
-show: none of them if it was read at the very beginning, all of them if in the end. Pure.
+Books only grow. So whatever a read showed of an account, the account's first so many lines must
+show: those that it began with if it was read at the very beginning, all of them if in the end.
+Pure.
 """
 
 from __future__ import annotations
@@ -14,26 +15,48 @@ from itertools import accumulate
 from typing import Any
 
 from tests.faults.booked import Books, Line
-from tests.faults.journal import History, Report
+from tests.faults.journal import History, Look, Report
 
 #: What was told of before: by account, the number of the newest line.
 Told = Mapping[int, int]
 
 
 class Shown:
-    """The lines, account by account, and what reports of them may have shown."""
+    """The lines, account by account, and what looks and reports may have shown of them."""
 
     def __init__(self, history: History, books: Books) -> None:
         self._lines: dict[int, list[Line]] = {account: [] for account in books.heads}
         for line in sorted(books.lines, key=lambda line: line.number):
             self._lines.setdefault(line.account, []).append(line)
         self._accounts = books.heads.keys()
+        self._first = books.first_lines
         self._balances = {
             account: [0, *(line.balance_after for line in lines)]
             for account, lines in self._lines.items()
         }
         self._needs = _needs(self._lines)
         self._asked = _asked_since(history, books, self._lines)
+
+    def faults_of_look(self, look: Look) -> list[str]:
+        """What is wrong with a look at all accounts; looks of either kind are of one moment."""
+        faults = []
+        for account, units in look.balances.items():
+            number = look.lines.get(account, 0)
+            balances = self._balances.get(account, [])
+            shows = f"a read ({look.kind}) shows {units} of {account} at line {number}"
+            if number >= len(balances):
+                faults.append(f"{shows}, which is not there")
+                continue
+            if units != balances[number]:
+                faults.append(f"{shows}, which left another balance")
+            if number < self._first.get(account, 0):
+                faults.append(f"{shows}, and it began with more lines")
+            faults += [
+                f"{shows}, and not line {least} of {other}, which is of the same act or before it"
+                for other, least in self._needs[account][number].items()
+                if look.lines.get(other, 0) < least
+            ]
+        return faults
 
     def faults_of(self, report: Report) -> list[str]:
         """What is wrong with a report, whenever it was read."""
@@ -47,7 +70,7 @@ class Shown:
         return [
             f"{name} shows {figure} of {account}, which its lines never did"
             for account, figure in report.shown.items()
-            if not self._is_of(report, account, 0)
+            if not self._is_of(report, account, self._first.get(account, 0))
         ]
 
     def faults_behind(self, report: Report, told: Told) -> list[str]:
@@ -78,7 +101,7 @@ class Shown:
         It begins with the fewest, and takes more of an account where a voucher's other half wants
         them: what it ends with are the fewest that will do.
         """
-        numbers = dict.fromkeys(report.shown, 0) | dict(told)
+        numbers = {no: max(self._first.get(no, 0), told.get(no, 0)) for no in report.shown}
         while True:
             for account, shown in report.shown.items():
                 balances, least = self._balances[account], numbers[account]
@@ -94,7 +117,7 @@ class Shown:
             numbers = wanted
 
     def _faults_of_trial(self, report: Report) -> list[str]:
-        """It balances; it adds up; customers have something, and no more than was asked for."""
+        """It balances; it adds up; customers have what they began with, or what was asked for."""
         rows = dict(report.shown)
         debits, credits_ = rows.pop("total")
         name, faults = _name(report), []
@@ -106,7 +129,9 @@ class Shown:
         if customers[0] > customers[1]:
             faults.append(f"{name} shows the customers at {customers[1] - customers[0]}")
         asked = {no: bisect_left(since, report.ended) for no, since in self._asked.items()}
-        most = self._sums(report, asked)
+        most, least = self._sums(report, asked), self._sums(report, self._first)
+        if any(map(int.__lt__, customers, least)):
+            faults.append(f"{name} shows {customers} of the customers, who began with {least}")
         if any(map(int.__gt__, customers, most)):
             faults.append(f"{name} shows {customers} of the customers, more than {most}")
         return faults

@@ -40,11 +40,11 @@ PLANTED_HERE = {
     "sqlite": (
         "no-lock", "overdraft", "two-transactions", "no-key", "torn-read", "idle", "forgetful",
         "swapped-read", "false-conflict", "torn-balances", "as-of-now", "held-too-much",
-        "greedy-step",
+        "greedy-step", "hollow-release", "half-an-act",
     ),
     "postgresql": (
         "early-answer", "check-then-insert", "rowcount", "statement-retried", "stale-read",
-        "left-out", "just-before", "booked-denial",
+        "left-out", "just-before", "booked-denial", "empty-hold",
     ),
     "mariadb": (
         "no-lock", "check-then-insert", "statement-retried", "misdirected", "fresh-answer",
