@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.commands.base import Command
-from gongyi_bank.commands.holds import PlaceHold, ReleaseHold
+from gongyi_bank.commands.holds import PlaceHold
 from gongyi_bank.commands.points import ExpireDue
 from gongyi_bank.commands.transfers import GiftPoints
 from gongyi_bank.errors import IdempotencyConflict, InsufficientPoints, RetryTransaction
@@ -285,13 +284,11 @@ class HeldTooMuch(Hand):
 
 
 class EmptyHold(OwnTeller):
-    """Books an act about holds and answers as it should, and does nothing to any hold."""
-
-    hollow: type[Command] = PlaceHold
+    """Books the placing of a hold and answers as it should, and puts nothing aside."""
 
     def submit(self, errand: Errand, tell: Tell) -> None:
         command: Any = errand.command
-        if not isinstance(command, self.hollow):
+        if not isinstance(command, PlaceHold):
             super().submit(errand, tell)
             return
         with self.bank.simulate(staff=errand.staff) as counter:
@@ -300,12 +297,6 @@ class EmptyHold(OwnTeller):
             row = self.voucher_row(command, receipt)
             connection.execute(sa.insert(voucher).values(row))
         tell(receipt)
-
-
-class HollowRelease(EmptyHold):
-    """The same with releases."""
-
-    hollow = ReleaseHold
 
 
 class BookedDenial(Hand):
@@ -414,8 +405,6 @@ PLANTED: dict[str, Planted] = {
     "greedy-step": Planted(GreedyStep, frozenset({"C5"})),
     "held-too-much": Planted(HeldTooMuch, frozenset({"C3", "C9"})),
     "empty-hold": Planted(EmptyHold, frozenset({"C4", "C5"})),
-    # Of a hundred acts one is a release.
-    "hollow-release": Planted(HollowRelease, frozenset({"C4", "C5"}), enough=24.0),
     "booked-denial": Planted(BookedDenial, frozenset({"C5"})),
     "false-conflict": Planted(FalseConflict, frozenset({"C6"})),
     "misdirected": Planted(Misdirected, frozenset({"C5"})),

@@ -40,7 +40,7 @@ PLANTED_HERE = {
     "sqlite": (
         "no-lock", "overdraft", "two-transactions", "no-key", "torn-read", "idle", "forgetful",
         "swapped-read", "false-conflict", "torn-balances", "as-of-now", "held-too-much",
-        "greedy-step", "hollow-release", "half-an-act",
+        "greedy-step", "half-an-act",
     ),
     "postgresql": (
         "early-answer", "check-then-insert", "rowcount", "statement-retried", "stale-read",
