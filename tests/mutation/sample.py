@@ -1,7 +1,7 @@
 """A sample of the rules' mutants, for `.ci/run`: `python -m tests.mutation.sample`.
 
-mutmut runs the mutants of a few modules of `gongyi_bank/rules`; it ends with 1 if fewer than nine in
-ten are noticed. All of them: docs/explanation/mutation.md.
+mutmut runs the mutants of a few modules of `gongyi_bank/rules`; it ends with 1 if fewer than nine
+in ten are noticed. All of them: docs/explanation/mutation.md.
 """
 
 from __future__ import annotations
