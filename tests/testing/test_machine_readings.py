@@ -196,8 +196,9 @@ def test_a_planted_fault_is_found(
     machine.close()
 
 
+#: One in three: that every part of every reading is compared, `test_machine_sees_fields` shows.
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", list(FAULTS)[::3])
 def test_a_planted_fault_is_found_by_chance(
     fault: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,7 +217,7 @@ class BothSides(RuleBasedStateMachine):
     def _choice(self, wish: Wish) -> Choice:
         """What a wish chooses among, as the books are now."""
         own_ids = {other: one for one, other in self.ids.pairs.items()}
-        now, scale = self.clock.now, self.reference.scale
+        now, scale = self._shown(), self.reference.scale  # so that commands are told as people read
         return Choice(wish, self.books, ids=own_ids, now=now, scale=scale)
 
     def teardown(self) -> None:
