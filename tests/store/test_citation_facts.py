@@ -11,7 +11,6 @@ import pytest
 from gongyi_bank.commands.holds import HoldCapture
 from gongyi_bank.commands.redemptions import RedemptionRow
 from gongyi_bank.rules.past import Dead
-from gongyi_bank.rules.reversals import Reversible
 from gongyi_bank.store import reversals
 from gongyi_bank.store.tables import line_part
 from gongyi_bank.values import Points
@@ -20,6 +19,7 @@ from tests.service.test_refunds import give_back
 from tests.service.test_reversals import reverse
 from tests.service.test_stores import a_shop
 from tests.service.test_transfers import gift
+from tests.store.test_reversal_facts import Asked
 from tests.store.test_transfer_facts import told
 
 #: Of points credited on 15 October the last day is 15 November.
@@ -27,10 +27,9 @@ BEFORE, AFTER = at("11-14 12:00"), at("11-16 12:00")
 
 
 @dataclass
-class Books:
+class Books(Asked):
     """The bank and its accounts."""
 
-    district: District
     one: int
     other: int
     giver: int
@@ -39,18 +38,6 @@ class Books:
     idle: int
     #: The voucher that took giver's gift back.
     undone: bytes
-
-    def read(self, read: Any, *asked: Any) -> Any:
-        return self.district.bank.read(lambda tx: read(tx, *asked))
-
-    def reversible(self, *keys: tuple[int, int]) -> list[Reversible]:
-        """These lines with what was taken of them before."""
-        cited = [line for key in keys for line in self.read(reversals.load_cited, *key)]
-        lines = [next(line for line in cited if line.key == key) for key in keys]
-        asked = reversals.asks_before(lines)
-        self.district.bank.read(lambda tx: tx.gather(*asked))
-        assert {row[1] for row in asked[2].answer} <= {line_no for _, line_no in keys}
-        return reversals.reversibles(lines, asked)
 
 
 @pytest.fixture(scope="module")

@@ -23,15 +23,10 @@ Expired, Taken = list[tuple[int, int]], list[tuple[int, int, int]]
 
 
 @dataclass
-class Books:
-    """The bank that is asked, its two accounts, and vouchers: of it and of its neighbour."""
+class Asked:
+    """A bank that is asked what is known of its lines."""
 
     district: District
-    one: int
-    other: int
-    of_both: bytes
-    of_none: bytes
-    neighbours: bytes
 
     def read(self, read: Any, *asked: Any) -> Any:
         return self.district.bank.read(lambda tx: read(tx, *asked))
@@ -42,7 +37,19 @@ class Books:
         lines = [next(line for line in cited if line.key == key) for key in keys]
         asked = reversals.asks_before(lines)
         self.district.bank.read(lambda tx: tx.gather(*asked))
+        assert {row[1] for row in asked[2].answer} <= {line_no for _, line_no in keys}
         return reversals.reversibles(lines, asked)
+
+
+@dataclass
+class Books(Asked):
+    """The bank that is asked, its two accounts, and vouchers: of it and of its neighbour."""
+
+    one: int
+    other: int
+    of_both: bytes
+    of_none: bytes
+    neighbours: bytes
 
 
 def neighbours_books(district: District) -> tuple[list[int], bytes]:
