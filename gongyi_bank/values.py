@@ -48,6 +48,7 @@ __all__ = [
     "new_uuid7",
     "parse_account_no",
     "parse_passbook_no",
+    "require_flag",
     "require_list",
 ]
 
