@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from gongyi_bank.arguments import require_list
 from gongyi_bank.commands.base import Command
 from gongyi_bank.desks.base import SERVICES, House
 from gongyi_bank.desks.closings import ClosingsDesk
@@ -63,7 +64,7 @@ from gongyi_bank.store.engines import PREPARED, StoreEngine, Wire, engine_for
 from gongyi_bank.store.locks import held_in
 from gongyi_bank.store.migrations import bring_up_to_date
 from gongyi_bank.store.transaction import BankIdentity, Clock, Keys, Transaction
-from gongyi_bank.values import clean_code, clean_text, require_list
+from gongyi_bank.values import clean_code, clean_text
 
 T = TypeVar("T")
 LockOrder = Literal["allow", "refuse"]

@@ -14,10 +14,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from gongyi_bank.arguments import require_each_once, require_list
 from gongyi_bank.errors import InvalidValue, UnknownCategory, UnknownPolicy
 from gongyi_bank.errors.validation import CheckedModel
 from gongyi_bank.periods import PeriodKind, add_months
-from gongyi_bank.values import NEVER, Points, PositivePoints, clean_code, require_list
+from gongyi_bank.values import NEVER, Points, PositivePoints, clean_code
 
 #: Rates are kept in ten-thousandths of a point, the finest scale a bank can have.
 RATE_SCALE = 4
@@ -339,9 +340,7 @@ def require_policy(value: Any, field: str) -> Policy:
 def require_policies(values: Iterable[Policy], *, field: str = "policies") -> tuple[Policy, ...]:
     """Policies of kinds that there are, one of each kind. Raises InvalidValue."""
     found = tuple(require_policy(value, field) for value in require_list(values, field=field))
-    for policy in found:
-        if [other.kind for other in found].count(policy.kind) > 1:
-            raise InvalidValue.of(field, policy.kind, "comes twice")
+    require_each_once((policy.kind for policy in found), field=field)
     return found
 
 

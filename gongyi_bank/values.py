@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import total_ordering
-from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, NoReturn, Self
 
 from gongyi_bank.errors import (
     InvalidAmount,
     InvalidInstant,
     InvalidNumber,
     InvalidText,
-    InvalidValue,
 )
 from gongyi_bank.periods import require_aware
 
@@ -48,11 +46,7 @@ __all__ = [
     "new_uuid7",
     "parse_account_no",
     "parse_passbook_no",
-    "require_flag",
-    "require_list",
 ]
-
-T = TypeVar("T")
 
 #: The day on which points that do not expire would expire; the last one in the calendar.
 NEVER: Final = date(9999, 12, 31)
@@ -426,33 +420,6 @@ def parse_passbook_no(value: int | str, *, field: str = "passbook") -> int:
 def format_passbook_no(no: int) -> str:
     """The passbook number as printed: eight digits and the check digit, "00000123 3"."""
     return f"{no // 10:08d} {no % 10}"
-
-
-def require_flag(value: object, *, field: str) -> bool:
-    """True or False, and nothing that only counts as one: `names="no"` would show everybody's.
-
-    >>> require_flag(False, field="names")
-    False
-    """
-    if type(value) is not bool:
-        raise InvalidValue.of(field, value, "True or False")
-    return value
-
-
-def require_list(values: Iterable[T], *, field: str) -> Iterable[T]:
-    """These values; raises InvalidValue, without them, for what is no list.
-
-    A text is none: it would be read letter by letter, `stores="P01"` as three stores.
-
-    >>> require_list(["P01"], field="stores")
-    ['P01']
-    """
-    kind = type(values).__name__
-    if isinstance(values, str | bytes):
-        raise InvalidValue.of(field, kind, "a list is needed, not a text")
-    if not isinstance(values, Iterable):
-        raise InvalidValue.of(field, kind, "a list is needed")
-    return values
 
 
 # --- texts ---------------------------------------------------------------------------------

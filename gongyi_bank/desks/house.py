@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.commands.outlets import (
     AdoptPolicy,
     AppointStaff,
@@ -18,7 +19,6 @@ from gongyi_bank.policies import PolicyBook
 from gongyi_bank.reports import registers
 from gongyi_bank.service import outlets, policies, staff
 from gongyi_bank.store.policies import load_book, load_stamp
-from gongyi_bank.values import require_flag
 
 
 class OutletsDesk(Desk):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.commands.passbooks import (
     AllotPassbooks,
     DestroyPassbooks,
@@ -40,14 +41,7 @@ from gongyi_bank.store.customers import load_names
 from gongyi_bank.store.ledger import load_moment
 from gongyi_bank.store.outlets import load_all_outlets, load_outlets_by_no
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import (
-    Points,
-    clean_code,
-    format_account_no,
-    mask_name,
-    parse_account_no,
-    require_flag,
-)
+from gongyi_bank.values import Points, clean_code, format_account_no, mask_name, parse_account_no
 
 _LOST = "lost"
 _STATE_TITLES = {

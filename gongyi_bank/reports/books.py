@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.display import Column, Shown, Table
 from gongyi_bank.errors import UnknownOutlet
 from gongyi_bank.periods import Period, require_day
@@ -18,7 +19,7 @@ from gongyi_bank.store.customers import load_names
 from gongyi_bank.store.outlets import ask_outlets_then, load_all_outlets, load_outlets
 from gongyi_bank.store.totals import AccountSum, list_account_sums
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import Points, clean_code, format_account_no, mask_name, require_flag
+from gongyi_bank.values import Points, clean_code, format_account_no, mask_name
 
 #: The accounts of a trial balance, in the order of its rows.
 ACCOUNT_NAMES = {

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from gongyi_bank.arguments import require_flag, require_list
 from gongyi_bank.errors import InvalidValue, NotAVolunteer, UnknownCustomer, UnknownOutlet
 from gongyi_bank.periods import Period, business_day
 from gongyi_bank.policies import (
@@ -39,14 +40,7 @@ from gongyi_bank.store.outlets import load_outlets
 from gongyi_bank.store.policies import load_book, load_stamp
 from gongyi_bank.store.ratings import SavingsBranch
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import (
-    Points,
-    clean_code,
-    mask_name,
-    parse_account_no,
-    require_flag,
-    require_list,
-)
+from gongyi_bank.values import Points, clean_code, mask_name, parse_account_no
 
 CUSTOMER_KINDS = ("volunteer", "organisation", "household")
 

@@ -17,8 +17,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
+from gongyi_bank.arguments import require_each_once
 from gongyi_bank.commands.stores import NewOffer, NewStore
 from gongyi_bank.errors import (
     CodeTaken,
@@ -161,7 +162,7 @@ def decide_recruits(
     twice or a day in the future.
     """
     fresh: list[NewStore] = []
-    _require_distinct("code", [part.code for part in parts])
+    require_each_once((part.code for part in parts), field="code")
     for part in parts:
         if part.joined_on is not None and part.joined_on > today:
             raise InvalidValue.of("joined_on", part.joined_on, "is in the future")
@@ -188,7 +189,7 @@ def decide_offers(
     new offer of a store that has left.
     """
     fresh = []
-    _require_distinct("sku", [(part.store, part.sku) for part in parts])
+    require_each_once(((part.store, part.sku) for part in parts), field="sku")
     for part in parts:
         store = require_store(stores, part.store)
         points = part.points.to_units(scale)
@@ -214,14 +215,3 @@ def decide_restock(offer: OfferFacts, store: StoreFacts, quantity: int) -> None:
     if offer.stock + quantity < 0:
         raise OutOfStock(sku=offer.sku, left=offer.stock, wanted=-quantity)
     offer.stock += quantity
-
-
-_T = TypeVar("_T")
-
-
-def _require_distinct(field: str, values: list[_T]) -> None:
-    seen: set[_T] = set()
-    for value in values:
-        if value in seen:
-            raise InvalidValue.of(field, value, "comes twice")
-        seen.add(value)

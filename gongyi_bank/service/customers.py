@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from gongyi_bank.arguments import require_each_once
 from gongyi_bank.commands.customers import (
     CloseAccount,
     FreezeAccount,
@@ -147,9 +148,7 @@ def _require_new(fresh: list[NewCustomer], indexes: list[str | None], held: dict
             raise AlreadyRegistered(what=what, account=seen[index] or "（本次 in this call）")
         if index is not None:
             seen[index] = 0
-    refs = [part.ref for part in fresh if part.ref]
-    if len(refs) != len(set(refs)):
-        raise InvalidValue.of("ref", next(r for r in refs if refs.count(r) > 1), "comes twice")
+    require_each_once((part.ref for part in fresh if part.ref), field="ref")
 
 
 def _require_days(visit: Visit, fresh: list[NewCustomer], outlets: dict[str, OutletFacts]) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gongyi_bank.arguments import require_list
 from gongyi_bank.rules.pools import require_pool
 from gongyi_bank.rules.stores import require_store
 from gongyi_bank.service.holds import goods_of
 from gongyi_bank.store import closings, ledger, pools, stores
 from gongyi_bank.store.holds import ask_overdue_of
 from gongyi_bank.store.transaction import Transaction
-from gongyi_bank.values import clean_code, parse_account_no, require_list
+from gongyi_bank.values import clean_code, parse_account_no
 
 
 def lock_ahead(

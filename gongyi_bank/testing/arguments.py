@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from gongyi_bank.arguments import require_each_once, require_list
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.periods import require_day
-from gongyi_bank.values import clean_code, require_list
+from gongyi_bank.values import clean_code
 
 T = TypeVar("T")
 
@@ -65,18 +66,8 @@ def require_codes(field: str, values: Iterable[str], *, length_max: int = 40) ->
     """Some codes or references as the bank takes them, each once. Raises InvalidValue."""
     codes = require_some(field, values)
     return require_each_once(
-        field, (clean_code(code, field=field, length_max=length_max) for code in codes)
+        (clean_code(code, field=field, length_max=length_max) for code in codes), field=field
     )
-
-
-def require_each_once(field: str, values: Iterable[T]) -> tuple[T, ...]:
-    """Values of which none comes twice. Raises InvalidValue."""
-    found: dict[T, None] = {}
-    for value in values:
-        if value in found:
-            raise InvalidValue.of(field, value, "comes twice")
-        found[value] = None
-    return tuple(found)
 
 
 def require_word(field: str, value: object, known: Collection[str]) -> str:

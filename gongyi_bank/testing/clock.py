@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.periods import require_aware
-from gongyi_bank.values import require_flag
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: Where a clock begins that is told nothing else: noon of 15 October 2022 in Shanghai.

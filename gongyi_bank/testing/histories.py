@@ -15,6 +15,7 @@ from inspect import iscoroutinefunction
 from typing import Any, Protocol, Self
 from uuid import UUID
 
+from gongyi_bank.arguments import require_list
 from gongyi_bank.commands.base import Command
 from gongyi_bank.commands.customers import MarkDormant, UnfreezeAccount, WakeAccount
 from gongyi_bank.commands.holds import (
@@ -40,7 +41,7 @@ from gongyi_bank.commands.reversals import ReverseLine, ReverseVoucher
 from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
 from gongyi_bank.periods import require_moment
 from gongyi_bank.testing.arguments import require_kind, require_whole
-from gongyi_bank.values import clean_code, require_list
+from gongyi_bank.values import clean_code
 
 #: By the field of a command: what of an earlier receipt goes into it, None if it says nothing.
 _Names = dict[str, Callable[[Any], Any]]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.bank import Desks
 from gongyi_bank.reports.faults import Verification
 from gongyi_bank.rules.holds import LAPSED
 from gongyi_bank.testing.arguments import require_kind
-from gongyi_bank.values import require_flag
 
 #: Faults and holds that a failure shows; one slip may put every account out of order.
 SHOWN_MAX = 20

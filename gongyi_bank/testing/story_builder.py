@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from gongyi_bank.arguments import require_each_once, require_list
 from gongyi_bank.bank import Bank
 from gongyi_bank.commands.base import Command
 from gongyi_bank.commands.closings import CloseBooks
@@ -32,16 +33,10 @@ from gongyi_bank.errors import InvalidInstant, InvalidValue
 from gongyi_bank.periods import require_moment
 from gongyi_bank.policies import Tariff
 from gongyi_bank.receipts.closings import BooksClosed
-from gongyi_bank.testing.arguments import refuse_own, require_each_once, require_kind, require_whole
+from gongyi_bank.testing.arguments import refuse_own, require_kind, require_whole
 from gongyi_bank.testing.clock import SHANGHAI, FrozenClock, passed, require_bookable
 from gongyi_bank.testing.reference import ReferenceBank
-from gongyi_bank.values import (
-    Points,
-    clean_code,
-    compose_account_no,
-    parse_account_no,
-    require_list,
-)
+from gongyi_bank.values import Points, clean_code, compose_account_no, parse_account_no
 
 #: As long as a customer's reference can be.
 _REF_MAX = 100
@@ -107,7 +102,7 @@ class Cast:
         return require_list(getattr(self, field), field=field)
 
     def _keep(self, field: str, values: Iterable[Any]) -> None:
-        object.__setattr__(self, field, require_each_once(field, values))
+        object.__setattr__(self, field, require_each_once(values, field=field))
 
 
 def _article(pair: Any) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from tests.tidy.house import Module, imports, module_from, package_modules, repo
 FLOORS: dict[str, tuple[str, ...]] = {
     "ground": (
         "errors",
+        "arguments",
         "values",
         "identities",
         "periods",

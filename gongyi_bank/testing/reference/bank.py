@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, ClassVar, NoReturn, Self
 from zoneinfo import ZoneInfo
 
+from gongyi_bank.arguments import require_list
 from gongyi_bank.commands.base import Command
 from gongyi_bank.commands.closings import CloseBooks
 from gongyi_bank.errors import InvalidValue, TransactionEnded, UnknownAct
@@ -41,7 +42,7 @@ from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.reference.gate import Acts, BankFacts, perform
 from gongyi_bank.testing.reference.looking import Look
 from gongyi_bank.testing.reference.readings import ABSENT, READINGS, absent
-from gongyi_bank.values import clean_code, clean_text, require_list
+from gongyi_bank.values import clean_code, clean_text
 
 Clock = Callable[[], dt.datetime]
 _NOUNS = (

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 
+from gongyi_bank.arguments import require_each_once
 from gongyi_bank.commands.customers import (
     CloseAccount,
     FreezeAccount,
@@ -118,10 +119,7 @@ def _require_new(fresh: list[NewCustomer], customers: Iterable[Customer]) -> Non
             raise AlreadyRegistered(what=what, account=holders[document])
         if document is not None:
             holders[document] = "（本次 in this call）"
-    refs = [part.ref for part in fresh if part.ref]
-    for ref in refs:
-        if refs.count(ref) > 1:
-            raise InvalidValue.of("ref", ref, "comes twice")
+    require_each_once((part.ref for part in fresh if part.ref), field="ref")
 
 
 def _require_days(visit: Visit, fresh: list[NewCustomer], outlets: dict[str, OutletFacts]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from gongyi_bank.arguments import require_flag, require_list
 from gongyi_bank.errors import InvalidValue, NotAVolunteer, UnknownCustomer, UnknownOutlet
 from gongyi_bank.periods import Period, business_day
 from gongyi_bank.policies import OutletStars, PeriodVolunteerStars, PolicyT, VolunteerStars
@@ -18,14 +19,7 @@ from gongyi_bank.testing.reference.looking import Look
 from gongyi_bank.testing.reference.rows import Stay
 from gongyi_bank.testing.reference.summaries import closed_on, counted, counts, is_taken_back
 from gongyi_bank.testing.reference.told import Told, tell
-from gongyi_bank.values import (
-    Points,
-    clean_code,
-    mask_name,
-    parse_account_no,
-    require_flag,
-    require_list,
-)
+from gongyi_bank.values import Points, clean_code, mask_name, parse_account_no
 
 _KINDS: Final = ("volunteer", "organisation", "household")
 _SERVICE: Final = "service"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.display import PassbookPage, PassbookRow, Table
 from gongyi_bank.errors import InvalidValue, UnknownCustomer
 from gongyi_bank.policies import PolicyBook
@@ -26,13 +27,7 @@ from gongyi_bank.testing.arguments import require_whole
 from gongyi_bank.testing.reference.books import WAITING
 from gongyi_bank.testing.reference.looking import Look, below, table_of
 from gongyi_bank.testing.reference.rows import HourRecord, Line
-from gongyi_bank.values import (
-    clean_code,
-    format_account_no,
-    mask_name,
-    parse_account_no,
-    require_flag,
-)
+from gongyi_bank.values import clean_code, format_account_no, mask_name, parse_account_no
 
 _ROWS_MAX: Final = 1000
 #: More records than an account can have.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.errors import UnknownCustomer
 from gongyi_bank.periods import Period, business_day, require_day
 from gongyi_bank.policies import VolunteerStars
@@ -20,7 +21,7 @@ from gongyi_bank.testing.reference.clearing import place_on
 from gongyi_bank.testing.reference.looking import Look, below
 from gongyi_bank.testing.reference.rows import Customer, HourRecord
 from gongyi_bank.testing.reference.told import Told, tell
-from gongyi_bank.values import clean_code, mask_name, parse_account_no, require_flag
+from gongyi_bank.values import clean_code, mask_name, parse_account_no
 
 #: The kinds of accounts, in the order of a trial balance.
 _KINDS: Final = (

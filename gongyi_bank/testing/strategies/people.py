@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from gongyi_bank.arguments import require_flag
 from gongyi_bank.commands.customers import CustomerKind, NewCustomer
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.identities import IdentityKind
@@ -25,7 +26,6 @@ from gongyi_bank.testing.arguments import (
     require_words,
 )
 from gongyi_bank.testing.strategies.arguments import refs_of
-from gongyi_bank.values import require_flag
 
 #: The plainest first: examples shrink towards it.
 _SURNAMES = ("张", "李", "王", "欧阳", "司马", "㐱", "𠮷", "𡈼")

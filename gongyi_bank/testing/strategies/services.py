@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from gongyi_bank.arguments import require_flag, require_list
 from gongyi_bank.commands.hours import ServiceRow
 from gongyi_bank.errors import InvalidValue
 from gongyi_bank.periods import require_moment
@@ -27,7 +28,7 @@ from gongyi_bank.testing.arguments import (
 from gongyi_bank.testing.clock import SHANGHAI
 from gongyi_bank.testing.story_builder import SMALL_CAST, Cast
 from gongyi_bank.testing.strategies.arguments import refs_of, require_cast
-from gongyi_bank.values import compose_account_no, require_flag, require_list
+from gongyi_bank.values import compose_account_no
 
 #: The columns of a services file, in the order in which `services_YYYY-MM.csv` has them.
 SERVICE_COLUMNS = (
