@@ -49,7 +49,7 @@ class Stand:
 
     def rounds(self, usual: int) -> int:
         """How often something is measured."""
-        return min(usual, 4) if self.is_quick else usual
+        return min(usual, 2) if self.is_quick else usual
 
     def customers(self, usual: int) -> int:
         """How many customers a bank has."""
