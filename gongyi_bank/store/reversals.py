@@ -126,13 +126,13 @@ def _expired(engine: StoreEngine) -> sa.Select[Any]:
 
 @query
 def _captured(engine: StoreEngine) -> sa.Select[Any]:
-    """Of these lines the captures: the number below the first point that each cites."""
+    """Of these lines the captures, of goods too: the number below the first point each cites."""
     line = account_line
     return sa.select(line.c.account_no, line.c.line_no, _captured_from(line)).where(
         of_bank(line),
         engine.among(line.c.account_no, "accounts"),
         engine.among(line.c.line_no, "lines"),
-        line.c.kind == "capture",
+        sa.or_(line.c.kind == "capture", line.c.kind == "redemption"),
     )
 
 
@@ -145,9 +145,10 @@ def _cites_from(line: sa.FromClause, part: sa.FromClause) -> sa.ColumnElement[An
         taken.c.line_no == line.c.line_no,
         taken.c.account_no == line.c.account_no,
     )
+    at_once = redeemed.correlate(line).scalar_subquery()
     return sa.case(
         (part.c.expired == 0, sa.null()),
-        (line.c.kind == "redemption", redeemed.correlate(line).scalar_subquery()),
+        (line.c.kind == "redemption", sa.func.coalesce(at_once, _captured_from(line))),
         (line.c.kind == "capture", _captured_from(line)),
     )
 

@@ -147,16 +147,25 @@ def test_where_all_points_are_past_their_date_the_goods_come_back_without_any(
     assert district.bank.verify().is_clean
 
 
-def beside_a_hold(founded: Callable[..., District]) -> tuple[District, int, Any, Any]:
-    """1 point good until 15 November and 1.50 until 4 December; a hold, and 1 point spent."""
+def two_ages(founded: Callable[..., District]) -> tuple[District, int]:
+    """An account with 1 point good until 15 November and 1.50 until 4 December."""
     district = founded(PointsExpiry(mode="months", length=1))
     account = saver(district, 60)
     district.clock.advance(days=20)
     district.serve(account, "11-01 08:00", 90)
-    hold = district.acting("T1").holds.place(
-        account=account, points=Points(1), store="P1", hours=240
-    )
-    return district, account, hold, spend(district, account, 2)
+    return district, account
+
+
+def on_the_older(district: District, account: int) -> Any:
+    """A hold of 1 point."""
+    holds = district.acting("T1").holds
+    return holds.place(account=account, points=Points(1), store="P1", hours=240)
+
+
+def beside_a_hold(founded: Callable[..., District]) -> tuple[District, int, Any, Any]:
+    """A hold on the older point, and 1 point spent."""
+    district, account = two_ages(founded)
+    return district, account, on_the_older(district, account), spend(district, account, 2)
 
 
 def test_what_was_spent_beside_a_hold_comes_back_with_the_dates_behind_it(
@@ -195,6 +204,41 @@ def test_each_part_of_a_hold_comes_back_with_the_dates_of_its_own_points(
     district.clock.advance(days=15)
     assert give_back(district, last.part_id).expired == 0
     assert give_back(district, first.part_id).expired == 1
+    assert district.bank.verify().is_clean
+
+
+def test_goods_reserved_beside_a_hold_come_back_with_the_dates_behind_it(
+    founded: Callable[..., District],
+) -> None:
+    """They are handed over first, so their line has the numbers that the hold was placed on."""
+    district, account = two_ages(founded)
+    hold = on_the_older(district, account)
+    desk = district.acting("T1").redemptions
+    reserved = desk.reserve(account=account, store="P1", sku="A", quantity=2)
+    desk.capture(redemption=reserved.redemption_id)
+    district.acting("T1").holds.capture(hold=hold.hold_id)
+    district.clock.advance(days=15)  # the older point is dead, and it was the hold's
+    back = give_back(district, reserved.redemption_id)
+    assert (back.points, back.expired) == (1, 0)
+    assert district.bank.reports.customer_summary(account).available == Points("1.50")
+    assert district.bank.verify().is_clean
+
+
+def test_goods_reserved_before_others_were_taken_come_back_with_their_own_dates(
+    founded: Callable[..., District],
+) -> None:
+    """They are handed over last, so their line has the numbers of younger points."""
+    district, account = two_ages(founded)
+    desk = district.acting("T1").redemptions
+    reserved = desk.reserve(account=account, store="P1", sku="A", quantity=2)
+    spent = spend(district, account, 2)
+    desk.capture(redemption=reserved.redemption_id)
+    district.clock.advance(days=15)
+    first = give_back(district, reserved.redemption_id, quantity=1)
+    assert (first.points, first.expired, first.line_no) == (HALF, HALF, None)
+    assert give_back(district, reserved.redemption_id).expired == HALF
+    assert give_back(district, spent.redemption_id).expired == 0
+    assert district.bank.reports.customer_summary(account).available == Points("1.50")
     assert district.bank.verify().is_clean
 
 

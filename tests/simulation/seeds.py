@@ -10,4 +10,9 @@ from __future__ import annotations
 FOUND: dict[tuple[int, int], str] = {
     (42, 250): "a closing that was only announced closed the month for handles that had looked at"
     " the closings since then, and for no others",
+    (
+        1020,
+        500,
+    ): "the refund of goods that had been reserved went by the numbers of its line, not by"
+    " the points that the reservation was placed on (tests/regressions)",
 }
