@@ -117,8 +117,11 @@ class AccountAudit:
 
     def check_head(self, head: Head, made: Head, held: int) -> None:
         """The head is what its lines and holds say, and keeps the floor."""
-        for name in ("line_no", "credited", "debited", "booked_at", "head_hash"):
+        for name in ("line_no", "credited", "debited", "head_hash"):
             self.differ(f"head_{name}", "", getattr(head, name), getattr(made, name))
+        # Later, if dates were noted without a line; `store.agreements` looks for the act.
+        if head.booked_at < made.booked_at or not made.line_no:
+            self.differ("head_booked_at", "", head.booked_at, made.booked_at)
         self.differ("head_held", "", head.held, held)
         self.differ("head_overdraft_limit", "", head.overdraft_limit, 0)
         if not head_matches(head):

@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Container
 from dataclasses import dataclass, field
 
+from gongyi_bank.periods import business_day
 from gongyi_bank.policies import PolicyBook, ReversalRules
 from gongyi_bank.reports.account_checks import AccountAudit
 from gongyi_bank.reports.expiry_checks import CreditWalk
@@ -100,7 +101,8 @@ class LineWalk:
         if self.head is None:
             return
         # The auditor's clock may be behind the one by which the newest act was booked.
-        today = max([self.audit.rules.today, *self.newest_on])
+        noted_on = business_day(self.head.booked_at, self.audit.rules.zone)
+        today = max(self.audit.rules.today, noted_on)
         for kind, found, expected in self.credits_.check_head(self.head, today):
             self.audit.note(kind, "", found, expected)
 

@@ -148,6 +148,8 @@ class Head:
     head_hash: bytes = GENESIS_HASH
     overdraft_limit: int = 0
     debt: int = 0
+    #: The account's clock: the moment of its newest line, or of the newest act that noted without
+    #: one which points are past their date, or took a part of a line of which nothing was left.
     booked_at: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     #: The second book: lifetime verified minutes, and the newest record's number.
     verified_minutes: int = 0
@@ -170,13 +172,23 @@ class Head:
             or self.record_no != self.seen_record_no
         )
 
-    def forget_passed_dates(self) -> None:
-        """Leave dead points to be found again, where no expiry line has taken them.
+    def keep_dates(self, moment: dt.datetime) -> None:
+        """What goes into the books of dates that have passed by the moment of an act.
 
-        So what is past its date on a head in the books is always due by its next date.
+        Dead points that no expiry line has taken are left to be found again: so what is past its
+        date on a head in the books is always due by its next date. What else was found moves the
+        account's clock, as a line does; a host that is behind would call points dead that live.
         """
-        if self.expirable and self.seen_expiry is not None:
+        if self.seen_expiry is None:
+            return
+        if self.expirable:
             self.dead_no, self.next_expiry_on, self.next_expiry_line_no = self.seen_expiry
+        elif self.is_changed and self.dates != self.seen_expiry:
+            self.go_by(moment)
+
+    def go_by(self, moment: dt.datetime) -> None:
+        """Move the account's clock on without a line; it never goes back."""
+        self.is_touched, self.booked_at = True, max(self.booked_at, moment)
 
     def note_dead_on_arrival(self, expires_on: dt.date) -> None:
         """What the newest line credits is past its date already, and so is all that is older.

@@ -197,7 +197,9 @@ class Part:
         """Write its row, and let later parts of this act know of it."""
         line = self.line
         numbers = (line.is_credit, self.low, self.high, self.expired)
-        made = (self.moved, posting.heads[line.account_no].credited)
+        head = posting.heads[line.account_no]
+        head.go_by(posting.booked_at)  # also if nothing moves: later parts go by what expired here
+        made = (self.moved, head.credited)
         given = may_spend(line.contra_no)
         self.past.note(PartTaken(*numbers, *made, self.cites_from, given))
         posting.parts.append((

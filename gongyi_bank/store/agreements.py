@@ -13,6 +13,7 @@ from gongyi_bank.store import tables
 from gongyi_bank.store.engines import StoreEngine
 from gongyi_bank.store.transaction import Transaction, query
 
+_ZERO: sa.ColumnElement[int] = sa.literal_column("0")
 _ONE: sa.ColumnElement[int] = sa.literal_column("1")
 
 
@@ -27,6 +28,12 @@ def _missing(own: sa.Column[Any], theirs: sa.Column[Any]) -> Any:
     target = theirs.table.alias("target")
     found = sa.exists().where(target.c.bank_id == own.table.c.bank_id, target.c[theirs.name] == own)
     return _rows(own.table, own.is_not(None), ~found)
+
+
+def _is_a_moment(own: sa.Column[Any]) -> Any:
+    """Whether some act of the bank was booked then."""
+    voucher = tables.voucher.c
+    return sa.exists().where(voucher.bank_id == own.table.c.bank_id, voucher.booked_at == own)
 
 
 def _unlike(table: sa.Table, named: str, other: sa.Table, *differ: Any) -> Any:
@@ -59,7 +66,7 @@ def _counts() -> dict[str, Any]:
     """Each disagreement by its name."""
     t = tables
     customer, voucher, store, role = t.customer.c, t.voucher.c, t.partner_store.c, t.staff_role.c
-    record, closing = t.hour_record.c, t.closing.c
+    head, record, closing = t.account_head.c, t.hour_record.c, t.closing.c
     return {
         "voucher_staff": _missing(voucher.staff_no, t.staff.c.staff_no),
         "voucher_second": _missing(voucher.second_staff_no, t.staff.c.staff_no),
@@ -67,6 +74,9 @@ def _counts() -> dict[str, Any]:
         "voucher_cites": _missing(voucher.cites_voucher_id, voucher.voucher_id),
         "record_decided": _missing(record.decided_voucher_id, voucher.voucher_id),
         "record_voided": _missing(record.voided_voucher_id, voucher.voucher_id),
+        "head_moment": _rows(
+            t.account_head, head.line_no > _ZERO, ~_is_a_moment(head.booked_at)
+        ),
         "move_day": _of_its_act(t.internal_move, "business_day", "business_day"),
         "hold_placed": _of_its_act(t.hold, "placed_at", "booked_at"),
         "loss_reported": _of_its_act(t.loss_report, "reported_at", "booked_at"),

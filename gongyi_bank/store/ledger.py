@@ -244,7 +244,7 @@ def write_posting(writes: Writes, posting: Posting, digest: bytes, seal_key: byt
     writes.insert(account_line, _LINE_COLUMNS, posting.sealed_lines(digest, seal_key))
     write_unchained(writes, posting)
     for head in posting.heads.values():
-        head.forget_passed_dates()
+        head.keep_dates(posting.booked_at)
     rows = [
         (
             head.account_no,

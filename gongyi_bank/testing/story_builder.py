@@ -198,11 +198,15 @@ class Story:
 
     @property
     def cast(self) -> Cast:
-        """Who and what the story has named so far, for the strategies."""
+        """Who and what the story has named so far, for the strategies.
+
+        Raises InvalidValue until two administrators are appointed (`staff`).
+        """
         today = self.now.date()
         _, tariff = self._bank.policies.book().in_force(Tariff, today)
+        named = [row["staff"] for row in self._bank.staff.roles() if row["role"] == "administrator"]
         return Cast(
-            administrators=self._administrators(),
+            administrators=tuple(named[:2]),
             accounts=tuple(self._outlets),
             service_points=tuple(self._points.values()),
             categories=tuple(rate.category for rate in tariff.rates),
@@ -210,12 +214,6 @@ class Story:
             pools=tuple(self._pools),
             begins_at=self.now,
         )
-
-    def _administrators(self) -> tuple[str, str]:
-        """The first two there are; whoever is missing has a name of the small district's."""
-        named = [row["staff"] for row in self._bank.staff.roles() if row["role"] == "administrator"]
-        named += (code for code in SMALL_CAST.administrators if code not in named)
-        return named[0], named[1]
 
     def account(self, who: str | int) -> int:
         """The account number of a customer by reference. Raises UnknownCustomer, InvalidValue."""

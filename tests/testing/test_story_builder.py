@@ -133,8 +133,11 @@ def test_a_bank_of_another_zone_begins_on_its_own_morning() -> None:
 
 
 def test_the_cast_names_the_administrators_that_there_are() -> None:
-    founded = Story.found("sqlite://", day="2022-10-01", administrator="admin2")
-    assert founded.cast.administrators == ("admin2", "admin")
+    founded = Story.found("sqlite://", day="2022-10-01", administrator="boss")
+    with pytest.raises(InvalidValue, match="two people are needed"):
+        founded.cast  # noqa: B018
+    founded.staff("deputy", "administrator", "H")
+    assert founded.cast.administrators == ("boss", "deputy")
     for story in (
         small_district("sqlite://", administrator="boss"),
         small_reference(administrator="boss"),
@@ -145,6 +148,7 @@ def test_the_cast_names_the_administrators_that_there_are() -> None:
 def test_the_cast_names_the_tariff_that_is_in_force() -> None:
     rates = (TariffRate(category="elder_care", name="关爱老人", points_per_hour=Points("1.5")),)
     story = Story.found("sqlite://", day="2022-10-01", policies=[Tariff(rates=rates)])
+    story.staff("admin2", "administrator", "H")
     assert story.cast.categories == ("elder_care",)
     story.bank.close()
 

@@ -61,6 +61,8 @@ _TAKEN: Final = ("redeemed", "captured", RESERVED)
 WAITING: Final = ("waiting_branch", "waiting_head_office")
 #: A head as no act has changed it yet.
 _FRESH: Final = (0, NEVER, 0)
+#: The clock of an account without a line.
+_UNUSED: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(slots=True)
@@ -105,6 +107,8 @@ class Books:
     #: Which dates each head has been told of: (dead_no, next_expiry_on, next_expiry_line_no). A
     #: bank notes passed dates when it posts, and its sweep counts the heads that it has told.
     noted: dict[int, tuple[int, dt.date, int]] = field(default_factory=dict)
+    #: When that was, by account.
+    noted_at: dict[int, dt.datetime] = field(default_factory=dict)
 
     # --- all of it ---
 
@@ -286,6 +290,11 @@ class Books:
             days = [max(lot.expires_on for _, lot in found[:n]) for n in range(1, len(found) + 1)]
         return [(line, lot, day) for (line, lot), day in zip(found, days, strict=True)]
 
+    def clock_of(self, account_no: int) -> dt.datetime:
+        """The moment of an account's newest line, or when its dates were noted without one."""
+        lines, noted_at = self.lines.get(account_no), self.noted_at.get(account_no, _UNUSED)
+        return max(noted_at, lines[-1].booked_at) if lines else noted_at
+
     def head(self, account_no: int, terms: ExpiryTerms) -> Head:
         """The account's running state, counted from its rows and brought up to today."""
         lines, records = self.lines[account_no], self.records.get(account_no, ())
@@ -299,8 +308,7 @@ class Books:
             record_no=len(records),
         )
         head.debt = head.short
-        if lines:
-            head.booked_at = lines[-1].booked_at
+        head.booked_at = self.clock_of(account_no)
         head.seen_line_no, head.seen_record_no = head.line_no, head.record_no
         head.seen_held = head.held
         self._date(head, terms)

@@ -134,9 +134,8 @@ class Visit:
         self.go_by(max(booked, default=self.bank.founded_at).astimezone(dt.UTC))
 
     def go_by_accounts(self, accounts: Iterable[int]) -> None:
-        """Go by the newest line of these accounts; an act that comes behind it begins anew."""
-        known = (self.books.lines.get(number, ()) for number in accounts)
-        newest = max((lines[-1].booked_at for lines in known if lines), default=self.now)
+        """Go by the clocks of these accounts; an act that comes behind one begins anew."""
+        newest = max(map(self.books.clock_of, accounts), default=self.now)
         if newest > self.now:
             raise _Behind(newest)
 
@@ -342,9 +341,10 @@ class Visit:
             for name in _COUNTED:
                 found, said = getattr(counted, name), getattr(head, name)
                 assert found == said, f"{name} of {head.account_no}: rows {found}, head {said}"
-            head.forget_passed_dates()
+            head.keep_dates(posting.booked_at)
             if head.is_changed:
                 books.noted[head.account_no] = head.dates
+                books.noted_at[head.account_no] = head.booked_at
 
 
 def perform(

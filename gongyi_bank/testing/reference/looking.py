@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from gongyi_bank.display import Column, Table
 from gongyi_bank.errors import UnknownOutlet
@@ -18,9 +18,6 @@ from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.reference.gate import BankFacts
 from gongyi_bank.testing.reference.rows import StoredHold
 from gongyi_bank.values import Points, clean_code
-
-#: The moment of an account without a line.
-_UNUSED: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,7 @@ class Look:
 
     def moment_of(self, account_no: int) -> dt.datetime:
         """The moment that an act on this account would go by: never before its newest line."""
-        lines = self.books.lines.get(account_no, ())
-        return max(self.now, lines[-1].booked_at if lines else _UNUSED)
+        return max(self.now, self.books.clock_of(account_no))
 
     def has_lapsed(self, hold: StoredHold) -> bool:
         """Whether only the sweep is missing."""
