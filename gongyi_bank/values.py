@@ -20,6 +20,7 @@ from gongyi_bank.errors import (
     InvalidNumber,
     InvalidText,
 )
+from gongyi_bank.errors.personal import holds_personal_number
 from gongyi_bank.periods import require_aware
 
 __all__ = [
@@ -432,11 +433,6 @@ _FORBIDDEN = re.compile(
 #: Chinese characters, rare ones too, as a range within a regular expression.
 CJK: Final = "\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _CODE = re.compile(rf"[A-Za-z0-9{CJK}\-_.:/#]+")
-_DIVIDER = r"[ .\u200b-\u200d\ufeff-]?"
-_MOBILE = rf"(?:(?:\+|00)?86{_DIVIDER})?1[3-9]\d(?:{_DIVIDER}\d{{4}}){{2}}"
-_BIRTH = r"(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-_RESIDENT = rf"\d{{6}}{_DIVIDER}{_BIRTH}{_DIVIDER}\d{{3}}[\dXx]"
-_PERSONAL = re.compile(rf"(?<!\d)(?:{_MOBILE}|{_RESIDENT})(?!\d)")
 
 
 def clean_text(
@@ -475,7 +471,7 @@ def lint_free_text(value: str, field: str, *, length_max: int = 200) -> str:
     number there could never be forgotten. Raises InvalidText, without the text.
     """
     text = clean_text(value, field=field, length_max=length_max, personal=True)
-    if _PERSONAL.search(unicodedata.normalize("NFKC", text)):
+    if holds_personal_number(text):
         raise InvalidText.of(field, value, "it holds a mobile or identity number", personal=True)
     return text
 

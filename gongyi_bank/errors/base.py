@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
+from gongyi_bank.errors.personal import holds_personal_number
 from gongyi_bank.errors.words import moment_in, said
 
 Fact = Any
@@ -156,8 +157,11 @@ class InvalidValue(GongyiBankError):
 
 
 def describe_value(value: object, *, personal: bool = False) -> str:
-    """A short, printable picture of a value for an error; never a personal one."""
-    if personal:
+    """A short, printable picture of a value for an error; never a personal one.
+
+    Nor a text with a number of somebody's, whose field was taken for another one.
+    """
+    if personal or (isinstance(value, (str, int)) and holds_personal_number(str(value))):
         return f"<{type(value).__name__} not shown>"
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         return f"<{type(value).__name__} of {len(value)}>"  # who knows what is in it

@@ -137,8 +137,18 @@ class Sheet:
     def problem(
         self, line: int, column: str | None, cell: str | None, error: GongyiBankError
     ) -> RowProblem:
-        """Why the row on this line is refused; a personal cell is not shown."""
+        """Why the row on this line is refused; a personal cell is not shown.
+
+        Nor, in a file about people, a cell with other signs than codes, words and dates have:
+        where cells have changed places a name stands in it.
+        """
+        about_people = any(c.is_personal for c in self.columns)
         personal = any(c.is_personal for c in self.columns if c.name == column)
+        if cell is not None and about_people and not cell.isascii():
+            personal = True
+            if isinstance(error, InvalidValue):
+                field, reason = str(error.facts["field"]), str(error.facts["reason"])
+                error = type(error).of(field, cell, reason, personal=True)
         shown = None if cell is None else describe_value(cell, personal=personal)
         return RowProblem(
             file=self.name, line=line, column=column, value=shown, code=error.code, error=error

@@ -186,6 +186,24 @@ def test_a_number_typed_into_the_wrong_field_is_not_repeated(act: str) -> None:
             require_clean(said_by(caught.value))
 
 
+@pytest.mark.parametrize("act", SIXTH)
+def test_a_number_in_any_other_field_is_taken_or_not_repeated(act: str) -> None:
+    """A code may be anything; what refuses it does not say what it was."""
+    command = scene(act).command
+    document = document_of(command)
+    for path, _ in places(document):
+        for secret in (
+            PHONE,
+            identity_no(7),
+            int(PHONE),
+            f"({PHONE[:3]}) {PHONE[3:7]}-{PHONE[7:]}",
+        ):
+            try:
+                type(command).model_validate_json(changed(document, path, secret))
+            except InvalidValue as refused:
+                require_clean(said_by(refused))
+
+
 def test_whatever_is_wrong_with_a_person_the_person_is_not_told() -> None:
     district = District("sqlite://")
     good = {"outlet": "B01S01", "name": NAME, "phone": PHONE, "document_kind": "resident_id",

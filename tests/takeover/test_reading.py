@@ -195,6 +195,20 @@ def test_a_personal_value_is_in_no_problem(write: Write) -> None:
     assert "13912345678" not in f"{problem!r} {problem.error} {problem.message()}"
 
 
+@pytest.mark.parametrize("cell", ["雷敏英", "990002194601210207", "138 0013 8000"])
+def test_a_cell_that_changed_places_in_a_file_about_people_is_in_no_problem(
+    write: Write, cell: str
+) -> None:
+    columns = (Column("kind", as_date), Column("phone", as_text, is_personal=True))
+    (problem,) = open_sheet(write(f"kind,phone\n{cell},C1\n"), columns).rows()
+    assert isinstance(problem, RowProblem)
+    assert (problem.column, problem.value) == ("kind", "<str not shown>")
+    assert cell not in f"{problem!r} {problem.error} {problem.message()}"
+    (problem,) = open_sheet(write("kind,phone\ncat,C1\n"), columns).rows()
+    assert isinstance(problem, RowProblem)
+    assert problem.value == "'cat'"
+
+
 @given(content=st.binary(max_size=400))
 def test_no_bytes_at_all_raise_anything_but_ours(
     content: bytes, tmp_path_factory: pytest.TempPathFactory

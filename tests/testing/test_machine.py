@@ -24,7 +24,6 @@ from gongyi_bank.commands.points import GrantPoints
 from gongyi_bank.desks.base import SERVICES
 from gongyi_bank.errors import (
     EngineError,
-    InvalidAmount,
     InvalidValue,
     NotPermitted,
     OutcomeUnknown,
@@ -278,11 +277,23 @@ def test_an_act_that_there_is_not_is_named(machine: BankMachine) -> None:
         machine.act("bank.rob", Wish())
 
 
-def test_a_run_that_cannot_be_furnished_says_so(sqlite_url: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("founding", {"scale": 0}, "scale"),
+        ("founding", {"scale": "2"}, "scale"),
+        ("founding", {"seal_key": b"0123456789abcdef"}, "founding"),
+        ("begins_at", dt.datetime(2019, 12, 31, tzinfo=dt.UTC), "begins_at"),
+    ],
+)
+def test_what_no_run_can_begin_with_is_named(
+    sqlite_url: str, name: str, value: Any, named: str
+) -> None:
     machine = machine_on(sqlite_url)
-    machine.founding = {"scale": 0}
-    with pytest.raises(InvalidAmount):
+    setattr(machine, name, value)
+    with pytest.raises(InvalidValue) as caught:
         machine()
+    assert caught.value.facts["field"] == named
 
 
 def test_a_wish_shows_what_is_not_plain() -> None:

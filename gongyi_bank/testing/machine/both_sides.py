@@ -16,12 +16,17 @@ from gongyi_bank.commands.base import Command
 from gongyi_bank.errors import EngineError, GongyiBankError, InvalidValue
 from gongyi_bank.receipts.base import AnyReceipt
 from gongyi_bank.receipts.closings import BooksClosed
-from gongyi_bank.testing.arguments import require_kind, require_word
-from gongyi_bank.testing.clock import START, FrozenClock, require_bookable
+from gongyi_bank.testing.arguments import require_days, require_kind, require_whole, require_word
+from gongyi_bank.testing.clock import SHANGHAI, START, FrozenClock, require_bookable
 from gongyi_bank.testing.machine.asking import QUESTIONS, require_same_shown
 from gongyi_bank.testing.machine.choosing import Choice
 from gongyi_bank.testing.machine.comparison import require_equal_rows
-from gongyi_bank.testing.machine.furnishing import ADMINISTRATOR, HEAD_OFFICE, furnishing
+from gongyi_bank.testing.machine.furnishing import (
+    ADMINISTRATOR,
+    HEAD_OFFICE,
+    REGISTERED_ON,
+    furnishing,
+)
 from gongyi_bank.testing.machine.losses import Loss, losing
 from gongyi_bank.testing.machine.own_database import own_engine
 from gongyi_bank.testing.machine.telling import difference, told
@@ -29,8 +34,11 @@ from gongyi_bank.testing.machine.wishes import Wish
 from gongyi_bank.testing.reference import Ids, ReferenceBank, comparable
 from gongyi_bank.testing.reference.books import Books
 from gongyi_bank.testing.soundness import assert_sound
-from gongyi_bank.values import clean_code
+from gongyi_bank.values import SCALE_MAX, clean_code
 
+#: What a run may be founded with.
+_FOUNDING = ("policies", "scale", "time_zone")
+_SCALE_MIN = 2
 #: What must agree after every step; all other tables are compared at the end.
 _ALWAYS = ("account_head", "offer")
 
@@ -38,9 +46,10 @@ _ALWAYS = ("account_head", "offer")
 class BothSides(RuleBasedStateMachine):
     """A bank, the reference bank, and one clock; `BankMachine` has the rules."""
 
-    #: What both banks are founded with: `policies`, `scale`, `time_zone`.
+    #: What both banks are founded with: `policies`, `time_zone`, and `scale`, at least 2, as the
+    #: goods and grants of a run have hundredths of points.
     founding: ClassVar[Mapping[str, Any]] = {}
-    #: When a run begins.
+    #: When a run begins: not before its customers were registered, at the start of 2020.
     begins_at: ClassVar[dt.datetime] = START
     #: Whether connections may be lost: never where a database lives in one.
     may_lose: ClassVar[bool] = True
@@ -49,6 +58,7 @@ class BothSides(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self._require_settings()
         #: The clock of both banks: that of the host whose turn it is. It shows UTC, in which
         #: times compare and add up whatever the clocks of a zone do.
         self.clock = FrozenClock(require_bookable(self.begins_at, "begins_at").astimezone(dt.UTC))
@@ -77,6 +87,14 @@ class BothSides(RuleBasedStateMachine):
             self._furnish(command)
         self.sent.clear()
         self._is_told = True
+
+    def _require_settings(self) -> None:
+        """What a run is made with can be; raises InvalidValue that names what cannot."""
+        for name in self.founding:
+            require_word("founding", name, _FOUNDING)
+        require_whole("scale", self.founding.get("scale", _SCALE_MIN), _SCALE_MIN, SCALE_MAX)
+        begins_on = require_bookable(self.begins_at, "begins_at").astimezone(SHANGHAI).date()
+        require_days(REGISTERED_ON, begins_on, ("registered_on", "begins_at"))
 
     def found(self, **settings: Any) -> Bank:
         """A new bank for one run, founded with `settings` (name, clock, policies); override it.

@@ -43,7 +43,7 @@ _NAMES = ("赵一", "钱二", "孙三", "李四", "单位五", "周六家")
 _STORES = (("P1", "B01S01"), ("P2", "B02S01"))
 _GOODS = (("A", "0.50", 12), ("B", "1.01", 4))
 _BOOKS = 8
-_SINCE = dt.date(2020, 1, 1)
+REGISTERED_ON = dt.date(2020, 1, 1)
 
 
 def furnishing(books: Books) -> Iterator[Command]:
@@ -71,13 +71,13 @@ def _new_customers() -> Iterator[NewCustomer]:
     for number, (outlet, kind, _) in enumerate(_CUSTOMERS, start=1):
         yield NewCustomer(
             outlet=outlet, kind=kind, name=_NAMES[number - 1], phone=f"1380000000{number}",
-            birth_on=dt.date(1960, 1, number), ref=f"C{number}", registered_on=_SINCE,
+            birth_on=dt.date(1960, 1, number), ref=f"C{number}", registered_on=REGISTERED_ON,
         )  # fmt: skip
 
 
 def _openings(accounts: list[int]) -> Command:
     opened = [
-        OpeningRow(account=account, minutes=0, points=Points(points), as_of=_SINCE)
+        OpeningRow(account=account, minutes=0, points=Points(points), as_of=REGISTERED_ON)
         for account, (_, _, points) in zip(accounts, _CUSTOMERS, strict=True)
         if points != "0"
     ]
