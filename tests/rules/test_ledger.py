@@ -226,11 +226,43 @@ def test_a_credit_writes_the_expiry_of_older_points_first() -> None:
 def test_dead_points_that_nobody_took_are_left_to_be_found_again() -> None:
     head = Head(ANNA, credited=100, dead_no=40, next_expiry_line_no=3)
     head.seen_expiry = (0, TODAY, 1)
-    head.forget_passed_dates()
+    head.is_touched, before = True, head.booked_at
+    head.keep_dates(before + dt.timedelta(hours=1))
     assert (head.dead_no, head.next_expiry_on, head.next_expiry_line_no) == (0, TODAY, 1)
+    assert head.booked_at == before
     taken = Head(ANNA, credited=100, debited=40, dead_no=40, seen_expiry=(0, TODAY, 1))
-    taken.forget_passed_dates()
+    taken.keep_dates(before)
     assert taken.dead_no == 40
+
+
+@pytest.mark.parametrize(
+    ("is_written", "seen", "moves"),
+    [
+        (True, (0, NEVER, 0), True),
+        (True, (40, NEVER, 0), False),  # nothing new was found
+        (True, None, False),  # nobody has looked
+        (False, (0, NEVER, 0), False),  # the head stays as it is in the books
+    ],
+)
+def test_what_is_noted_of_dates_moves_the_accounts_clock_and_never_back(
+    is_written: bool, seen: tuple[int, dt.date, int] | None, moves: bool
+) -> None:
+    head = Head(ANNA, credited=100, debited=40, dead_no=40, seen_expiry=seen)
+    head.is_touched, before = is_written, head.booked_at
+    later = before + dt.timedelta(hours=1)
+    head.keep_dates(later)
+    assert (head.dead_no, head.booked_at) == (40, later if moves else before)
+    head.keep_dates(before)
+    assert head.booked_at == (later if moves else before)
+
+
+def test_who_goes_by_a_moment_is_written_at_it() -> None:
+    head = Head(ANNA)
+    moment = head.booked_at + dt.timedelta(seconds=1)
+    head.go_by(moment)
+    assert (head.is_touched, head.booked_at) == (True, moment)
+    head.go_by(moment - dt.timedelta(seconds=2))
+    assert head.booked_at == moment
 
 
 def test_a_debit_writes_the_expiry_first_and_takes_the_living_points() -> None:

@@ -244,7 +244,7 @@ def test_what_comes_back_past_its_date_is_of_no_use_and_is_found_again_by_its_da
     posting(head).post(Leg(TAKEN, ANNA, 4), Mark("reversal", TODAY, 1003, expires_on=EARLIER))
     assert (head.available, head.expirable, head.dates) == (0, 4, (9, NEVER, 0))
     assert head.seen_expiry == found_again
-    head.forget_passed_dates()
+    head.keep_dates(head.booked_at)
     assert head.dates == found_again
 
 
