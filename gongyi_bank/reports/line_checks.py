@@ -27,7 +27,6 @@ from gongyi_bank.rules.reversals import DEBT, REVERSAL
 from gongyi_bank.store.audit_rows import AuditLine, CitedLine
 from gongyi_bank.values import NEVER
 
-_UNUSED = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _GIVEN, _TAKEN = frozenset(MIRROR_KINDS), frozenset(MIRROR_KINDS.values())
 
 
@@ -53,7 +52,7 @@ class LineWalk:
 
     def __post_init__(self) -> None:
         audit = self.audit
-        self.made = Head(audit.account_no, booked_at=_UNUSED)
+        self.made = Head(audit.account_no)
         self._terms = ExpiryTerms(audit.rules.today, NEVER, audit.introductions)
         self.credits_ = CreditWalk(self._terms, self.head.dead_no if self.head else 0)
 

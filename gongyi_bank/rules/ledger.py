@@ -128,6 +128,10 @@ def has_lines(account_no: int) -> bool:
     return internal_kind(account_no) in _WITH_LINES
 
 
+#: The clock of an account without a line.
+UNUSED: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
 @dataclass(slots=True)
 class Head:
     """The running state of an account with a floor, in the unit's smallest part."""
@@ -150,7 +154,7 @@ class Head:
     debt: int = 0
     #: The account's clock: the moment of its newest line, or of the newest act that noted without
     #: one which points are past their date, or took a part of a line of which nothing was left.
-    booked_at: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    booked_at: dt.datetime = UNUSED
     #: The second book: lifetime verified minutes, and the newest record's number.
     verified_minutes: int = 0
     record_no: int = 0

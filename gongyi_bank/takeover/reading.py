@@ -71,9 +71,7 @@ class Column:
         except InvalidValue as error:
             if not self.is_personal:
                 raise
-            raise type(error).of(
-                self.name, cell, str(error.facts["reason"]), personal=True
-            ) from None
+            raise _without_value(error, cell) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +140,11 @@ class Sheet:
         Nor, in a file about people, a cell with other signs than codes, words and dates have:
         where cells have changed places a name stands in it.
         """
-        about_people = any(c.is_personal for c in self.columns)
         personal = any(c.is_personal for c in self.columns if c.name == column)
-        if cell is not None and about_people and not cell.isascii():
+        if cell is not None and not cell.isascii() and _is_about_people(self.columns):
             personal = True
             if isinstance(error, InvalidValue):
-                field, reason = str(error.facts["field"]), str(error.facts["reason"])
-                error = type(error).of(field, cell, reason, personal=True)
+                error = _without_value(error, cell)
         shown = None if cell is None else describe_value(cell, personal=personal)
         return RowProblem(
             file=self.name, line=line, column=column, value=shown, code=error.code, error=error
@@ -210,6 +206,16 @@ def _heading(
     raise FileUnreadable(file=path.name, reason="it is empty")
 
 
+def _is_about_people(columns: Sequence[Column]) -> bool:
+    return any(column.is_personal for column in columns)
+
+
+def _without_value(error: InvalidValue, cell: str) -> InvalidValue:
+    """The same refusal, and of the cell only that it is a text."""
+    field, reason = str(error.facts["field"]), str(error.facts["reason"])
+    return type(error).of(field, cell, reason, personal=True)
+
+
 def _require_columns(path: Path, names: list[str], columns: Sequence[Column]) -> None:
     wanted = [column.name for column in columns]
     twice = [name for name in wanted if names.count(name) > 1]
@@ -217,7 +223,7 @@ def _require_columns(path: Path, names: list[str], columns: Sequence[Column]) ->
         raise FileUnreadable(file=path.name, reason=f"the column {twice[0]} comes twice")
     missing = [name for name in wanted if name not in names]
     if missing:
-        has_personal = any(column.is_personal for column in columns)
+        has_personal = _is_about_people(columns)
         found = [_shown_heading(name, has_personal=has_personal) for name in names[:40]]
         raise ColumnMissing(file=path.name, columns=", ".join(missing), found=", ".join(found))
 

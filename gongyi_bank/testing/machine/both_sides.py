@@ -58,10 +58,10 @@ class BothSides(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._require_settings()
         #: The clock of both banks: that of the host whose turn it is. It shows UTC, in which
         #: times compare and add up whatever the clocks of a zone do.
         self.clock = FrozenClock(require_bookable(self.begins_at, "begins_at").astimezone(dt.UTC))
+        self._require_settings()
         #: The latest that it has ever shown.
         self.latest = self.clock.now
         settings = {
@@ -93,7 +93,7 @@ class BothSides(RuleBasedStateMachine):
         for name in self.founding:
             require_word("founding", name, _FOUNDING)
         require_whole("scale", self.founding.get("scale", _SCALE_MIN), _SCALE_MIN, SCALE_MAX)
-        begins_on = require_bookable(self.begins_at, "begins_at").astimezone(SHANGHAI).date()
+        begins_on = self.clock.now.astimezone(SHANGHAI).date()
         require_days(REGISTERED_ON, begins_on, ("registered_on", "begins_at"))
 
     def found(self, **settings: Any) -> Bank:

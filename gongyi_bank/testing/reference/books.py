@@ -31,7 +31,7 @@ from gongyi_bank.rules.expiry import (
     note_introduction,
 )
 from gongyi_bank.rules.holds import HELD, HeldGoods, Hold
-from gongyi_bank.rules.ledger import EARLIEST, Head, internal_kind
+from gongyi_bank.rules.ledger import EARLIEST, UNUSED, Head, internal_kind
 from gongyi_bank.rules.outlets import Stays, stays_of
 from gongyi_bank.rules.passbooks import Book, LossReport
 from gongyi_bank.rules.pools import PoolFacts
@@ -61,8 +61,6 @@ _TAKEN: Final = ("redeemed", "captured", RESERVED)
 WAITING: Final = ("waiting_branch", "waiting_head_office")
 #: A head as no act has changed it yet.
 _FRESH: Final = (0, NEVER, 0)
-#: The clock of an account without a line.
-_UNUSED: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(slots=True)
@@ -292,7 +290,7 @@ class Books:
 
     def clock_of(self, account_no: int) -> dt.datetime:
         """The moment of an account's newest line, or when its dates were noted without one."""
-        lines, noted_at = self.lines.get(account_no), self.noted_at.get(account_no, _UNUSED)
+        lines, noted_at = self.lines.get(account_no), self.noted_at.get(account_no, UNUSED)
         return max(noted_at, lines[-1].booked_at) if lines else noted_at
 
     def head(self, account_no: int, terms: ExpiryTerms) -> Head:
