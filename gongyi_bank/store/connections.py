@@ -26,6 +26,7 @@ from gongyi_bank.errors import (
     TransactionEnded,
 )
 from gongyi_bank.store.engines import StoreEngine, Wire
+from gongyi_bank.store.engines.waiting import pause
 
 T = TypeVar("T")
 Caller = sa.Connection | Session
@@ -166,16 +167,6 @@ def _undo(savepoint: Savepoint, caller: Caller, connection: sa.Connection) -> No
         connection.invalidate()
 
 
-def _pause(engine: sa.Engine, seconds: float) -> None:
-    """Wait; under an asynchronous driver (aio/) the event loop goes on meanwhile."""
-    if engine.dialect.is_async:
-        import asyncio
-
-        sa.util.await_only(asyncio.sleep(seconds))
-    else:
-        time.sleep(seconds)
-
-
 def retrying(
     engine: sa.Engine,
     support: StoreEngine,
@@ -183,7 +174,7 @@ def retrying(
     *,
     key: str | None,
     now: Callable[[], float] = time.monotonic,
-    pause: Callable[[sa.Engine, float], None] = _pause,
+    pause: Callable[[sa.Engine, float], None] = pause,
 ) -> T:
     """Run a whole transaction again while it was certainly not applied, a bounded time.
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from gongyi_bank.aio import AsyncBank
 from gongyi_bank.bank import Bank
 from gongyi_bank.errors import (
+    DatabaseUnreachable,
     EngineError,
     EngineSettingsUnsafe,
     EngineUnsupported,
@@ -24,7 +28,7 @@ from gongyi_bank.errors import (
     UnknownBank,
 )
 from gongyi_bank.store import connections
-from gongyi_bank.store.engines import engine_for
+from gongyi_bank.store.engines import engine_for, sqlite
 from tests.district import District
 from tests.tidy.house import ROOT
 
@@ -109,6 +113,59 @@ def test_a_database_that_cannot_be_used_says_why() -> None:
         Bank.open("not a url")
     with pytest.raises(EngineError):
         Bank.open("sqlite:////nowhere/at/all/bank.db")
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[float]]]:
+    """A new file whose journal another connection keeps from being changed, until we pause."""
+    path, waits = tmp_path / "new.db", list[float]()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE theirs (x)")
+    other.execute("BEGIN IMMEDIATE")
+    pause = sqlite.pause
+
+    def paused(engine: sa.Engine, seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            other.execute("COMMIT")
+        pause(engine, seconds)
+
+    monkeypatch.setattr(sqlite, "pause", paused)
+    yield f"sqlite:///{path}", waits
+    other.close()
+
+
+def test_a_new_file_that_another_is_setting_up_is_waited_for(held: tuple[str, list[float]]) -> None:
+    """SQLite itself does not wait here, whatever the busy_timeout (found by CI's migrations)."""
+    url, waits = held
+    bank = Bank.found(url)
+    assert len(waits) == 3
+    assert max(waits) <= 0.01
+    with bank.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    bank.close()
+
+
+def test_tasks_wait_for_it_without_keeping_their_loop(held: tuple[str, list[float]]) -> None:
+    url, waits = held
+
+    async def found() -> None:
+        bank = await AsyncBank.found(url.replace("sqlite:", "sqlite+aiosqlite:"))
+        assert not (await bank.verify()).faults
+        await bank.close()
+
+    asyncio.run(found())
+    assert len(waits) == 3
+
+
+def test_it_is_not_waited_for_for_ever(
+    held: tuple[str, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, waits = held
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", -1)
+    with pytest.raises(DatabaseUnreachable, match="database is locked"):
+        Bank.found(url)
+    assert not waits
 
 
 #: Drivers that have to be awaited; which of them are installed makes no difference.

@@ -149,6 +149,7 @@ ENGINES = {
     "store/engines/sqlite.py _expected_figures": "exec_driver_sql scalars",
     "store/engines/sqlite.py _unsafe_journal": "exec_driver_sql",
     "store/engines/sqlite.py _on_connect": "execute",
+    "store/engines/sqlite.py _keep_write_ahead_log": "execute",
     "store/engines/sqlite.py _on_begin": "connection dbapi_connection exec_driver_sql execute",
     "store/engines/sqlite.py _insert": "execute_many",
     "store/engines/sqlite.py _update": "execute_many",

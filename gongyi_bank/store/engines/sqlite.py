@@ -6,7 +6,9 @@ import contextlib
 import datetime as dt
 import functools
 import json
+import random
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -28,6 +30,7 @@ from gongyi_bank.store.engines.base import (
 )
 from gongyi_bank.store.engines.guards import sqlite_guards
 from gongyi_bank.store.engines.union import united
+from gongyi_bank.store.engines.waiting import pause
 from gongyi_bank.store.engines.wire import Wire
 from gongyi_bank.store.tables.columns import Big, Day, Instant, instant_text
 from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
@@ -36,7 +39,14 @@ from gongyi_bank.store.writing import VOUCHER_COLUMNS, Insert, Update, Writes
 READ_ONLY = "gongyi_bank_read_only"
 #: How SQL is compiled for the driver's own cursor, whatever the caller's engine prefers.
 _MARKED = sqlite_dialect(paramstyle="qmark")
-_PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=10000", "synchronous=FULL")
+#: Whoever needs a lock waits for it this long.
+_BUSY_SECONDS = 10
+_PRAGMAS = (
+    "foreign_keys=ON",
+    "recursive_triggers=ON",
+    f"busy_timeout={_BUSY_SECONDS * 1000}",
+    "synchronous=FULL",
+)
 
 
 class SqliteEngine(StoreEngine):
@@ -65,7 +75,7 @@ class SqliteEngine(StoreEngine):
         return url.database in (None, "", ":memory:")
 
     def prepare(self, engine: sa.Engine) -> None:
-        sa.event.listen(engine, "connect", _on_connect)
+        sa.event.listen(engine, "connect", functools.partial(_on_connect, engine))
         sa.event.listen(engine, "begin", _on_begin)
 
     def finish_schema(self, connection: sa.Connection) -> None:
@@ -245,11 +255,29 @@ def _unsafe_journal(connection: sa.Connection) -> list[str]:
     return []
 
 
-def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+def _on_connect(engine: sa.Engine, connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     for pragma in _PRAGMAS:
         connection.execute("PRAGMA " + pragma)
-    connection.execute("PRAGMA journal_mode=WAL")
+    _keep_write_ahead_log(engine, connection)
+
+
+def _keep_write_ahead_log(engine: sa.Engine, connection: sqlite3.Connection) -> None:
+    """Switch a file to WAL; whoever uses it meanwhile is waited for, at most a busy_timeout.
+
+    For this one change SQLite does not wait by itself: of several that open a new file at once,
+    all but one would be told that it is locked.
+    """
+    give_up_at = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > give_up_at:
+                raise
+        else:
+            return
+        pause(engine, random.uniform(0.001, 0.01))
 
 
 def _on_begin(connection: sa.Connection) -> None:
