@@ -334,10 +334,9 @@ class Posting:
         """Write the expiry line for what is past its date; returns how much it was."""
         amount = head.expirable
         if amount:
-            leg = Leg(head.account_no, internal_no("expired", outlet_no), amount)
             head.debited += amount
             mark = Mark("expiry", self.business_day, outlet_no)
-            self._append(head, -amount, leg.target_no, mark, None)
+            self._append(head, -amount, internal_no("expired", outlet_no), mark, None)
         # Points that a hold has just given free settle a debt as a credit does.
         head.debt = min(head.debt, head.short)
         return amount

@@ -121,7 +121,7 @@ def stays_of(rows: Iterable[tuple[int, int | None, dt.date]]) -> Stays:
     """
     stays: Stays = {}
     for outlet_no, parent_no, since_on in rows:
-        earlier = stays.get(outlet_no, ())
+        earlier = stays.get(outlet_no)
         if not earlier:
             stays[outlet_no] = (Stay(parent_no),)
             continue

@@ -202,4 +202,4 @@ def score_needed(
     if not quota:
         return None
     others = [one.score for one in league if one is not standing]
-    return (others[quota - 1] if quota <= len(others) else 0) + 1
+    return others[quota - 1] + 1

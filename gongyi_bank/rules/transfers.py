@@ -312,8 +312,7 @@ def oldest_free(head: Head) -> int:
 def _dated(facts: TransferFacts, flow: Flow, start: int) -> list[Flow]:
     if internal_kind(flow.target_no) == "pool":
         return [flow]  # A pool keeps what it gets until it gives it on.
-    lots = facts.lots.get(flow.source_no, ())
-    taken = cut(lots, start, flow.amount) if lots else []
+    taken = cut(facts.lots.get(flow.source_no, ()), start, flow.amount)
     gifted = sum(lot.high - lot.low for lot in taken if lot.is_gifted)
     if flow.purpose == GIFT and gifted and not facts.rules.may_give_on:
         raise GiftedPointsStay(

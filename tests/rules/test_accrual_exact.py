@@ -24,9 +24,10 @@ from gongyi_bank.errors import (
     UnknownStaff,
 )
 from gongyi_bank.rules.accrual import Accepted, Declined, RecordFacts, Replayed, decide_hours
-from gongyi_bank.rules.staff import OutletFacts
+from gongyi_bank.rules.staff import OutletFacts, StaffFacts
 from tests.rules.test_accrual import (
     ANNA,
+    BELA,
     BRANCH_WAITS,
     CREDITED,
     GONE,
@@ -106,6 +107,30 @@ def test_who_sends_a_row_answers_for_it_and_never_for_their_own_hours(
     assert (decided.error if isinstance(decided, Declined) else None) == error
 
 
+@pytest.mark.parametrize(
+    ("actor", "fields", "staff"),
+    [
+        (STAFF[5], {"recorded_by": "ANNA"}, "ANNA"),
+        (STAFF[2], {"checked_by": "ANNA"}, "ANNA"),
+        (person(9, "APP", "service_account", HEAD, ANNA), {}, "APP"),
+    ],
+)
+def test_two_people_who_stood_behind_anothers_row_are_asked_again_about_their_own(
+    actor: StaffFacts, fields: dict[str, Any], staff: str
+) -> None:
+    """Who two people are is judged once for all of a list's rows, whose hours it is each time."""
+    others, own = row(account=BELA, **fields), row("10-04 08:00", **fields)
+    books = facts(actor=actor)
+    first, second = decide_hours(books, [others, own])
+    assert isinstance(first, Accepted)
+    assert second == Declined(own, FourEyesRequired(act=ACT, staff=staff))
+    # What was found once is what is gone by: the two need not be looked up again.
+    books.staff.clear()
+    (third,) = decide_hours(books, [row("10-05 08:00", account=BELA, **fields)])
+    assert isinstance(third, Accepted)
+    assert (third.recorder, third.checker) == (first.recorder, first.checker)
+
+
 def test_an_overlap_names_the_record_that_is_there() -> None:
     given = row()
     span = (given.started_at, given.ended_at, 7)
@@ -129,8 +154,8 @@ def test_an_accepted_row_says_who_where_when_and_how_much(
     opened, served = dt.date(2022, 11, 1), dt.date(2022, 10, 3)
 
     def value_day(outlet: OutletFacts, day: dt.date, account_no: int) -> tuple[dt.date, dt.date]:
-        """The month of service is closed at this outlet."""
-        return (opened, day) if outlet is SAVINGS else (day, day)
+        """The month of service is closed at this outlet, for this customer."""
+        return (opened, day) if (outlet, account_no) == (SAVINGS, ANNA) else (day, day)
 
     books, given = facts(value_day=value_day), row(minutes=minutes, ref="R")
     again, other = row(minutes=minutes, ref="R"), row(minutes=minutes + 1, ref="R")

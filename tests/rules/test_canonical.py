@@ -56,6 +56,11 @@ def test_what_has_no_canonical_form_has_none_in_a_column(wrong: object) -> None:
             list(canonical_rows([column]))
 
 
+def test_columns_of_different_lengths_are_no_rows() -> None:
+    with pytest.raises(AssertionError, match=r"^every row has every column"):
+        canonical_rows([[1, 2], ["a"]])
+
+
 def test_a_lone_surrogate_is_refused_as_it_is_alone() -> None:
     (text,) = canonical_rows([["\ud800"]])
     with pytest.raises(InvalidText):

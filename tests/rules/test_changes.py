@@ -78,6 +78,11 @@ def test_changes_lead_from_the_first_state_to_the_last_in_whatever_order_they_ar
     )
 
 
+def test_a_number_has_as_many_bits_as_a_claim() -> None:
+    numbers = [number_of(SALT, "pool", (key,)) for key in range(50)]
+    assert 255 <= max(number.bit_length() for number in numbers) <= 256
+
+
 def test_another_subject_state_or_audit_has_another_number() -> None:
     numbers = {
         number_of(salt, what, key, values)

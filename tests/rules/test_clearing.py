@@ -13,6 +13,8 @@ from gongyi_bank.rules.staff import OutletFacts
 
 HEAD = 1000
 BRANCHES = st.integers(min_value=1001, max_value=1006)
+#: Often the least there is.
+SUMS = st.one_of(st.integers(-2, 2), st.integers(-500, 500))
 
 
 def outlet(number: int, parent_no: int | None) -> OutletFacts:
@@ -37,8 +39,8 @@ def test_sums_are_credits_less_debits_of_all_outlets_of_a_branch() -> None:
 
 
 @given(
-    books=st.dictionaries(BRANCHES, st.integers(-500, 500)),
-    positions=st.dictionaries(BRANCHES, st.integers(-500, 500)),
+    books=st.dictionaries(BRANCHES, SUMS),
+    positions=st.dictionaries(BRANCHES, SUMS),
 )
 def test_after_the_moves_every_branch_adds_up_to_zero(
     books: dict[int, int], positions: dict[int, int]

@@ -89,6 +89,12 @@ def test_what_came_back_is_taken_off_and_an_act_only_with_the_last_of_it() -> No
     assert after_reversing(some, {(ONE, "gift_out"): 20}, rest) == {key: Sum(70, 2)}
 
 
+def test_what_comes_back_of_a_month_without_a_sum_is_told_all_the_same() -> None:
+    """Somebody has removed the sum: an audit finds it, and no reversal is kept from it."""
+    found = after_reversing({}, {(ONE, "gift_out"): 5}, [part(ONE, "gift_out", 5)])
+    assert found == {(ONE, OCTOBER, "gift_out"): Sum(-5, -1)}
+
+
 def test_only_what_moved_came_back() -> None:
     key, kept = (POOL, OCTOBER, "pool_grant_out"), {(POOL, "pool_grant_out"): 20}
     before = {key: Sum(20, 1)}

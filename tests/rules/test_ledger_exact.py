@@ -16,6 +16,7 @@ from gongyi_bank.rules.ledger import (
     Mark,
     Posting,
     head_matches,
+    internal_kind,
     internal_no,
     line_hash,
     voucher_hash,
@@ -31,6 +32,12 @@ VOUCHER = b"v" * 16
 
 def posting(*heads: Head) -> Posting:
     return Posting({head.account_no: head for head in heads}, VOUCHER, TODAY, NOON)
+
+
+def test_an_account_of_more_digits_than_a_customers_is_a_pools() -> None:
+    """From the very first number that no customer can have."""
+    first = internal_no("pool", 0)
+    assert (internal_kind(first - 1), internal_kind(first)) == (None, "pool")
 
 
 # --- refusals ------------------------------------------------------------------------------
@@ -57,7 +64,7 @@ def test_a_refused_leg_says_its_amount_in_points_and_why(leg: Leg, refusal: Inva
 def test_nothing_but_what_is_held_is_captured(amount: int) -> None:
     head = Head(ANNA, credited=9, held=2)
     made = posting(head)
-    with pytest.raises(ValueError, match="held"):
+    with pytest.raises(ValueError, match=r"^only what is held can be captured$"):
         made.capture(head, Leg(ANNA, TAKEN, amount), Mark("capture", TODAY, 1003))
     assert (head.held, head.debited, made.lines) == (2, 0, [])
 

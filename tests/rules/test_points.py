@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -130,6 +131,19 @@ def test_hours_alone_make_a_record_and_no_line() -> None:
     _, again = decide_openings(facts(), [row(points=Points(0)), row(points=Points(0))])
     assert isinstance(again, Replayed)
     assert (again.record.points, again.record.line_no) == (0, None)
+
+
+def test_an_opening_counts_where_and_when_the_customers_books_are_open() -> None:
+    """The customer's outlet, and the customer, decide; the day it is of is told beside."""
+    opened = dt.date(2022, 11, 1)
+
+    def value_day(outlet: OutletFacts, day: dt.date, account_no: int) -> tuple[dt.date, dt.date]:
+        return (opened, day) if (outlet.outlet_no, account_no) == (1003, ANNA) else (day, day)
+
+    books = dataclasses.replace(facts(), value_day=value_day)
+    (decided,) = decide_openings(books, [row()])
+    assert isinstance(decided, OpeningAccepted)
+    assert (decided.value_on, decided.origin_on) == (opened, TODAY)
 
 
 def test_a_refused_opening_leaves_the_account_free() -> None:

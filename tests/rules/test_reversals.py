@@ -381,7 +381,12 @@ def test_a_later_part_of_the_same_act_knows_what_an_earlier_one_left() -> None:
     assert past.taken == [(-1, 0, 1)]
 
 
-@given(st.integers(0, 1000), st.lists(st.integers(1, 100), min_size=1, max_size=6))
+def test_who_has_nothing_gets_no_share_of_what_is_left_over() -> None:
+    assert share_out(1, [0, 1, 1]) == [0, 1, 0]
+    assert share_out(0, [0, 0]) == [0, 0]
+
+
+@given(st.integers(0, 1000), st.lists(st.integers(0, 100), min_size=1, max_size=6))
 def test_shares_add_up(total: int, amounts: list[int]) -> None:
     total = min(total, sum(amounts))
     shares = share_out(total, amounts)

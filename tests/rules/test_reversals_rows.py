@@ -13,6 +13,7 @@ from gongyi_bank.errors import (
     LineNotReversible,
     LineTakenBack,
     PeriodClosed,
+    PoolShort,
 )
 from gongyi_bank.rules.ledger import LINE_SUMMARIES, Head, Mark, Posting, internal_no
 from gongyi_bank.rules.past import Past
@@ -224,6 +225,17 @@ def test_parts_that_add_up_to_more_than_the_line_are_refused_with_what_is_left(
     assert caught.value.facts == {"account": ANNA, "line_no": 3, "left": left, "wanted": shown}
 
 
+def test_a_pool_that_has_given_on_what_should_come_back_is_named_by_its_code() -> None:
+    pool = internal_no("pool", 3)
+    line = a_line(pool, 1, 100, ANNA, kind="donation_in")
+    terms = replace(TERMS, spent="refuse", pools={pool: "P03", ANNA: "other"})
+    with pytest.raises(PoolShort) as caught:
+        reverse(posting(a_head(pool, debited=40), a_head(ANNA)), [Movement([line])], None, terms)
+    assert caught.value.facts == {
+        "account": pool, "pool": "P03", "available": "0.60", "needed": "1.00",
+    }  # fmt: skip
+
+
 # --- which lines ---------------------------------------------------------------------------
 
 
@@ -234,6 +246,15 @@ def test_a_line_that_another_act_undoes_is_named_with_that_act() -> None:
     assert caught.value.facts == {
         "account": ANNA, "line_no": 3, "kind": f"{LINE_SUMMARIES['expiry']} expiry",
         "instead": INSTEAD["expiry"],
+    }  # fmt: skip
+
+
+def test_a_line_of_a_kind_that_nobody_knows_is_not_reversed_either() -> None:
+    """Somebody with the database wrote it; what helps is what helps after a reversal."""
+    with pytest.raises(LineNotReversible) as caught:
+        require_reversible(a_line(ANNA, 3, -60, TAKEN, kind="gone").line, by_voucher=False)
+    assert caught.value.facts == {
+        "account": ANNA, "line_no": 3, "kind": "gone gone", "instead": INSTEAD["reversal"],
     }  # fmt: skip
 
 

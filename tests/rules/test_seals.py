@@ -261,3 +261,6 @@ def test_rows_given_by_their_columns_have_the_numbers_that_each_has_alone(
     rows = [(1, "a", None), (2, "b", b"x"), (3, "粮", b"")]
     alone = [row_number(leaf_content(7, "hold", row), seal_key) for row in rows]
     assert list(row_numbers(7, "hold", list(zip(*rows, strict=True)), seal_key)) == alone
+    columns = list(zip(*(row[:2] for row in rows), strict=True))
+    ends = row_ends([[row[2] for row in rows]])
+    assert list(row_numbers(7, "hold", columns, seal_key, ends)) == alone
