@@ -131,6 +131,20 @@ def test_two_people_who_stood_behind_anothers_row_are_asked_again_about_their_ow
     assert (third.recorder, third.checker) == (first.recorder, first.checker)
 
 
+def test_other_people_and_other_outlets_of_a_list_are_judged_for_themselves() -> None:
+    rows = [
+        row(), row("10-04 08:00", recorded_by="NOBODY"), row("10-05 08:00", checked_by="STRANGER"),
+        row("10-06 08:00", outlet="B02"), row("10-07 08:00"),
+    ]  # fmt: skip
+    first, *wrong, last = decide_hours(facts(), rows)
+    assert isinstance(first, Accepted)
+    assert isinstance(last, Accepted)
+    elsewhere = NotPermitted(staff="T", act=ACT, outlet="B02", roles=AROUND)
+    assert [one.error for one in wrong if isinstance(one, Declined)] == [
+        UnknownStaff(staff="NOBODY"), not_permitted("STRANGER", AROUND), elsewhere,
+    ]  # fmt: skip
+
+
 def test_an_overlap_names_the_record_that_is_there() -> None:
     given = row()
     span = (given.started_at, given.ended_at, 7)
