@@ -10,7 +10,7 @@ same; `SMALL_CAST` names who and what is in it, for the strategies. Nothing here
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -36,7 +36,7 @@ from gongyi_bank.receipts.closings import BooksClosed
 from gongyi_bank.testing.arguments import refuse_own, require_kind, require_whole
 from gongyi_bank.testing.clock import SHANGHAI, FrozenClock, passed, require_bookable
 from gongyi_bank.testing.reference import ReferenceBank
-from gongyi_bank.values import Points, clean_code, compose_account_no, parse_account_no
+from gongyi_bank.values import SCALE_MAX, Points, clean_code, compose_account_no, parse_account_no
 
 #: As long as a customer's reference can be.
 _REF_MAX = 100
@@ -464,11 +464,12 @@ def small_district(database: str | sa.URL | sa.Engine, **founding: Any) -> Story
 
     A branch, two savings branches, the customers zhang (50 points), li (20) and wang (0), a
     store with soap for 0.50 (30 pieces) and rice for 5 (100), a pool. It is 08:00 of 3 October
-    2022. `founding` goes to `Bank.found`; the clock is the story's.
+    2022. `founding` goes to `Bank.found`, with a scale of at least 1 for the soap; the clock is
+    the story's. Raises BankExists, InvalidValue.
 
     >>> story = small_district("sqlite://")
     """
-    refuse_own(founding, _OF_DISTRICT)
+    _require_district(founding)
     story = Story.found(database, day="2022-10-01", **founding)
     return _settled(story, founding.get("head_office", "H"))
 
@@ -476,14 +477,20 @@ def small_district(database: str | sa.URL | sa.Engine, **founding: Any) -> Story
 def small_reference(**founding: Any) -> Story:
     """The same small district on a `ReferenceBank`: in memory, without a database.
 
-    `founding` goes to `ReferenceBank.found`, without a clock; `story.bank` is the reference bank.
+    `founding` goes to `ReferenceBank.found`, without a clock and with a scale of at least 1;
+    `story.bank` is the reference bank. Raises InvalidValue.
 
     >>> story = small_reference()
     """
-    refuse_own(founding, _OF_DISTRICT)
+    _require_district(founding)
     clock = FrozenClock(_moment("2022-10-01", "08:00", "day", SHANGHAI))
     bank = ReferenceBank.found(clock=clock, **founding)
     return _settled(Story(bank).day("2022-10-01"), founding.get("head_office", "H"))
+
+
+def _require_district(founding: Mapping[str, Any]) -> None:
+    refuse_own(founding, _OF_DISTRICT)
+    require_whole("scale", founding.get("scale", 2), 1, SCALE_MAX)
 
 
 def _settled(story: Story, head_office: str) -> Story:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from gongyi_bank.errors import InvalidValue
 from gongyi_bank.testing import EngineConformance
 from tests.postgresql import PostgresqlServer
 from tests.store.test_foreign_transactions import foreign_engine
@@ -66,3 +67,12 @@ def test_a_class_that_overrides_nothing_is_told_what_to_override() -> None:
     fixture: Any = EngineConformance.database
     with pytest.raises(NotImplementedError, match="override the fixture `database`"):
         fixture._get_wrapped_function()(EngineConformance())
+
+
+@pytest.mark.parametrize("database", ["sqlite://", sa.make_url("sqlite:///:memory:")])
+def test_a_database_that_nobody_else_can_open_is_refused(database: Any) -> None:
+    """In memory each test that opens the bank once more would open an empty one."""
+    fixture: Any = EngineConformance.story
+    for given in (database, sa.create_engine(database)):
+        with pytest.raises(InvalidValue, match="others cannot open it"):
+            next(fixture._get_wrapped_function()(EngineConformance(), given))

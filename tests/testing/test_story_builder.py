@@ -153,6 +153,17 @@ def test_the_cast_names_the_tariff_that_is_in_force() -> None:
     story.bank.close()
 
 
+@pytest.mark.parametrize("scale", [0, 5, "2", True])
+def test_the_small_district_has_tenths_of_points_at_least(scale: object) -> None:
+    """Its soap costs half a point."""
+    with pytest.raises(InvalidValue, match="scale"):
+        small_district("sqlite://", scale=scale)
+    with pytest.raises(InvalidValue, match="scale"):
+        small_reference(scale=scale)
+    story = small_reference(scale=1)
+    assert str(story.bank.reports.balance(story.account("li"))) == "20.0"
+
+
 def test_the_small_district_is_always_the_same(tmp_path: Path) -> None:
     for database in ("sqlite://", f"sqlite:///{tmp_path / 'bank.db'}"):
         story = small_district(database, head_office="HQ")

@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from gongyi_bank.bank import Bank
-from gongyi_bank.errors import GongyiBankError
+from gongyi_bank.errors import GongyiBankError, InvalidValue
 from gongyi_bank.opening import UnsafeSettings
+from gongyi_bank.store.engines import engine_for
 from gongyi_bank.testing.soundness import assert_sound
 from gongyi_bank.testing.story_builder import Story, small_district
 
@@ -34,6 +35,9 @@ class Ground:
     @pytest.fixture
     def story(self, database: str | sa.URL | sa.Engine) -> Iterator[Story]:
         """A small district with a name of its own; its books are audited after the test."""
+        url = database.url if isinstance(database, sa.Engine) else sa.make_url(database)
+        if engine_for(url.get_backend_name()).lives_in_a_connection(url):
+            raise InvalidValue.of("database", str(url), "others cannot open it: give a file")
         name = f"试点 {uuid.uuid4().hex[:12]}"
         story = small_district(database, bank=name, unsafe_settings=self.unsafe_settings)
         yield story
