@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gongyi_bank.testing import BankMachine
 from gongyi_bank.testing.machine import MAKERS
-from tests.testing.campaign import campaign, main
+from tests.testing.campaign import CHOICES, campaign, main, settings_of
 
 
 @pytest.mark.slow
@@ -20,6 +21,23 @@ def test_every_act_of_the_bank_is_booked_in_a_campaign() -> None:
         if not undone:
             return
     assert not undone
+
+
+@pytest.mark.slow
+def test_a_campaign_under_settings_that_chance_chose_finds_nothing() -> None:
+    """The long form is in docs/explanation/reliability.md."""
+    tally = campaign(runs=40, steps=50, first_seed=9_000, name="various")
+    assert tally.booked.total() > 500
+
+
+def test_settings_belong_to_their_seed_and_differ() -> None:
+    drawn = [settings_of("various", number) for number in range(20)]
+    assert drawn == [settings_of("various", number) for number in range(20)]
+    assert len({repr(one) for one in drawn}) == 20
+    assert {found["scale"] for found, _ in drawn} == {2, 3, 4}
+    adopted = {policy.kind for found, _ in drawn for policy in found["policies"]}
+    assert adopted == {kinds[0].kind for kinds in CHOICES}
+    assert settings_of("plain", 7) == ({"policies": ()}, BankMachine.begins_at)
 
 
 def test_a_campaign_that_leaves_acts_undone_fails_and_names_them(
