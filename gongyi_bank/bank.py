@@ -34,7 +34,7 @@ from gongyi_bank.desks.reports import ReportsDesk
 from gongyi_bank.desks.reversals import ReversalsDesk
 from gongyi_bank.desks.stores import RedemptionsDesk, StoresDesk
 from gongyi_bank.desks.transfers import PoolsDesk, TransfersDesk
-from gongyi_bank.errors import InvalidValue, UnknownAct, UnknownBank
+from gongyi_bank.errors import EngineSettingsUnsafe, InvalidValue, UnknownAct, UnknownBank
 from gongyi_bank.opening import (
     UnsafeSettings,
     engine_of,
@@ -210,6 +210,27 @@ class Counter(Desks):
     def read(self, look: Callable[[Transaction], T]) -> T:
         """Read in this transaction, what it wrote included."""
         return look(self._tx)
+
+    def verify(
+        self,
+        *,
+        since: int | Literal["last_seal"] | None = None,
+        trusted_root: str | None = None,
+        tell: Callable[[Fault], object] | None = None,
+    ) -> Verification:
+        """核对: audit the books, what this transaction wrote included; as `Bank.verify`.
+
+        An audit asks many questions, and takes what others commit in between for a fault. So a
+        transaction at READ COMMITTED, as all of ours are on a server, is refused: there audit
+        with `Bank.verify`, or in a transaction of yours at REPEATABLE READ (`within`). Raises
+        EngineSettingsUnsafe, InvalidValue.
+        """
+        if not self._tx.sees_one_moment():
+            raise EngineSettingsUnsafe(
+                reason="at READ COMMITTED an audit takes what others book meanwhile for faults:"
+                " use Bank.verify, or REPEATABLE READ"
+            )
+        return super().verify(since=since, trusted_root=trusted_root, tell=tell)
 
     def lock(
         self,

@@ -129,6 +129,7 @@ _REASONS = {
     "a list is needed, not a text": "须为列表，不是文本",
     "an AsyncConnection or AsyncSession": "应为 AsyncConnection 或 AsyncSession",
     "at least one is needed": "至少须有一个",
+    "others cannot open it: give a file": "内存数据库他人无法打开，请用文件",
     "give a list of account numbers": "请给出账号列表",
     "letters, digits and _ . $ -, at most 63": "只能用字母、数字和 _ . $ -，至多 63 个字符",
     "name or name@host": "写作 名称 或 名称@主机",

@@ -106,10 +106,17 @@ class _VoucherIds:
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._last = bytes(16)
 
     def next(self, now: dt.datetime) -> bytes:
+        if os.getpid() != self._process:
+            # Forked: a lock that another thread held then would never be given back here.
+            self._begin()
         chance = os.urandom(10)
         fresh = new_uuid7(now, chance)
         with self._lock:

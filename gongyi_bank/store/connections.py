@@ -74,9 +74,11 @@ def require_reachable(engine: sa.Engine) -> None:
     try:
         with engine.connect():
             pass
-    except (sa.exc.DBAPIError, RuntimeError) as error:
-        # PyMySQL raises a bare RuntimeError where it lacks a package for MySQL's passwords.
-        database = engine.url.render_as_string(hide_password=True)
+    except (sa.exc.DBAPIError, RuntimeError, ValueError) as error:
+        # PyMySQL raises a bare RuntimeError where it lacks a package for MySQL's passwords, and
+        # sqlite3 a ValueError for a path that no file can have.
+        name = (engine.url.database or "").encode(errors="backslashreplace").decode()
+        database = engine.url.set(database=name or None).render_as_string(hide_password=True)
         told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         raise DatabaseUnreachable(database=database, reason=" ".join(str(told).split())) from None
 

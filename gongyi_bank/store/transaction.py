@@ -81,6 +81,10 @@ class Transaction:
         #: What this transaction has locked, if the order of locks is watched.
         self.held = held
 
+    def sees_one_moment(self) -> bool:
+        """Whether all its questions are answered as of one moment, whatever others commit."""
+        return self.engine.sees_one_moment(self.wire)
+
     def clock(self) -> dt.datetime:
         """What this host's clock says. Raises InvalidInstant for a time without a zone."""
         return require_aware(self._clock(), "clock")

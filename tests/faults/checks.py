@@ -293,6 +293,14 @@ def _with_told(
         yield reading, newest
 
 
+CLOSING = "closings.close"
+#: What clients ask for besides: if one of these is always refused, the run has not tried it.
+ACTS = (
+    "holds.capture", "holds.place", "holds.release", "hours.record", "redemptions.redeem",
+    "redemptions.refund", "reversals.reverse_line", "transfers.gift",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How much happened in a run."""
@@ -304,6 +312,10 @@ class Counts:
     reads: int
     #: How often the one of the library's own reports was read that was read the least.
     rarest_report: int
+    #: How often the act was acknowledged that was so the least, but for closings.
+    rarest_act: int
+    #: Days that were closed.
+    closings: int
     conflicts: int
     #: Submissions of which a client that lives was told that nobody knows what became of them.
     unknown: int
@@ -321,6 +333,7 @@ def count(history: History, *, began: float, ended: float) -> Counts:
     moments = [began, *sorted(m for m in moments if began < m < ended), ended]
     outcomes = Counter(a.outcome for a in history.attempts)
     reports = Counter(report.kind for report in history.reports)
+    acts = Counter(act for act, _ in {(a.act, a.key) for a in history.attempts if a.key in told})
     places = {key: {a.place for a in made} for key, made in _by_key(history).items()}
     return Counts(
         acknowledged=len(told),
@@ -329,6 +342,8 @@ def count(history: History, *, began: float, ended: float) -> Counts:
         refused=outcomes["refused"],
         reads=len(history.looks) + reports.total(),
         rarest_report=min(reports[kind] for kind in KINDS),
+        rarest_act=min(acts[act] for act in ACTS),
+        closings=acts[CLOSING],
         conflicts=outcomes["conflict"],
         unknown=outcomes["unknown"],
         dangling=outcomes[None],
@@ -340,7 +355,8 @@ def count(history: History, *, began: float, ended: float) -> Counts:
 #: The least that must happen in 45 seconds: the mix of the specification, run on two cores.
 FLOORS = Counts(
     acknowledged=600, replays=150, contended=100, refused=100, reads=400, rarest_report=15,
-    conflicts=40, unknown=20, dangling=20, undone=3, gap_seconds=GAP_SECONDS_MAX,
+    rarest_act=10, closings=1, conflicts=40, unknown=20, dangling=20, undone=3,
+    gap_seconds=GAP_SECONDS_MAX,
 )  # fmt: skip
 FLOORS_SECONDS = 45.0
 

@@ -12,7 +12,9 @@ import pytest
 
 from tests.faults.booked import Books, HeadTotals, Line, Voucher
 from tests.faults.checks import (
+    ACTS,
     CHECKS,
+    CLOSING,
     FLOORS,
     NOT_BOOKED,
     OWN_STEPS,
@@ -21,6 +23,7 @@ from tests.faults.checks import (
     check_settled,
     count,
 )
+from tests.faults.errands import COMMANDS
 from tests.faults.journal import Attempt, History, Journal, Look, Report, read_journals
 from tests.faults.reports import REPORTS
 from tests.faults.shown import KINDS
@@ -472,8 +475,8 @@ def test_what_happened_is_counted() -> None:
     more = tuple(replace(GIFT, key=f"n{no}", outcome=each) for no, each in enumerate(told))
     history = replace(history, attempts=history.attempts + more)
     assert count(history, began=0.0, ended=10.0) == Counts(
-        acknowledged=1, replays=1, contended=1, refused=1, reads=11, rarest_report=1, conflicts=1,
-        unknown=1, dangling=2, undone=1, gap_seconds=6.0,
+        acknowledged=1, replays=1, contended=1, refused=1, reads=11, rarest_report=1, rarest_act=0,
+        closings=0, conflicts=1, unknown=1, dangling=2, undone=1, gap_seconds=6.0,
     )  # fmt: skip
     fewer = replace(history, reports=REPORTED[1:])
     assert count(fewer, began=0.0, ended=10.0).rarest_report == 0
@@ -486,9 +489,24 @@ def test_c8_wants_enough_of_everything() -> None:
         less = replace(FLOORS, **{name: worse})
         assert len(check_not_empty(less, 45.0)) == 1, name
         assert check_not_empty(less, 45.0, exempt=frozenset({name})) == []
-    half = Counts(300, 75, 50, 50, 200, 7, 20, 10, 10, 1, 0.0)
+    half = Counts(300, 75, 50, 50, 200, 7, 5, 1, 20, 10, 10, 1, 0.0)
     assert check_not_empty(half, 22.5) == []
-    assert len(check_not_empty(half, 31.0)) == 10
+    assert len(check_not_empty(half, 31.0)) == 11
+
+
+def test_every_act_must_be_acknowledged_and_not_only_some() -> None:
+    """A library that refused every refund was green: what is refused is believed."""
+    assert {*ACTS, CLOSING} == set(COMMANDS)
+    of_each = tuple(replace(GIFT, key=act, act=act) for act in (*ACTS, CLOSING))
+    found = count(replace(HISTORY, attempts=of_each), began=0.0, ended=10.0)
+    assert (found.rarest_act, found.closings) == (1, 1)
+    twice = replace(HISTORY, attempts=(*of_each, *of_each))  # the same keys
+    assert count(twice, began=0.0, ended=10.0).rarest_act == 1
+    for attempt in of_each:
+        refused = replace(attempt, outcome="refused")
+        others = tuple(refused if one is attempt else one for one in of_each)
+        found = count(replace(HISTORY, attempts=others), began=0.0, ended=10.0)
+        assert (found.rarest_act, found.closings).count(0) == 1, attempt.act
 
 
 def test_what_a_killed_client_left_behind_is_no_unknown_outcome() -> None:

@@ -128,7 +128,7 @@ def test_a_run_until_enough_happened_has_all_floors_but_that_of_time() -> None:
     run = replace(PLAIN, faults=("kill-clients",), enough=4.5)
     tenth = replace(
         FLOORS, acknowledged=60, replays=15, contended=10, refused=10, reads=40, rarest_report=1,
-        conflicts=4, unknown=0, dangling=2, undone=0, gap_seconds=90.0,
+        rarest_act=1, closings=1, conflicts=4, unknown=0, dangling=2, undone=0, gap_seconds=90.0,
     )  # fmt: skip
     assert missing(run, tenth, Counter({"kill-clients": 1})) == []
     assert len(missing(run, tenth, Counter())) == 1
@@ -139,12 +139,14 @@ def test_a_run_until_enough_happened_has_all_floors_but_that_of_time() -> None:
         "refused",
         "reads",
         "rarest_report",
+        "rarest_act",
+        "closings",
         "conflicts",
         "dangling",
     ):
         less = replace(tenth, **{name: getattr(tenth, name) - 1})
         assert len(missing(run, less, Counter({"kill-clients": 1}))) == 1, name
-    assert len(missing(replace(run, enough=None), tenth, OFTEN)) == 9
+    assert len(missing(replace(run, enough=None), tenth, OFTEN)) == 10
 
 
 def test_only_what_the_killed_had_in_hand_is_left_behind(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ SHARES = (
     # … and 10 % account by account.
     (0.94, "each"), (0.96, "balance"), (0.98, "balance_as_of"), (1.00, "totals"),
 )  # fmt: skip
+#: The morning after the bank was founded: the day before can be closed.
+BEGIN = START + dt.timedelta(days=1)
 #: How many of its own acknowledged errands a worker may come back to.
 REMEMBERED_MAX = 200
 
@@ -97,7 +99,7 @@ class DrivenClock:
     def __call__(self) -> dt.datetime:
         """Now, for the bank."""
         jump = float(self._file.read_text() or 0)
-        return START + dt.timedelta(seconds=time.monotonic() - self._began + jump)
+        return BEGIN + dt.timedelta(seconds=time.monotonic() - self._began + jump)
 
 
 class Worker:
@@ -325,16 +327,16 @@ NOWHERE = -1
 
 def _rehearse(order: Order) -> None:
     """Some acts of every kind that are all rolled back: drivers are imported, queries compiled."""
-    bank = Bank.open(order.url, staff="T1", clock=lambda: START, unsafe_settings="allow")
+    bank = Bank.open(order.url, staff="T1", clock=lambda: BEGIN, unsafe_settings="allow")
     hand = Hand(bank, list(order.accounts))
     wallet = Wallet(hand.accounts, random.Random(order.seed))
     for number in range(40):
-        errand = wallet.next(f"rehearsed-{number}", START)
+        errand = wallet.next(f"rehearsed-{number}", BEGIN)
         with suppress(GongyiBankError), bank.simulate(staff=errand.staff) as counter:
             wallet.remember(errand, json.loads(counter.execute(errand.command).to_json()))
     hand.at_once(), hand.one_by_one()
     for kind in REPORTS:
-        hand.report(kind, question(kind, START, random.Random(order.seed)))
+        hand.report(kind, question(kind, BEGIN, random.Random(order.seed)))
     bank.close()  # who is forked must not share a connection
     gc.collect()  # nor keep one open that came back late, in a pool that nobody knows any more
 

@@ -139,6 +139,8 @@ class Tamperer:
             if self.is_sqlite:
                 driver.execute("PRAGMA foreign_keys=OFF")
                 driver.execute("PRAGMA ignore_check_constraints=ON")
+            else:  # where an audit in somebody's transaction sees one moment
+                connection.execution_options(isolation_level="REPEATABLE READ")
             try:
                 yield connection
             finally:

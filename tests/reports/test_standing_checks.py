@@ -282,19 +282,16 @@ def test_an_outlet_was_closed_by_the_last_act_that_did_so(district: District) ->
         found = district.bank.verify()
         assert found.is_clean, str(found)
     table = metadata.tables["gb_outlet"]
-    with district.bank.engine.begin() as connection:
-        (closed_on,) = connection.scalars(
-            sa.select(table.c.closed_on).where(table.c.code == "B02S02")
-        )
-        assert closed_on == dt.date(2022, 10, 15)
-        for day in (16, 18, 20):
-            connection.execute(
-                sa.update(table).where(table.c.code == "B02S02")
-                .values(closed_on=dt.date(2022, 10, day))
-            )  # fmt: skip
-            with district.bank.within(connection) as counter:
-                (fault,) = counter.verify().faults
-            assert (fault.kind, fault.expected) == ("outlet_closed", "2022-10-15")
+    is_it = table.c.code == "B02S02"
+    with district.bank.engine.connect() as connection:
+        (closed_on,) = connection.scalars(sa.select(table.c.closed_on).where(is_it))
+    assert closed_on == dt.date(2022, 10, 15)
+    for day in (16, 18, 20):
+        with district.bank.engine.begin() as connection:
+            said = dt.date(2022, 10, day)
+            connection.execute(sa.update(table).where(is_it).values(closed_on=said))
+        (fault,) = district.bank.verify().faults
+        assert (fault.kind, fault.expected) == ("outlet_closed", "2022-10-15")
 
 
 def test_an_account_at_an_outlet_that_was_closed_behind_its_back_is_found(

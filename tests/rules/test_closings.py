@@ -196,6 +196,14 @@ def test_the_refusal_names_the_outlet_that_has_closed_more() -> None:
     assert caught.value.facts == {"outlet": "B01S01", "day": FOUNDED, "through": OCTOBER}
 
 
+def test_of_two_that_have_closed_as_much_the_refusal_names_the_outlet_that_serves() -> None:
+    closed = ClosedDays([(1001, 2, "month", OCTOBER), (1002, 2, "month", OCTOBER)])
+    homes = homes_of([(FOUNDED, SAVINGS)])
+    with pytest.raises(PeriodClosed) as caught:
+        closed.value_day(ELSEWHERE, FOUNDED, TODAY, policies("refuse"), homes)
+    assert caught.value.facts == {"outlet": ELSEWHERE.code, "day": FOUNDED, "through": OCTOBER}
+
+
 def test_a_day_closed_at_home_is_closed_for_its_customers() -> None:
     closed = ClosedDays([(1001, 2, "day", OCTOBER)])
     homes = homes_of([(FOUNDED, SAVINGS), (MOVED, ELSEWHERE)])

@@ -168,6 +168,18 @@ def test_it_is_not_waited_for_for_ever(
     assert not waits
 
 
+@pytest.mark.parametrize("path", ["a\0b.db", "\ud800.db"])
+def test_a_path_that_no_file_can_have_is_refused_as_one_that_is_not_there(
+    tmp_path: Path, path: str
+) -> None:
+    for way in (Bank.open, Bank.found, Bank.migrate):
+        with pytest.raises(DatabaseUnreachable) as caught:
+            way(f"sqlite:///{tmp_path / path}")
+        told = str(caught.value)
+        assert told.isprintable()
+        assert told.encode()
+
+
 #: Drivers that have to be awaited; which of them are installed makes no difference.
 AWAITED = (
     "sqlite+aiosqlite://", "postgresql+asyncpg://u:secret@nowhere/bank",

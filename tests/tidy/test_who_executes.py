@@ -67,6 +67,7 @@ HOLDERS = {
     "store/migrations/running.py _upgrade": "connect",
     "store/transaction.py Transaction.__init__": "connection wire",
     "store/transaction.py Transaction._innermost": "connection",
+    "store/transaction.py Transaction.sees_one_moment": "wire",
     "store/transaction.py Transaction.write": "wire",
     "store/transaction.py _compile": "connection",
 }

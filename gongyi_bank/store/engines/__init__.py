@@ -15,6 +15,7 @@ from gongyi_bank.store.engines.base import (
     StoreEngine,
     WeakSettings,
 )
+from gongyi_bank.store.engines.forks import keep_apart
 from gongyi_bank.store.engines.mysql import MariadbEngine, MysqlEngine
 from gongyi_bank.store.engines.postgresql import PostgresqlEngine
 from gongyi_bank.store.engines.sqlite import READ_ONLY, SqliteEngine
@@ -87,4 +88,6 @@ def connect(
             reason = f"pip install 'gongyi-bank[{_EXTRAS[error.name]}]'"
         raise EngineUnsupported(engine=name, reason=reason) from None
     support.prepare(engine)
+    if not support.lives_in_a_connection(made):
+        keep_apart(engine)
     return engine

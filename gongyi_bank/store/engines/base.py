@@ -225,6 +225,10 @@ class StoreEngine(ABC):
         """Whether every statement sees what was committed before it, and no older snapshot."""
         return True
 
+    def sees_one_moment(self, wire: Wire) -> bool:
+        """Whether all statements of a transaction that may write see the same rows of others."""
+        return self.locks_at_begin or not self.reads_newest_rows(wire)
+
     def alone(self, connection: sa.Connection) -> contextlib.AbstractContextManager[object]:
         """In it a fresh connection reads by one statement, with no BEGIN and no ROLLBACK where the
         driver can do without."""

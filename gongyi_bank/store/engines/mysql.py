@@ -293,6 +293,10 @@ class MysqlEngine(StoreEngine):
     def reads_newest_rows(self, wire: Wire) -> bool:
         return _level(wire) in ("READ-COMMITTED", "SERIALIZABLE")
 
+    def sees_one_moment(self, wire: Wire) -> bool:
+        # SERIALIZABLE reads the newest rows, and locks them all.
+        return _level(wire) != "READ-COMMITTED"
+
     def for_reading(self, connection: sa.Connection) -> sa.Connection:
         wire = Wire(connection, self)
         wire.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", ())

@@ -121,9 +121,16 @@ class BankMachine(Watching):
 
     def _set_back(self, by: str) -> None:
         """The clock shows an earlier time: not before the run began, nor by more than a month."""
-        first = max(self.begins_at, self.latest - FURTHEST_BACK)
         back = SETBACKS[require_word("by", by, SETBACKS)]
-        self._show(max(first, self.clock.now - back))
+        self._show(max(self._earliest, self.clock.now - back))
+
+    @property
+    def _earliest(self) -> dt.datetime:
+        return max(self.begins_at, self.latest - FURTHEST_BACK)
+
+    @property
+    def _can_go_back(self) -> bool:
+        return self.may_go_back and self.clock.now > self._earliest
 
     def _show(self, moment: dt.datetime) -> None:
         was, now = self.clock.now, moment.astimezone(dt.UTC)
@@ -141,7 +148,7 @@ class BankMachine(Watching):
         """A minute, an hour, or until something is due: a midnight, a deadline, a last day."""
         self._pass_to(moment)
 
-    @precondition(lambda self: self.may_go_back)
+    @precondition(lambda self: self._can_go_back)
     @rule(by=st.sampled_from(tuple(SETBACKS)))
     def clock_is_set_back(self, by: str) -> None:
         """By a second, by days: it goes on from there, or somebody sets it right."""
@@ -153,7 +160,7 @@ class BankMachine(Watching):
         """It shows the latest that it has ever shown."""
         self._show(self.latest)
 
-    @precondition(lambda self: self.may_go_back)
+    @precondition(lambda self: self._can_go_back)
     @rule(part=st.deferred(lambda: _parts()), by=st.sampled_from(tuple(SETBACKS)))
     def host_is_behind(self, part: Part, by: str) -> None:
         """An act by another host, whose clock is behind; the next act is by the others' again."""
