@@ -329,6 +329,10 @@ def test_a_clock_without_a_zone_is_refused(sqlite_district: District) -> None:
     naive = dt.datetime(2022, 10, 15, 12)  # noqa: DTZ001
     with pytest.raises(InvalidInstant):
         sqlite_district.bank.at(naive).accounts.freeze(account=account, reason="x")
+    told_late = sqlite_district.bank.at(lambda: naive)
+    with pytest.raises(InvalidInstant) as caught:
+        told_late.verify()
+    assert caught.value.facts["field"] == "clock"
 
 
 def test_a_clock_that_fails_writes_nothing(district: District) -> None:
