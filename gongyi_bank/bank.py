@@ -181,9 +181,18 @@ class Desks(House):
         against the sealed roots, and accounts are audited that have moved since. With
         `trusted_root` too (the seal's root, as the auditor kept it outside) sealed rows are
         not read at all. `tell` is called with every fault as it is found; then none is kept.
-        Raises InvalidValue.
+
+        A counter audits what its transaction has written, too. On a server it has to be one of
+        yours at REPEATABLE READ (`within`): at READ COMMITTED an audit, which asks many questions,
+        takes what others commit in between for faults. Raises InvalidValue, EngineSettingsUnsafe.
         """
-        return self.read(lambda tx: verify(tx, since=since, trusted_root=trusted_root, tell=tell))
+        return self._read_one_moment(
+            lambda tx: verify(tx, since=since, trusted_root=trusted_root, tell=tell)
+        )
+
+    def _read_one_moment(self, look: Callable[[Transaction], T]) -> T:
+        """Read by many questions, between which nobody else's commit may be seen."""
+        return self.read(look)
 
     def execute_many(self, commands: Iterable[Command]) -> list[Any]:
         """Run commands in order and return their receipts; the first refusal stops the rest.
@@ -211,26 +220,14 @@ class Counter(Desks):
         """Read in this transaction, what it wrote included."""
         return look(self._tx)
 
-    def verify(
-        self,
-        *,
-        since: int | Literal["last_seal"] | None = None,
-        trusted_root: str | None = None,
-        tell: Callable[[Fault], object] | None = None,
-    ) -> Verification:
-        """核对: audit the books, what this transaction wrote included; as `Bank.verify`.
-
-        An audit asks many questions, and takes what others commit in between for a fault. So a
-        transaction at READ COMMITTED, as all of ours are on a server, is refused: there audit
-        with `Bank.verify`, or in a transaction of yours at REPEATABLE READ (`within`). Raises
-        EngineSettingsUnsafe, InvalidValue.
-        """
+    def _read_one_moment(self, look: Callable[[Transaction], T]) -> T:
+        # At READ COMMITTED, as all of ours are on a server, each question has a moment of its own.
         if not self._tx.sees_one_moment():
             raise EngineSettingsUnsafe(
                 reason="at READ COMMITTED an audit takes what others book meanwhile for faults:"
                 " use Bank.verify, or REPEATABLE READ"
             )
-        return super().verify(since=since, trusted_root=trusted_root, tell=tell)
+        return self.read(look)
 
     def lock(
         self,

@@ -109,9 +109,10 @@ class _VoucherIds:
         self._begin()
 
     def _begin(self) -> None:
-        self._process = os.getpid()
         self._lock = threading.Lock()
         self._last = bytes(16)
+        # Last: who finds the process here has the lock that goes with it.
+        self._process = os.getpid()
 
     def next(self, now: dt.datetime) -> bytes:
         if os.getpid() != self._process:

@@ -42,7 +42,7 @@ class Look:
         return moment.astimezone(self.bank.zone)
 
     def moment_of(self, account_no: int) -> dt.datetime:
-        """The moment that an act on this account would go by: never before its newest line."""
+        """The moment that an act on this account would go by: never before the account's clock."""
         return max(self.now, self.books.clock_of(account_no))
 
     def has_lapsed(self, hold: StoredHold) -> bool:
