@@ -232,6 +232,14 @@ def district(request: pytest.FixtureRequest) -> Iterator[District]:
     made.close()
 
 
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server_district(request: pytest.FixtureRequest) -> Iterator[District]:
+    """The same on each server alone: SQLite has one writer and one level of isolation."""
+    made = District(request.getfixturevalue(f"{request.param}_district_url"), is_founded=True)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def sqlite_district(sqlite_district_url: str) -> Iterator[District]:
     """The same on SQLite alone, for what cannot differ between engines."""

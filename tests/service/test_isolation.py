@@ -25,15 +25,6 @@ pytestmark = pytest.mark.slow
 
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
-_BY_ENGINE = {"postgresql": "postgresql_tables_url", "mariadb": "mariadb_tables_url"}
-
-
-@pytest.fixture(params=sorted(_BY_ENGINE))
-def server_district(request: pytest.FixtureRequest) -> Iterator[District]:
-    """The small district on each engine that has levels of isolation."""
-    made = District(request.getfixturevalue(_BY_ENGINE[request.param]))
-    yield made
-    made.close()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -253,13 +253,11 @@ AGAIN = {"postgresql": ("40001", "40P01"), "mariadb": ("1213", "1020")}
 NOT_NOW = {"postgresql": "55P03", "mariadb": "1205"}
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
-def served(request: pytest.FixtureRequest) -> Iterator[District]:
-    """The district on each server: SQLite has one writer, who meets with nothing of this."""
-    made = District(request.getfixturevalue(f"{request.param}_district_url"), is_founded=True)
-    Base.metadata.create_all(made.bank.engine)
-    yield made
-    made.close()
+@pytest.fixture
+def served(server_district: District) -> District:
+    """On each server: SQLite has one writer, who meets with nothing of this."""
+    Base.metadata.create_all(server_district.bank.engine)
+    return server_district
 
 
 def _server(district: District) -> str:
